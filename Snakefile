@@ -1,0 +1,24 @@
+# The table of contents: from the archives to the report. Values come from params.yaml, by way of src/ablate.
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/report.smk"
+
+
+localrules:
+    all,
+    packs,
+    runs,
+
+
+rule all:
+    input:
+        rules.packs.input,
+        TREES,
+        f"{RESULTS}/report.html",
+    default_target: True

@@ -1,0 +1,231 @@
+"""The command line. Each step of the DAG is one command; Snakemake calls them with every value spelled out."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ablate.config import Dataset, load
+from ablate.errors import UserError
+from ablate.files import read_json, write_json
+from ablate.plan import Run, make_plan, plan_record, state
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+PARAMS = Path("params.yaml")
+
+
+@app.command()
+def plan(
+    scale: Annotated[str | None, typer.Option(help="instead of the one in params.yaml")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="a list of objects, for machines")] = False,
+    values: Annotated[str, typer.Option(help="JSON laid over params.yaml")] = "{}",
+    output: Annotated[Path | None, typer.Option(help="write the plan there for the later steps")] = None,
+) -> None:
+    """List the planned runs and their states."""
+    params = load(PARAMS, json.loads(values) | ({"scale": scale} if scale else {}))
+    made = make_plan(params)
+    record = plan_record(params, made)
+    if output:
+        write_json(output, record)
+        return
+    entries = [entry | {"state": state(entry["run"])} for entry in record["runs"]]
+    if as_json:
+        print(json.dumps(entries, indent=1))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("paper", "study", "arm", "seed", "run", "state")
+    for e in entries:
+        table.add_row(e["paper"], e["study"], e["arm"], str(e["seed"]), e["run"], e["state"])
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    console.print(table)
+    unique = {e["run"]: e["state"] for e in entries}
+    done = sum(s != "planned" for s in unique.values())
+    console.print(
+        f"scale {made.scale}: {len(entries)} planned, {len(unique)} to train once each, {done} of them done"
+    )
+
+
+@app.command()
+def outputs() -> None:
+    """Name the tables and figures of the current scale."""
+    params = load(PARAMS)
+    for paper, studies in params.studies.items():
+        for study in studies.values():
+            for name in study.tables:
+                print(f"results/{params.scale}/{paper}/{name}.md")
+            for name in study.figures:
+                print(f"results/{params.scale}/{paper}/{name}.svg")
+    print(f"results/{params.scale}/report.html")
+
+
+def _spec(text: str) -> Dataset:
+    try:
+        return Dataset.model_validate_json(text)
+    except ValueError as error:
+        raise UserError(f"--spec: not a data set record ({error})") from None
+
+
+Spec = Annotated[str, typer.Option(help="the data set's record, JSON")]
+
+
+@app.command()
+def embed(spec: Spec, output: Annotated[Path, typer.Option()]) -> None:
+    """Generate an embedded archive in the official layout."""
+    from ablate.data.embedded import write_cifar10, write_tiny_imagenet
+
+    record = _spec(spec)
+    write = {"tiny-imagenet": write_tiny_imagenet, "cifar10": write_cifar10}[record.layout]
+    try:
+        write(output, **record.generator)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"params.yaml: datasets: generator {record.generator}: {error}") from None
+
+
+@app.command()
+def fetch(
+    spec: Spec,
+    output: Annotated[Path, typer.Option()],
+    receipt: Annotated[Path, typer.Option()],
+    mirror: Annotated[str | None, typer.Option()] = None,
+) -> None:
+    """Fetch an archive from the mirror or its addresses and check its digest."""
+    from ablate.data.fetch import fetch as run
+
+    record = _spec(spec)
+    run(
+        record.archive,
+        output,
+        mirror=mirror or None,
+        urls=record.urls,
+        digests=record.digests,
+        receipt=receipt,
+    )
+
+
+Archive = Annotated[Path, typer.Option(help="the fetched archive")]
+Index = Annotated[Path, typer.Option(help="CSV of labelled images")]
+
+
+@app.command()
+def verify(spec: Spec, archive: Archive, index: Index, report: Annotated[Path, typer.Option()]) -> None:
+    """Check an archive's content and write the index of its labelled images."""
+    from ablate.data.verify import verify as run
+
+    run(archive, _spec(spec), index=index, report=report)
+
+
+@app.command()
+def reorganise(
+    spec: Spec,
+    archive: Archive,
+    index: Index,
+    tree: Annotated[Path, typer.Option()],
+    receipt: Annotated[Path, typer.Option()],
+) -> None:
+    """Write the labelled images into class folders."""
+    from ablate.data.reorganise import reorganise as run
+
+    run(archive, _spec(spec).layout, index=index, tree=tree, receipt=receipt)
+
+
+@app.command()
+def pack(
+    spec: Spec,
+    archive: Archive,
+    index: Index,
+    receipt: Annotated[Path, typer.Option()],
+    output: Annotated[Path, typer.Option()],
+) -> None:
+    """Decode an archive once into flat arrays."""
+    from ablate.data.pack import make_pack
+
+    record = _spec(spec)
+    make_pack(archive, record.layout, record.image_size, index=index, receipt=receipt, pack=output)
+
+
+@app.command()
+def train(
+    run: Annotated[str, typer.Option(help="the run's record, JSON")],
+    pack: Annotated[Path, typer.Option(help="pack.json")],
+    out: Annotated[Path, typer.Option(help="the run's folder")],
+    start: Annotated[Path | None, typer.Option(help="safetensors to start from")] = None,
+    weights: Annotated[Path | None, typer.Option(help="where to keep the trained weights")] = None,
+    threads: Annotated[int, typer.Option()] = 1,
+    device: Annotated[str, typer.Option()] = "auto",
+) -> None:
+    """Train one run."""
+    from ablate.train import train as go
+
+    go(Run.from_json(run), pack=pack, out=out, start=start, weights=weights, threads=threads, device=device)
+
+
+PlanFile = Annotated[Path, typer.Option("--plan", help="what `ablate plan --output` wrote")]
+Collected = Annotated[Path, typer.Option(help="results/<scale>")]
+Papers = Annotated[Path, typer.Option(help="folder of one YAML per paper")]
+
+
+@app.command()
+def collect(plan_file: PlanFile, runs: Annotated[Path, typer.Option()], collected: Collected) -> None:
+    """Gather the planned runs into flat files."""
+    from ablate.collect import collect as run
+
+    run(plan_file, runs, collected)
+
+
+@app.command()
+def table(plan_file: PlanFile, collected: Collected, papers: Papers, output: Annotated[Path, typer.Option()]) -> None:
+    """Write one table as CSV and Markdown."""
+    from ablate.tables import study_results, write_table
+
+    study, kind = _owner(plan_file, "tables", output)
+    write_table(study_results(plan_file, collected, papers, output.parent.name, study), kind, output)
+
+
+@app.command()
+def figure(
+    plan_file: PlanFile, collected: Collected, papers: Papers, output: Annotated[Path, typer.Option()]
+) -> None:
+    """Draw one figure as SVG and PNG."""
+    from ablate.figures import write_figure
+    from ablate.tables import study_results
+
+    study, kind = _owner(plan_file, "figures", output)
+    write_figure(study_results(plan_file, collected, papers, output.parent.name, study), kind, output)
+
+
+@app.command()
+def report(
+    plan_file: PlanFile, collected: Collected, papers: Papers, output: Annotated[Path, typer.Option()]
+) -> None:
+    """Write the report, one HTML page."""
+    from ablate.report import write_report
+
+    write_report(plan_file, collected, papers, output)
+
+
+def _owner(plan_file: Path, what: str, output: Path) -> tuple[str, str]:
+    """Which study of the paper (the output's folder) has this table or figure, and the function that makes it."""
+    for key, study in read_json(plan_file)["studies"].items():
+        paper, name = key.split("/")
+        if paper == output.parent.name and output.stem in study[what]:
+            return name, study[what][output.stem]
+    raise UserError(f"{output}: no study in {plan_file} has {what[:-1]} {output.stem}; add it in params.yaml")
+
+
+def main() -> None:
+    """Run the command; a user's mistake ends with its message and exit code 2, an interrupt with 130."""
+    try:
+        app()
+    except UserError as error:
+        print(f"ablate: error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

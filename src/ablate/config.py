@@ -1,0 +1,249 @@
+"""The schema of ``params.yaml`` and its loader: every key, its type, unit, default and allowed values.
+
+Nothing else reads ``params.yaml``. `load` merges the chosen scale's overlay and command-line values, refuses
+what it does not know, and returns frozen records. It imports no torch, so that planning stays fast.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+
+from ablate.errors import UserError, choose
+from ablate.models import REGISTRY
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Digest = Annotated[str, Field(pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")]
+
+
+class Record(BaseModel):
+    """Frozen; an unknown key or another type is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+R = TypeVar("R", bound=Record)
+
+
+class Settings(Record):
+    """Everything that defines one arm. A run is these and a seed.
+
+    A field added later takes as default here what was done before it existed: run identities leave defaults
+    out, so that existing results stay valid.
+    """
+
+    dataset: Name
+    classes: tuple[int, int] | None = None  # [first, end) of the classes in sorted order; null: all
+    per_class: Count | None = None  # the first n training images of each class; null: all
+    split: Literal["official", "holdout"] = "official"  # holdout: val and test cut from train, 0.8/0.1/0.1
+    model: str
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None  # null: the architecture's own rate
+    init: Literal["default", "gaussian", "xavier", "kaiming"] = "default"
+    init_variance: Positive | None = None  # of gaussian
+    weights: str = "scratch"  # or pretrain:<name under pretraining>
+    augment: Literal["none", "alexnet-vs-resnet", "five-cnns", "resnet-vs-plain"] = "none"
+    normalize: Literal["pack", "imagenet"] = "pack"  # whose per-channel mean and std
+    optimizer: Literal["sgd", "adam"]
+    lr: Positive
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0  # SGD's; Adam keeps beta1 = 0.9
+    weight_decay: NotNegative = 0.0  # L2, added to the gradient
+    schedule: Literal["constant", "cosine", "step"] = "constant"
+    step_epochs: Count | None = None  # of step: epochs between two steps
+    gamma: Annotated[float, Field(gt=0, le=1)] | None = None  # of step: lr factor at each step
+    epochs: Count
+    batch_size: Count
+    precision: Literal["fp32", "bf16"] = "fp32"  # bf16: autocast
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Settings":
+        """Refuse combinations that cannot run; the message's first word is the key to blame."""
+        if self.classes and not 0 <= self.classes[0] < self.classes[1]:
+            raise ValueError(f"classes: {list(self.classes)} is no range; write [first, end] with first < end")
+        if (self.init == "gaussian") != (self.init_variance is not None):
+            raise ValueError("init_variance: goes with init: gaussian, and only with it; set both or neither")
+        if (self.schedule == "step") != (self.step_epochs is not None and self.gamma is not None):
+            raise ValueError("schedule: step needs step_epochs and gamma, and only step takes them")
+        if self.optimizer == "adam" and self.momentum:
+            raise ValueError("momentum: is SGD's; remove it or set 0 with optimizer: adam")
+        return self
+
+
+class Dataset(Record):
+    """One archive: where it comes from and what must be in it."""
+
+    layout: Literal["tiny-imagenet", "cifar10"]
+    variant: Literal["official", "embedded"] = "official"
+    archive: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]  # file name
+    urls: tuple[Annotated[str, Field(pattern=r"^(https|file)://")], ...] = ()  # tried in order
+    digests: dict[Name, Digest] = {}  # label: digest; any one of them must match
+    image_size: Count  # pixels
+    n_classes: Count
+    train_per_class: Count
+    val_per_class: Count
+    n_test: Annotated[int, Field(ge=0)] = 0  # unlabelled images, counted and left out
+    tree: bool = False  # also write train/<class>/ and val/<class>/ folders
+    generator: dict[str, int] = {}  # of the embedded variant: arguments of its generator
+
+
+class Study(Record):
+    """One experiment: the product of its axes, on its settings, over its seeds."""
+
+    title: str
+    settings: dict[str, Any] = {}
+    axes: dict[Name, Annotated[tuple[Any, ...], Field(min_length=1)]] = {}
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] | None = None
+    tables: dict[Name, str] = {}  # output name: function in ablate.tables
+    figures: dict[Name, str] = {}  # output name: function in ablate.figures
+
+
+class Compute(Record):
+    """How the work is spread; none of it changes what is computed beyond rounding."""
+
+    threads: Count | None = None  # CPU threads of one training job; null: follow the cores
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+class Params(Record):
+    """``params.yaml`` with its scale merged in."""
+
+    scale: str
+    mirror: str | None  # a folder or https:// URL that holds the archives under their names
+    recipe: Count  # raised when the training code changes what a run computes
+    compute: Compute
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+    datasets: dict[Name, Dataset]
+    defaults: dict[str, Any]
+    pretraining: dict[Name, dict[str, Any]] = {}
+    studies: dict[Name, dict[Name, Study]]
+    overrides: dict[str, Any] = {}  # the scale's settings: beat a study's settings, not its axes
+
+
+class Overlay(Record):
+    """What a scale changes: merged key by key over the rest of the file; lists are replaced whole."""
+
+    overrides: dict[str, Any] = {}
+    seeds: tuple[int, ...] | None = None
+    compute: dict[str, Any] = {}
+    datasets: dict[str, dict[str, Any]] = {}
+    defaults: dict[str, Any] = {}
+    pretraining: dict[str, dict[str, Any]] = {}
+    studies: dict[str, dict[str, dict[str, Any] | None]] = {}  # null: left out at this scale
+
+
+def load(path: Path, values: Mapping[str, Any] | None = None) -> Params:
+    """Read ``path``, lay ``values`` (command line) and the scale's overlay over it, check everything.
+
+    Raises UserError that names the key's full path, what is allowed there and the nearest right spelling.
+    """
+    raw = _merge(_read(path), values or {}, str(path))
+    scales = raw.pop("scales", None) or {}
+    if not isinstance(scales, dict):
+        raise UserError(f"{path}: scales: must be a mapping from a scale's name to its overlay")
+    overlays = {name: _check(Overlay, body or {}, f"{path}: scales.{name}") for name, body in scales.items()}
+    if raw.get("scale") not in overlays:
+        raise choose(f"{path}: scale", raw.get("scale"), overlays, "scale")
+    overlay = {k: v for k, v in (scales[raw["scale"]] or {}).items() if v is not None}
+    raw = _merge(raw, overlay, f"{path}: scales.{raw['scale']}")
+    raw["studies"] = {
+        paper: {name: study for name, study in (studies or {}).items() if study is not None}
+        for paper, studies in (raw.get("studies") or {}).items()
+    }
+    return _check(Params, raw, str(path))
+
+
+def settings(layers: Iterable[tuple[str, Mapping[str, Any]]], params: Params) -> Settings:
+    """One arm's settings from ``layers`` of (where it stands, values), later ones beating earlier ones.
+
+    Raises UserError that names the layer and key to blame.
+    """
+    merged: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    for where, layer in layers:
+        for key, value in layer.items():
+            if key not in Settings.model_fields:
+                raise choose(f"{where}.{key}", key, Settings.model_fields, "key")
+            merged[key], origin[key] = value, f"{where}.{key}"
+    try:
+        arm = Settings.model_validate(_tuples(merged))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0]) if first["loc"] else str(first["msg"]).split("error, ")[-1].split(":")[0]
+        raise UserError(f"{origin.get(key, key)}: {_explain(first)}") from None
+    for key, allowed in {"model": REGISTRY, "dataset": params.datasets}.items():
+        if getattr(arm, key) not in allowed:
+            raise choose(origin[key], getattr(arm, key), allowed, key)
+    data = params.datasets[arm.dataset]
+    if arm.classes and arm.classes[1] > data.n_classes:
+        raise UserError(f"{origin['classes']}: {list(arm.classes)} but {arm.dataset} has {data.n_classes} classes")
+    sources = {"scratch", *(f"pretrain:{name}" for name in params.pretraining)}
+    if arm.weights not in sources:
+        raise choose(origin["weights"], arm.weights, sources)
+    return arm
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); run from the repository's top folder") from None
+    try:  # YAML 1.2: 1e-3 is a number, and a key written twice is an error
+        raw = YAML(typ="safe", pure=True).load(text)
+    except MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise UserError(f"{path}{line}: {str(error.problem).splitlines()[0]}; correct it there") from None
+    if not isinstance(raw, dict):
+        raise UserError(f"{path}: must be a mapping of keys to values")
+    return raw
+
+
+def _merge(base: Any, over: Any, where: str) -> Any:
+    """``over`` laid over ``base``: mappings key by key, anything else replaced."""
+    if not (isinstance(base, dict) and isinstance(over, Mapping)):
+        return over
+    return {**base, **{k: _merge(base[k], v, f"{where}.{k}") if k in base else v for k, v in over.items()}}
+
+
+def _tuples(value: Any) -> Any:
+    """YAML's lists as tuples, which strict frozen records want."""
+    if isinstance(value, Mapping):
+        return {k: _tuples(v) for k, v in value.items()}
+    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
+
+
+def _check(record: type[R], raw: Mapping[str, Any], where: str) -> R:
+    try:
+        return record.model_validate(_tuples(raw))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"] if part != "[key]")
+        path = f"{where}: {place}" if where.endswith(".yaml") else f"{where}.{place}"
+        if first["type"] == "extra_forbidden":
+            raise choose(path, first["loc"][-1], _keys_at(record, first["loc"][:-1]), "key") from None
+        raise UserError(f"{path}: {_explain(first)}") from None
+
+
+def _keys_at(record: type[BaseModel], loc: tuple[int | str, ...]) -> Iterable[str]:
+    """The keys that the record at ``loc`` below ``record`` knows."""
+    for part in loc:
+        if part in record.model_fields:
+            inner: Any = record.model_fields[str(part)].annotation
+            while getattr(inner, "__args__", None):  # dict[Name, X] and the like: X
+                inner = inner.__args__[-1]
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                record = inner
+    return record.model_fields
+
+
+def _explain(error: Any) -> str:
+    """pydantic's error as one sentence."""
+    if error["type"] == "missing":
+        return "is missing; add it"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    message = message.split(": ", 1)[1] if error["type"] == "value_error" else message
+    return f"{message} (got {error['input']!r})" if error["type"] != "value_error" else message

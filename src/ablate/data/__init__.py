@@ -1,0 +1,1 @@
+"""Data sets: fetched, verified, reorganised and packed once, then read as flat arrays."""

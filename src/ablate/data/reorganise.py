@@ -1,0 +1,44 @@
+"""Write an archive's labelled images into class folders, as torchvision's ImageFolder reads them.
+
+Nothing later reads this tree: packs are made from the archive and the same index. It is for the eye and for
+other programs.
+"""
+
+import shutil
+from pathlib import Path
+
+from PIL import Image
+
+from ablate.data.layouts import reader
+from ablate.data.verify import read_index
+from ablate.errors import UserError
+from ablate.files import write_json
+from ablate.progress import track
+
+
+def reorganise(archive: Path, layout: str, *, index: Path, tree: Path, receipt: Path) -> None:
+    """Write ``tree``/train/<class>/ and ``tree``/val/<class>/, whole, then ``receipt`` (JSON: counts).
+
+    Files keep their bytes; CIFAR-10's rows become PNG. Raises UserError when the disk is full.
+    """
+    part = tree.with_name(tree.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    read = reader(layout, archive)
+    rows = read_index(index)
+    try:
+        for folder in {(i.split, i.class_name) for i, _, _ in rows}:
+            part.joinpath(*folder).mkdir(parents=True)
+        for item, _, _ in track(rows, f"reorganise {archive.name}", total=len(rows)):
+            target = part / item.split / item.class_name / item.filename
+            content = read(item)
+            if isinstance(content, bytes):
+                target.write_bytes(content)
+            else:
+                Image.fromarray(content).save(target, "PNG")
+        shutil.rmtree(tree, ignore_errors=True)
+        part.replace(tree)
+    except OSError as error:
+        raise UserError(f"cannot write {tree}: {error.strerror or error}; free space or mend the folder") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    write_json(receipt, {"images": len(rows), "folders": len({(i.split, i.class_name) for i, _, _ in rows})})

@@ -1,0 +1,57 @@
+"""Files that are either whole or absent: written beside their target, synced, then renamed."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ablate.errors import UserError
+
+
+@contextmanager
+def whole(target: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``target``; it replaces ``target`` when the block ends well.
+
+    Raises UserError when the disk is full or the folder cannot be written; nothing half-written stays.
+    """
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(target)
+    except OSError as error:
+        raise UserError(f"cannot write {target}: {error.strerror or error}; free space or mend the folder") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write ``text`` as UTF-8, whole."""
+    with whole(target) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(target: Path, value: Any) -> None:
+    """Write ``value`` as indented JSON, whole; key order is kept."""
+    write_text(target, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(source: Path) -> Any:
+    """Read JSON; UserError names a file that is missing or damaged."""
+    try:
+        return json.loads(source.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{source}: no such file; run the step that makes it") from None
+    except ValueError as error:
+        raise UserError(f"{source}: not valid JSON ({error}); delete it and run the step that makes it") from None
+
+
+def digest(source: Path, algorithm: str = "sha256") -> str:
+    """Hexadecimal digest of a file's bytes."""
+    with source.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()

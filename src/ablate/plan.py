@@ -1,0 +1,203 @@
+"""From `Params` to planned runs: the one place where axes are expanded and runs get their identity."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from ablate.config import Params, Record, Settings, Study, settings
+from ablate.errors import UserError, choose
+from ablate.files import read_json
+
+RUNS = Path("results/runs")  # trained runs, of all scales
+PRETRAINED = Path("results/pretrained")  # runs whose weights others start from
+
+
+class Run(Record):
+    """One training: fully resolved settings and a seed, and nothing that depends on a machine or a place."""
+
+    settings: Settings
+    seed: int
+    recipe: int
+    variant: str  # of the data set: official or embedded
+    start: str | None = None  # id of the pretraining run whose weights it starts from
+
+    @property
+    def id(self) -> str:
+        """Readable, and unique by a hash of all that the result depends on, defaults left out."""
+        s = self.settings
+        stable = self.model_dump(mode="json", exclude={"seed", "settings"}, exclude_none=True)
+        stable["settings"] = s.model_dump(mode="json", exclude_defaults=True)
+        code = hashlib.sha256(json.dumps(stable, sort_keys=True).encode()).hexdigest()[:10]
+        data = s.dataset if self.variant == "official" else f"{self.variant}-{s.dataset}"
+        classes = f"-c{s.classes[0]}to{s.classes[1]}" if s.classes else ""
+        return f"{s.model}_{data}{classes}_{s.optimizer}-{s.lr:g}_{code}_s{self.seed}"
+
+    def to_json(self) -> str:
+        """One line of JSON, keys in a fixed order; `from_json` reads it back."""
+        return json.dumps(self.model_dump(mode="json"), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Run":
+        """Raises UserError when ``text`` is not a run record."""
+        try:
+            return cls.model_validate_json(text)
+        except ValueError as error:
+            raise UserError(f"--run: not a run record ({error}); take it from `ablate plan --json`") from None
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run in its place in a study. The same run may be planned in several."""
+
+    run: Run
+    paper: str
+    study: str
+    arm: str  # the levels' labels, joined
+    levels: dict[str, str]  # axis: label
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that one scale asks for, in the order of ``params.yaml``."""
+
+    scale: str
+    planned: tuple[Planned, ...]
+    pretraining: dict[str, Run]  # id: run
+
+    @property
+    def runs(self) -> dict[str, Run]:
+        """Each run once, by id."""
+        return {p.run.id: p.run for p in self.planned}
+
+    def of(self, paper: str, study: str) -> list[Planned]:
+        """The planned runs of one study."""
+        return [p for p in self.planned if (p.paper, p.study) == (paper, study)]
+
+
+def make_plan(params: Params) -> Plan:
+    """Expand every study. Raises UserError for an impossible arm, naming the key."""
+    planned: list[Planned] = []
+    sources: dict[str, Run] = {}
+    for paper, studies in params.studies.items():
+        for name, study in studies.items():
+            where = f"params.yaml: studies.{paper}.{name}"
+            seen: set[str] = set()
+            for labels, layers in _arms(study, where):
+                # At a scale its overrides beat what a study says of itself, and an axis beats both.
+                arm = settings(
+                    [
+                        ("params.yaml: defaults", params.defaults),
+                        (f"{where}.settings", study.settings),
+                        (f"params.yaml: scales.{params.scale}.overrides", params.overrides),
+                        *layers,
+                    ],
+                    params,
+                )
+                start = _source(arm, params)
+                if start:
+                    sources[start.id] = start
+                label = " / ".join(labels.values()) or arm.model
+                for seed in study.seeds or params.seeds:
+                    run = _run(arm, seed, params, start)
+                    if run.id in seen:
+                        raise UserError(f"{where}: arm {label!r} repeats another arm's settings; remove one")
+                    seen.add(run.id)
+                    planned.append(Planned(run, paper, name, label, labels))
+    return Plan(params.scale, tuple(planned), sources)
+
+
+def _arms(study: Study, where: str) -> Any:
+    """Yield ({axis: label}, settings layers) for each combination of levels."""
+    axes = []
+    for axis, levels in study.axes.items():
+        options = []
+        for i, level in enumerate(levels):
+            at = f"{where}.axes.{axis}[{i}]"
+            if isinstance(level, dict):  # values that belong together move together
+                if "label" not in level:
+                    raise UserError(f"{at}: a level of several values needs a label; add label: <name>")
+                options.append((str(level["label"]), (at, {k: v for k, v in level.items() if k != "label"})))
+            else:
+                field = axis.replace("-", "_")
+                if field not in Settings.model_fields:
+                    raise choose(f"{where}.axes.{axis}", axis, Settings.model_fields, "axis")
+                options.append((str(level), (at, {field: level})))
+        labels = [label for label, _ in options]
+        for label in labels:
+            if labels.count(label) > 1:
+                raise UserError(f"{where}.axes.{axis}: level {label!r} stands there twice; remove one")
+        axes.append(options)
+    for combination in product(*axes):
+        yield (
+            {axis: label for axis, (label, _) in zip(study.axes, combination, strict=True)},
+            [layer for _, layer in combination],
+        )
+
+
+def _run(arm: Settings, seed: int, params: Params, start: Run | None = None) -> Run:
+    return Run(
+        settings=arm,
+        seed=seed,
+        recipe=params.recipe,
+        variant=params.datasets[arm.dataset].variant,
+        start=start.id if start else None,
+    )
+
+
+def _source(arm: Settings, params: Params) -> Run | None:
+    """The pretraining run behind ``weights: pretrain:<name>``: the named settings with the arm's own model."""
+    if arm.weights == "scratch":
+        return None
+    name = arm.weights.removeprefix("pretrain:")
+    layers = [
+        ("params.yaml: defaults", params.defaults),
+        (f"params.yaml: scales.{params.scale}.overrides", params.overrides),
+        (f"params.yaml: pretraining.{name}", {**params.pretraining[name], "model": arm.model}),
+    ]
+    source = settings(layers, params)
+    if source.weights != "scratch":
+        raise UserError(f"params.yaml: pretraining.{name}.weights: must be scratch")
+    return _run(source, params.seeds[0], params)
+
+
+def plan_record(params: Params, plan: Plan) -> dict[str, Any]:
+    """The plan as later steps read it: scale, studies, and each planned run with its settings."""
+    return {
+        "scale": plan.scale,
+        "studies": {
+            f"{paper}/{name}": {
+                "title": study.title,
+                "axes": list(study.axes),
+                "tables": dict(study.tables),
+                "figures": dict(study.figures),
+            }
+            for paper, studies in params.studies.items()
+            for name, study in studies.items()
+        },
+        "runs": [
+            {
+                "run": p.run.id,
+                "paper": p.paper,
+                "study": p.study,
+                "arm": p.arm,
+                "seed": p.run.seed,
+                "levels": p.levels,
+                "settings": p.run.settings.model_dump(mode="json", exclude_defaults=True),
+            }
+            for p in plan.planned
+        ],
+    }
+
+
+def plan_digest(params: Params, plan: Plan) -> str:
+    """Changes with anything that a table or figure is made from, and with nothing else."""
+    return hashlib.sha256(json.dumps(plan_record(params, plan)).encode()).hexdigest()[:16]
+
+
+def state(run_id: str) -> str:
+    """``planned``, or how the run ended: ``done`` or ``diverged``."""
+    path = RUNS / run_id / "metrics.json"
+    return str(read_json(path)["status"]) if path.exists() else "planned"

@@ -1,0 +1,240 @@
+"""Progress of long steps: heartbeats of training runs, and a tracker for plain loops.
+
+A training process writes a heartbeat: a small JSON file that the Snakemake logger plugin turns into
+a bar on a terminal. Where there is no such display, the lines that it prints to stderr are the progress.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sized
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+HEARTBEAT_FOLDER = Path(".ablate") / "progress"
+STALE_AFTER_S = 15 * 60.0
+LINE_EVERY_S = 10.0
+# Set by the logger plugin to "device:inode" of the pipe that it put in place of stderr.
+LIVE_VARIABLE = "ABLATE_LIVE"
+
+
+def heartbeat_path(run: str, root: Path | None = None) -> Path:
+    """Where the heartbeat of `run` lies under `root` (the working directory unless given)."""
+    return (root or Path()) / HEARTBEAT_FOLDER / f"{run.replace('/', '__')}.json"
+
+
+def format_duration(seconds: float | None) -> str:
+    """Write a duration as 0:41 or 1:02:03; an unknown one as '-'."""
+    if seconds is None or not math.isfinite(seconds):
+        return "-"
+    minutes, secs = divmod(round(max(seconds, 0.0)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{secs:02d}" if hours else f"{minutes}:{secs:02d}"
+
+
+def format_metric(value: float | None) -> str:
+    """Write a metric with three decimals, or with an exponent where those would show only zeros."""
+    if value is None or not math.isfinite(value):
+        return "nan"
+    return f"{value:.3f}" if value == 0 or abs(value) >= 0.001 else f"{value:.2e}"
+
+
+def under_live_display() -> bool:
+    """Whether stderr leads into the live display, which shows heartbeats as bars already.
+
+    Comparing the file behind stderr, as well as the variable being set, keeps the lines
+    for a process whose stderr was redirected to a log file.
+    """
+    expected = os.environ.get(LIVE_VARIABLE)
+    if not expected:
+        return False
+    try:
+        stat = os.fstat(sys.stderr.fileno())
+    except (OSError, ValueError, AttributeError):
+        return False
+    return expected == f"{stat.st_dev}:{stat.st_ino}"
+
+
+class Heartbeat:
+    """Reports the epochs of one training run to a file at `path` and, as lines, to stderr.
+
+    Use it as a context manager: the file exists only while the run goes on.
+    """
+
+    def __init__(self, path: Path, *, run: str, epochs: int, clock: Callable[[], float] = time.time) -> None:
+        self.path = Path(path)
+        self.run = run
+        self.epochs = epochs
+        self._clock = clock
+        self._started = clock()
+        self._done_before: int | None = None
+
+    def __enter__(self) -> Heartbeat:
+        """Announce the run, so that its bar shows before the first epoch ends."""
+        self._started = self._clock()
+        self._write(0, 0.0, {}, None)
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Remove the file, whether or not the run went well."""
+        for path in (self.path, self._temporary):
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    def epoch(self, done: int, images_per_s: float, **metrics: float) -> None:
+        """Report that `done` epochs have finished, with the speed and any metrics."""
+        # A resumed run starts above zero: only the epochs done here tell how long one takes.
+        if self._done_before is None:
+            self._done_before = done - 1
+        here = done - self._done_before
+        eta = (self._clock() - self._started) / here * max(self.epochs - done, 0) if here > 0 else None
+        values = {name: float(value) for name, value in metrics.items()}
+        self._write(done, float(images_per_s), values, eta)
+        if not under_live_display():
+            shown = "".join(f"{name} {format_metric(value)} " for name, value in values.items())
+            sys.stderr.write(
+                f"{self.run}: epoch {done}/{self.epochs} {shown}"
+                f"{images_per_s:.0f} images/s ETA {format_duration(eta)}\n"
+            )
+            sys.stderr.flush()
+
+    @property
+    def _temporary(self) -> Path:
+        return self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+
+    def _write(self, done: int, images_per_s: float, metrics: dict[str, float], eta: float | None) -> None:
+        state = {
+            "run": self.run,
+            "epochs": self.epochs,
+            "done": done,
+            "images_per_s": images_per_s if math.isfinite(images_per_s) else None,
+            # JSON has no word for nan and inf.
+            "metrics": {name: v if math.isfinite(v) else None for name, v in metrics.items()},
+            "eta_s": eta,
+            "updated": self._clock(),
+        }
+        # A full disk or a removed folder must not end a training run for the sake of its bar.
+        with contextlib.suppress(OSError):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._temporary.write_text(json.dumps(state), encoding="utf-8")
+            self._temporary.replace(self.path)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_heartbeat(beat: object) -> bool:
+    if not isinstance(beat, dict):
+        return False
+    metrics = beat.get("metrics")
+    return (
+        isinstance(beat.get("run"), str)
+        and isinstance(metrics, dict)
+        and all(_is_number(beat.get(key)) for key in ("epochs", "done", "updated"))
+        and all(v is None or _is_number(v) for v in (beat.get("eta_s"), beat.get("images_per_s")))
+        and all(v is None or _is_number(v) for v in metrics.values())
+    )
+
+
+def read_heartbeats(
+    folder: Path, *, max_age_s: float = STALE_AFTER_S, now: float | None = None
+) -> list[dict[str, Any]]:
+    """Read the heartbeats in `folder`, by name, without broken ones and those older than `max_age_s`."""
+    now = time.time() if now is None else now
+    found = []
+    try:
+        paths = sorted(Path(folder).glob("*.json"))
+    except OSError:
+        return []
+    for path in paths:
+        # Runs come and go while the folder is read.
+        try:
+            beat = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if not _is_heartbeat(beat):
+            continue
+        if now - beat["updated"] <= max_age_s:
+            found.append(beat)
+    return found
+
+
+def track(
+    iterable: Iterable[T],
+    description: str,
+    total: int | None = None,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[T]:
+    """Yield the items of `iterable` and show on stderr how far it is.
+
+    A terminal gets a bar; anything else gets a line at the start, one about every ten seconds
+    and one at the end.
+    """
+    if total is None and isinstance(iterable, Sized):
+        total = len(iterable)
+    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        yield from _track_bar(iterable, description, total)
+    else:
+        yield from _track_lines(iterable, description, total, clock)
+
+
+def _track_bar(iterable: Iterable[T], description: str, total: int | None) -> Iterator[T]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    with Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    ) as progress:
+        yield from progress.track(iterable, total=total, description=description)
+
+
+def _track_lines(
+    iterable: Iterable[T], description: str, total: int | None, clock: Callable[[], float]
+) -> Iterator[T]:
+    of_total = "" if total is None else f" of {total}"
+
+    def line(text: str) -> None:
+        sys.stderr.write(f"{description}: {text}\n")
+        sys.stderr.flush()
+
+    started = last = clock()
+    done = 0
+    line(f"0{of_total}")
+    for item in iterable:
+        yield item
+        done += 1
+        now = clock()
+        if now - last >= LINE_EVERY_S and done != total:
+            last = now
+            elapsed = now - started
+            eta = "" if total is None else f", ETA {format_duration(elapsed / done * (total - done))}"
+            line(f"{done}{of_total} after {format_duration(elapsed)}{eta}")
+    line(f"{done}{of_total} done in {format_duration(clock() - started)}")

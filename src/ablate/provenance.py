@@ -1,0 +1,87 @@
+"""Where a result came from: code, data, versions, machine. Imports no torch."""
+
+import hashlib
+import os
+import platform
+import resource
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ablate.models import REGISTRY
+
+PACKAGE = Path(__file__).parent
+# What each step's result depends on. Snakemake and DVC follow these files, since neither follows imports.
+CODE = {
+    "embed": ["data/embedded.py"],
+    "verify": ["data/verify.py", "data/layouts.py"],
+    "reorganise": ["data/reorganise.py", "data/layouts.py"],
+    "pack": ["data/pack.py", "data/layouts.py"],
+    "train": ["train.py", "evaluate.py", "augment.py", "data/pack.py", "models/initialise.py"],
+    "collect": ["collect.py"],
+    "tables": ["tables.py"],
+    "figures": ["figures.py"],
+    "report": ["report.py", "report.html.j2"],
+}
+
+
+def code_of(step: str, model: str | None = None) -> list[Path]:
+    """The source files that ``step`` depends on, relative to the working directory; with a model, its file too."""
+    files = list(CODE[step])
+    if model:
+        files.append(f"models/{REGISTRY[model].split(':')[0]}.py")
+    return [Path(os.path.relpath(PACKAGE / name)) for name in files]
+
+
+def manifest(
+    *,
+    model: str,
+    pack_digest: str,
+    archive: dict[str, Any],
+    wall_s: float,
+    images_per_s: float,
+    device: str,
+    threads: int,
+    deterministic: bool,
+) -> dict[str, Any]:
+    """A run's provenance, as DESIGN's run records want it: no host name, no absolute path."""
+    code = hashlib.sha256(b"".join(path.read_bytes() for path in code_of("train", model))).hexdigest()
+    return {
+        "git": git(),
+        "code_sha256": code,
+        "data": {"pack": pack_digest, "archive": archive},
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("ablate", "torch", "torchvision", "numpy", "pillow")},
+        },
+        "device": device,
+        "threads": threads,
+        "deterministic_algorithms": deterministic,
+        "wall_s": round(wall_s, 2),
+        "images_per_s": round(images_per_s, 1),
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "command": ["ablate", *sys.argv[1:]],
+    }
+
+
+def git() -> dict[str, Any]:
+    """The commit and whether tracked files differ from it; nulls outside a repository."""
+
+    def ask(*words: str) -> str | None:
+        done = subprocess.run(["git", *words], capture_output=True, text=True, cwd=PACKAGE, check=False)
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    status = ask("status", "--porcelain", "--untracked-files=no")
+    return {"commit": ask("rev-parse", "HEAD"), "dirty": None if status is None else bool(status)}
+
+
+def processor() -> str:
+    """The processor's name, for people."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,43 @@
+"""One self-contained HTML page per scale: every table and figure, and where the results came from."""
+
+import base64
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from ruamel.yaml import YAML
+
+from ablate.files import read_json, write_text
+from ablate.tables import LABELS
+
+
+def write_report(plan: Path, collected: Path, papers: Path, page: Path) -> None:
+    """Write ``page``. The figures are embedded, so that the file can be sent as it is."""
+    whole = read_json(plan)
+    folders: dict[str, dict[str, object]] = {}
+    for key, study in whole["studies"].items():
+        paper = key.split("/")[0]
+        folder = collected / paper
+        if paper not in folders:
+            folders[paper] = YAML(typ="safe", pure=True).load((papers / f"{paper}.yaml").read_text(encoding="utf-8"))
+            folders[paper]["studies"] = []
+        tables = [pd.read_csv(folder / f"{name}.csv") for name in study["tables"]]
+        figures = [base64.b64encode((folder / f"{name}.png").read_bytes()).decode() for name in study["figures"]]
+        folders[paper]["studies"].append(  # type: ignore[attr-defined]
+            {
+                "name": key.split("/")[1],
+                "title": study["title"],
+                "tables": [t.to_html(index=False, na_rep="", border=0) for t in tables],
+                "figures": figures,
+            }
+        )
+    manifests = read_json(collected / "provenance.json")
+    environment = Environment(loader=PackageLoader("ablate", "."), autoescape=True, undefined=StrictUndefined)
+    text = environment.get_template("report.html.j2").render(
+        scale=whole["scale"],
+        note=LABELS.get(whole["scale"], ""),
+        papers=folders,
+        manifests=manifests,
+        n_runs=len(whole["runs"]),
+    )
+    write_text(page, text)

@@ -1,0 +1,24 @@
+"""How many CPU threads a training job gets, so that jobs at once never use more than the cores that there are."""
+
+import os
+
+
+def available_cores() -> int:
+    """Cores that this process may use, which containers and cluster jobs make fewer than the machine has."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1
+
+
+def share(cores: int | None, available: int, jobs: int, threads: int | None = None) -> tuple[int, int]:
+    """(what a job claims of Snakemake's ``cores``, the CPU threads that it uses).
+
+    On two cores ``--cores 8`` must not start eight jobs: each claims four, so that two run at once.
+    ``threads`` fixes the second number.
+    """
+    cores = cores or available
+    usable = min(cores, available)
+    at_once = max(1, min(jobs, usable // (threads or 1)))
+    claim = cores // (at_once + 1) + 1  # the least claim of which at most at_once fit into cores
+    return claim, threads or max(1, usable // (cores // claim))

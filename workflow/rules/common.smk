@@ -1,0 +1,36 @@
+# What the rules share: the validated parameters, the plan, and the paths that follow from them.
+import json
+
+from snakemake.exceptions import WorkflowError
+
+from ablate.config import load
+from ablate.errors import UserError
+from ablate.plan import PRETRAINED, RUNS, make_plan, plan_digest
+from ablate.provenance import code_of
+from ablate.resources import available_cores, share
+
+try:
+    PARAMS = load(Path("params.yaml"), config)
+    PLAN = make_plan(PARAMS)
+except UserError as error:
+    raise WorkflowError(str(error))
+
+RESULTS = f"results/{PARAMS.scale}"
+ALL_RUNS = {**PLAN.runs, **PLAN.pretraining}
+USED = {run.settings.dataset for run in ALL_RUNS.values()}
+DATASETS = {name: spec for name, spec in PARAMS.datasets.items() if name in USED}
+CLAIM, THREADS = share(
+    workflow.cores, available_cores(), len(ALL_RUNS), PARAMS.compute.threads
+)
+
+
+def data_dir(name):
+    return f"data/{DATASETS[name].variant}/{name}"
+
+
+# Wildcards take known values only, so that a mistyped path fails in the dry run.
+wildcard_constraints:
+    variant="official|embedded",
+    dataset="|".join(DATASETS),
+    run="|".join(ALL_RUNS),
+    paper="|".join(PARAMS.studies),

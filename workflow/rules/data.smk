@@ -1,0 +1,106 @@
+# fetch -> verify -> reorganise (class folders, for the eye and for other programs) and pack (flat arrays)
+TREES = [f"{data_dir(name)}/tree.json" for name, data in DATASETS.items() if data.tree]
+
+
+def embedded_archive(wildcards):
+    if wildcards.variant == "official":
+        return []
+    return f"data/embedded/mirror/{wildcards.dataset}/{DATASETS[wildcards.dataset].archive}"
+
+
+def content_spec(wildcards):
+    return DATASETS[wildcards.dataset].model_dump_json(exclude={"urls", "digests"})
+
+
+rule packs:
+    input:
+        [f"{data_dir(name)}/pack.json" for name in DATASETS],
+
+
+rule embed:
+    input:
+        code=code_of("embed"),
+    output:
+        "data/embedded/mirror/{dataset}/{archive}",
+    log:
+        "logs/embed/{dataset}-{archive}.log",
+    wildcard_constraints:
+        archive="|".join(data.archive for data in DATASETS.values()),
+    params:
+        spec=content_spec,
+    shell:
+        "ablate embed --spec {params.spec:q} --output {output:q} 2>&1 | tee {log:q}"
+
+
+rule fetch:
+    input:
+        embedded_archive,
+    output:
+        archive="data/{variant}/{dataset}/archive",
+        receipt="data/{variant}/{dataset}/archive.json",
+    log:
+        "logs/fetch/{variant}-{dataset}.log",
+    params:
+        spec=lambda w: DATASETS[w.dataset].model_dump_json(),
+    resources:
+        # A resource and not a param: where the bytes come from must not make them out of date.
+        mirror=lambda w, input: str(Path(input[0]).parent) if input else PARAMS.mirror or "",
+    shell:
+        "ablate fetch --spec {params.spec:q} --mirror {resources.mirror:q} --output {output.archive:q}"
+        " --receipt {output.receipt:q} 2>&1 | tee {log:q}"
+
+
+rule verify:
+    input:
+        archive=ancient(rules.fetch.output.archive),
+        receipt=rules.fetch.output.receipt,
+        code=code_of("verify"),
+    output:
+        index="data/{variant}/{dataset}/index.csv",
+        report="data/{variant}/{dataset}/verify.json",
+    log:
+        "logs/verify/{variant}-{dataset}.log",
+    params:
+        spec=content_spec,
+    shell:
+        "ablate verify --spec {params.spec:q} --archive {input.archive:q} --index {output.index:q}"
+        " --report {output.report:q} 2>&1 | tee {log:q}"
+
+
+rule reorganise:
+    input:
+        archive=ancient(rules.fetch.output.archive),
+        receipt=rules.fetch.output.receipt,
+        index=rules.verify.output.index,
+        code=code_of("reorganise"),
+    output:
+        tree=directory("data/{variant}/{dataset}/tree"),
+        receipt="data/{variant}/{dataset}/tree.json",
+    log:
+        "logs/reorganise/{variant}-{dataset}.log",
+    params:
+        spec=content_spec,
+    shell:
+        "ablate reorganise --spec {params.spec:q} --archive {input.archive:q} --index {input.index:q}"
+        " --tree {output.tree:q} --receipt {output.receipt:q} 2>&1 | tee {log:q}"
+
+
+rule pack:
+    input:
+        archive=ancient(rules.fetch.output.archive),
+        receipt=rules.fetch.output.receipt,
+        index=rules.verify.output.index,
+        code=code_of("pack"),
+    output:
+        # Later rules depend on the small pack.json, which holds the digests of the other two.
+        pack="data/{variant}/{dataset}/pack.json",
+        images="data/{variant}/{dataset}/images.npy",
+        labels="data/{variant}/{dataset}/labels.npy",
+    log:
+        "logs/pack/{variant}-{dataset}.log",
+    threads: workflow.cores
+    params:
+        spec=content_spec,
+    shell:
+        "ablate pack --spec {params.spec:q} --archive {input.archive:q} --index {input.index:q}"
+        " --receipt {input.receipt:q} --output {output.pack:q} 2>&1 | tee {log:q}"

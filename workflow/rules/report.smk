@@ -1,0 +1,89 @@
+# collect -> tables and figures -> report; all of it iterates over the plan
+def made(what, suffix):
+    return [
+        f"{RESULTS}/{paper}/{name}.{suffix}"
+        for paper, studies in PARAMS.studies.items()
+        for study in studies.values()
+        for name in getattr(study, what)
+    ]
+
+
+rule plan:
+    input:
+        ancient("params.yaml"),
+    output:
+        f"{RESULTS}/plan.json",
+    log:
+        "logs/plan.log",
+    params:
+        # Reruns when what is planned changes, and not when a comment in params.yaml does.
+        content=plan_digest(PARAMS, PLAN),
+    resources:
+        values=json.dumps(dict(config)),
+    shell:
+        "ablate plan --values {resources.values:q} --output {output:q} 2>&1 | tee {log:q}"
+
+
+rule collect:
+    input:
+        rules.runs.input,
+        plan=rules.plan.output,
+        code=code_of("collect"),
+    output:
+        [f"{RESULTS}/{name}" for name in ("runs.csv", "history.csv", "metrics.json", "provenance.json")],
+    log:
+        "logs/collect.log",
+    shell:
+        "ablate collect --plan {input.plan:q} --runs {RUNS} --collected {RESULTS} 2>&1 | tee {log:q}"
+
+
+rule table:
+    input:
+        plan=rules.plan.output,
+        collected=rules.collect.output,
+        paper="papers/{paper}.yaml",
+        code=code_of("tables"),
+    output:
+        csv=f"{RESULTS}/{{paper}}/{{table}}.csv",
+        md=f"{RESULTS}/{{paper}}/{{table}}.md",
+    log:
+        "logs/table/{paper}-{table}.log",
+    wildcard_constraints:
+        table="|".join(Path(path).stem for path in made("tables", "csv")),
+    shell:
+        "ablate table --plan {input.plan:q} --collected {RESULTS} --papers papers --output {output.csv:q}"
+        " 2>&1 | tee {log:q}"
+
+
+rule figure:
+    input:
+        plan=rules.plan.output,
+        collected=rules.collect.output,
+        paper="papers/{paper}.yaml",
+        code=code_of("figures"),
+    output:
+        svg=report(f"{RESULTS}/{{paper}}/{{figure}}.svg", caption="../report/figure.rst", category="{paper}"),
+        png=f"{RESULTS}/{{paper}}/{{figure}}.png",
+    log:
+        "logs/figure/{paper}-{figure}.log",
+    wildcard_constraints:
+        figure="|".join(Path(path).stem for path in made("figures", "svg")),
+    shell:
+        "ablate figure --plan {input.plan:q} --collected {RESULTS} --papers papers --output {output.svg:q}"
+        " 2>&1 | tee {log:q}"
+
+
+rule report:
+    input:
+        made("tables", "csv"),
+        made("figures", "png"),
+        plan=rules.plan.output,
+        collected=rules.collect.output,
+        code=code_of("report"),
+    output:
+        f"{RESULTS}/report.html",
+    log:
+        "logs/report.log",
+    shell:
+        "ablate report --plan {input.plan:q} --collected {RESULTS} --papers papers --output {output:q}"
+        " 2>&1 | tee {log:q}"
