@@ -17,8 +17,8 @@ localrules:
 
 
 rule all:
+    default_target: True
     input:
         rules.packs.input,
         TREES,
         f"{RESULTS}/report.html",
-    default_target: True

@@ -78,9 +78,11 @@ def embed(spec: Spec, output: Annotated[Path, typer.Option()]) -> None:
     from ablate.data.embedded import write_cifar10, write_tiny_imagenet
 
     record = _spec(spec)
-    write = {"tiny-imagenet": write_tiny_imagenet, "cifar10": write_cifar10}[record.layout]
     try:
-        write(output, **record.generator)
+        if record.layout == "cifar10":
+            write_cifar10(output, **record.generator)
+        else:
+            write_tiny_imagenet(output, **record.generator)
     except (TypeError, ValueError) as error:
         raise UserError(f"params.yaml: datasets: generator {record.generator}: {error}") from None
 
@@ -164,47 +166,47 @@ def train(
 
 
 PlanFile = Annotated[Path, typer.Option("--plan", help="what `ablate plan --output` wrote")]
-Collected = Annotated[Path, typer.Option(help="results/<scale>")]
 Papers = Annotated[Path, typer.Option(help="folder of one YAML per paper")]
+Output = Annotated[Path, typer.Option(help="results/<scale>/<paper>/<name>")]
 
 
 @app.command()
-def collect(plan_file: PlanFile, runs: Annotated[Path, typer.Option()], collected: Collected) -> None:
-    """Gather the planned runs into flat files."""
+def collect(
+    plan_file: PlanFile,
+    runs: Annotated[Path, typer.Option(help="folder of the trained runs")],
+    output: Annotated[Path, typer.Option(help="results/<scale>/<paper>")],
+) -> None:
+    """Gather a paper's planned runs into flat files."""
     from ablate.collect import collect as run
 
-    run(plan_file, runs, collected)
+    run(plan_file, runs, output.name, output)
 
 
 @app.command()
-def table(plan_file: PlanFile, collected: Collected, papers: Papers, output: Annotated[Path, typer.Option()]) -> None:
-    """Write one table as CSV and Markdown."""
+def table(plan_file: PlanFile, papers: Papers, output: Output) -> None:
+    """Write one table as CSV and Markdown, from what was collected into its folder."""
     from ablate.tables import study_results, write_table
 
     study, kind = _owner(plan_file, "tables", output)
-    write_table(study_results(plan_file, collected, papers, output.parent.name, study), kind, output)
+    write_table(study_results(plan_file, output.parent, papers, study), kind, output)
 
 
 @app.command()
-def figure(
-    plan_file: PlanFile, collected: Collected, papers: Papers, output: Annotated[Path, typer.Option()]
-) -> None:
-    """Draw one figure as SVG and PNG."""
+def figure(plan_file: PlanFile, papers: Papers, output: Output) -> None:
+    """Draw one figure as SVG and PNG, from what was collected into its folder."""
     from ablate.figures import write_figure
     from ablate.tables import study_results
 
     study, kind = _owner(plan_file, "figures", output)
-    write_figure(study_results(plan_file, collected, papers, output.parent.name, study), kind, output)
+    write_figure(study_results(plan_file, output.parent, papers, study), kind, output)
 
 
 @app.command()
-def report(
-    plan_file: PlanFile, collected: Collected, papers: Papers, output: Annotated[Path, typer.Option()]
-) -> None:
-    """Write the report, one HTML page."""
+def report(plan_file: PlanFile, papers: Papers, output: Annotated[Path, typer.Option()]) -> None:
+    """Write the report, one HTML page, from the tables and figures in the folders beside it."""
     from ablate.report import write_report
 
-    write_report(plan_file, collected, papers, output)
+    write_report(plan_file, papers, output)
 
 
 def _owner(plan_file: Path, what: str, output: Path) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Gather the planned runs of a scale into flat files. Iterates over the plan, never over files on disk."""
+"""Gather a paper's planned runs into flat files. Iterates over the plan, never over files on disk."""
 
 from pathlib import Path
 from typing import Any
@@ -24,18 +24,19 @@ METRICS = [
 ]
 
 
-def collect(plan: Path, runs: Path, out: Path) -> None:
-    """Write ``out``/runs.csv (a row per planned run), history.csv (per epoch), metrics.json and provenance.json.
+def collect(plan: Path, runs: Path, paper: str, out: Path) -> None:
+    """Write ``out``/runs.csv (a row per planned run of ``paper``), history.csv (a row per epoch of each),
+    metrics.json and provenance.json.
 
     ``plan`` is what `ablate plan --output` wrote; ``runs`` holds a folder per run.
     Raises UserError for a missing run.
     """
-    planned = read_json(plan)
+    planned = [entry for entry in read_json(plan)["runs"] if entry["paper"] == paper]
     rows, histories, provenance = [], [], {}
-    for entry in planned["runs"]:
+    for entry in planned:
         folder = runs / entry["run"]
         metrics = read_json(folder / "metrics.json")
-        place = {key: entry[key] for key in ("paper", "study", "arm", "seed", "run")}
+        place = {key: entry[key] for key in ("study", "arm", "seed", "run")}
         rows.append(place | {name: metrics.get(name) for name in METRICS})
         histories.append(pd.read_csv(folder / "history.csv").assign(**place))
         provenance[entry["run"]] = read_json(folder / "manifest.json")
@@ -47,9 +48,9 @@ def collect(plan: Path, runs: Path, out: Path) -> None:
 
 
 def _summary(table: pd.DataFrame) -> dict[str, Any]:
-    """{paper: {study: {arm: mean val_top1}}} for `dvc metrics`, which compares numbers by their path."""
+    """{study: {arm: mean val_top1}} for `dvc metrics`, which compares numbers by their path."""
     tree: dict[str, Any] = {}
-    for (paper, study, arm), group in table.groupby(["paper", "study", "arm"], sort=False):
+    for (study, arm), group in table.groupby(["study", "arm"], sort=False):
         mean = group["val_top1"].mean()
-        tree.setdefault(paper, {}).setdefault(study, {})[arm] = None if pd.isna(mean) else round(float(mean), 6)
+        tree.setdefault(str(study), {})[str(arm)] = None if pd.isna(mean) else round(float(mean), 6)
     return tree

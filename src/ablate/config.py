@@ -175,7 +175,8 @@ def settings(layers: Iterable[tuple[str, Mapping[str, Any]]], params: Params) ->
         first = error.errors()[0]
         key = str(first["loc"][0]) if first["loc"] else str(first["msg"]).split("error, ")[-1].split(":")[0]
         raise UserError(f"{origin.get(key, key)}: {_explain(first)}") from None
-    for key, allowed in {"model": REGISTRY, "dataset": params.datasets}.items():
+    known: dict[str, Iterable[str]] = {"model": list(REGISTRY), "dataset": list(params.datasets)}
+    for key, allowed in known.items():
         if getattr(arm, key) not in allowed:
             raise choose(origin[key], getattr(arm, key), allowed, key)
     data = params.datasets[arm.dataset]

@@ -1,5 +1,6 @@
 """Accuracy, loss and predictions of a network on one split: sums over images, divided once."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import torch
@@ -42,12 +43,12 @@ class Predictions:
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, batches: list[tuple[Tensor, Tensor, Tensor]] | object, precision: torch.dtype | None
+    model: nn.Module, batches: Iterable[tuple[Tensor, Tensor, Tensor]], precision: torch.dtype | None
 ) -> tuple[Tally, Predictions]:
     """Run ``model`` in eval mode over ``batches`` of (positions (B,), images (B, 3, S, S), labels (B,))."""
     model.eval()
     tally, predictions = Tally(), Predictions()
-    for positions, images, labels in batches:  # type: ignore[attr-defined]
+    for positions, images, labels in batches:
         with torch.autocast(images.device.type, dtype=precision, enabled=precision is not None):
             logits = model(images)
         logits = logits.float()

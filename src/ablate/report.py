@@ -11,9 +11,9 @@ from ablate.files import read_json, write_text
 from ablate.tables import LABELS
 
 
-def write_report(plan: Path, collected: Path, papers: Path, page: Path) -> None:
+def write_report(plan: Path, papers: Path, page: Path) -> None:
     """Write ``page``. The figures are embedded, so that the file can be sent as it is."""
-    whole = read_json(plan)
+    whole, collected = read_json(plan), page.parent
     folders: dict[str, dict[str, object]] = {}
     for key, study in whole["studies"].items():
         paper = key.split("/")[0]
@@ -31,7 +31,9 @@ def write_report(plan: Path, collected: Path, papers: Path, page: Path) -> None:
                 "figures": figures,
             }
         )
-    manifests = read_json(collected / "provenance.json")
+    manifests: dict[str, object] = {}
+    for paper in folders:
+        manifests |= read_json(collected / paper / "provenance.json")
     environment = Environment(loader=PackageLoader("ablate", "."), autoescape=True, undefined=StrictUndefined)
     text = environment.get_template("report.html.j2").render(
         scale=whole["scale"],

@@ -38,14 +38,16 @@ class StudyResults:
         return list(dict.fromkeys(p["arm"] for p in self.planned))
 
 
-def study_results(plan: Path, collected: Path, papers: Path, paper: str, study: str) -> StudyResults:
-    """Read one study's part of the collected results, and what its paper printed for the same arms."""
-    whole = read_json(plan)
+def study_results(plan: Path, collected: Path, papers: Path, study: str) -> StudyResults:
+    """Read one study's part of what `collect` wrote into ``collected`` (results/<scale>/<paper>), and what the
+    paper printed for the same arms.
+    """
+    whole, paper = read_json(plan), collected.name
     chosen = whole["studies"].get(f"{paper}/{study}")
     if chosen is None:
         raise choose("--study", f"{paper}/{study}", whole["studies"], "study")
     runs, history = (
-        table[(table["paper"] == paper) & (table["study"] == study)]
+        table[table["study"] == study]
         for table in (pd.read_csv(collected / "runs.csv"), pd.read_csv(collected / "history.csv"))
     )
     planned = [r for r in whole["runs"] if (r["paper"], r["study"]) == (paper, study)]

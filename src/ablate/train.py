@@ -66,7 +66,7 @@ class Feed:
         if shuffle is not None:
             order = torch.randperm(n, generator=torch.Generator().manual_seed(shuffle))
         generator = torch.Generator().manual_seed(draw) if draw is not None else None
-        for chosen in order.split(self.batch_size):
+        for chosen in torch.split(order, self.batch_size):
             rows = chosen.to(self.labels.device)
             images = self.images[rows].permute(0, 3, 1, 2).float().div_(255)  # channels_last by its strides
             if generator is not None:

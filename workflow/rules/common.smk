@@ -19,9 +19,7 @@ RESULTS = f"results/{PARAMS.scale}"
 ALL_RUNS = {**PLAN.runs, **PLAN.pretraining}
 USED = {run.settings.dataset for run in ALL_RUNS.values()}
 DATASETS = {name: spec for name, spec in PARAMS.datasets.items() if name in USED}
-CLAIM, THREADS = share(
-    workflow.cores, available_cores(), len(ALL_RUNS), PARAMS.compute.threads
-)
+CLAIM, THREADS = share(workflow.cores, available_cores(), len(ALL_RUNS), PARAMS.compute.threads)
 
 
 def data_dir(name):

@@ -40,11 +40,11 @@ rule fetch:
         receipt="data/{variant}/{dataset}/archive.json",
     log:
         "logs/fetch/{variant}-{dataset}.log",
-    params:
-        spec=lambda w: DATASETS[w.dataset].model_dump_json(),
     resources:
         # A resource and not a param: where the bytes come from must not make them out of date.
         mirror=lambda w, input: str(Path(input[0]).parent) if input else PARAMS.mirror or "",
+    params:
+        spec=lambda w: DATASETS[w.dataset].model_dump_json(),
     shell:
         "ablate fetch --spec {params.spec:q} --mirror {resources.mirror:q} --output {output.archive:q}"
         " --receipt {output.receipt:q} 2>&1 | tee {log:q}"

@@ -8,6 +8,9 @@ def made(what, suffix):
     ]
 
 
+COLLECTED = ["runs.csv", "history.csv", "metrics.json", "provenance.json"]
+
+
 rule plan:
     input:
         ancient("params.yaml"),
@@ -15,26 +18,26 @@ rule plan:
         f"{RESULTS}/plan.json",
     log:
         "logs/plan.log",
+    resources:
+        values=json.dumps(dict(config)),
     params:
         # Reruns when what is planned changes, and not when a comment in params.yaml does.
         content=plan_digest(PARAMS, PLAN),
-    resources:
-        values=json.dumps(dict(config)),
     shell:
         "ablate plan --values {resources.values:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule collect:
     input:
-        rules.runs.input,
+        lambda w: [f"{RUNS}/{p.run.id}/metrics.json" for p in PLAN.planned if p.paper == w.paper],
         plan=rules.plan.output,
         code=code_of("collect"),
     output:
-        [f"{RESULTS}/{name}" for name in ("runs.csv", "history.csv", "metrics.json", "provenance.json")],
+        [f"{RESULTS}/{{paper}}/{name}" for name in COLLECTED],
     log:
-        "logs/collect.log",
+        "logs/collect/{paper}.log",
     shell:
-        "ablate collect --plan {input.plan:q} --runs {RUNS} --collected {RESULTS} 2>&1 | tee {log:q}"
+        "ablate collect --plan {input.plan:q} --runs {RUNS} --output {RESULTS}/{wildcards.paper} 2>&1 | tee {log:q}"
 
 
 rule table:
@@ -51,8 +54,7 @@ rule table:
     wildcard_constraints:
         table="|".join(Path(path).stem for path in made("tables", "csv")),
     shell:
-        "ablate table --plan {input.plan:q} --collected {RESULTS} --papers papers --output {output.csv:q}"
-        " 2>&1 | tee {log:q}"
+        "ablate table --plan {input.plan:q} --papers papers --output {output.csv:q} 2>&1 | tee {log:q}"
 
 
 rule figure:
@@ -62,28 +64,40 @@ rule figure:
         paper="papers/{paper}.yaml",
         code=code_of("figures"),
     output:
-        svg=report(f"{RESULTS}/{{paper}}/{{figure}}.svg", caption="../report/figure.rst", category="{paper}"),
+        svg=report(
+            f"{RESULTS}/{{paper}}/{{figure}}.svg",
+            caption="../report/figure.rst",
+            category="{paper}",
+        ),
         png=f"{RESULTS}/{{paper}}/{{figure}}.png",
     log:
         "logs/figure/{paper}-{figure}.log",
     wildcard_constraints:
         figure="|".join(Path(path).stem for path in made("figures", "svg")),
     shell:
-        "ablate figure --plan {input.plan:q} --collected {RESULTS} --papers papers --output {output.svg:q}"
-        " 2>&1 | tee {log:q}"
+        "ablate figure --plan {input.plan:q} --papers papers --output {output.svg:q} 2>&1 | tee {log:q}"
 
 
 rule report:
     input:
         made("tables", "csv"),
         made("figures", "png"),
+        [f"{RESULTS}/{paper}/provenance.json" for paper in PARAMS.studies],
         plan=rules.plan.output,
-        collected=rules.collect.output,
         code=code_of("report"),
     output:
         f"{RESULTS}/report.html",
     log:
         "logs/report.log",
     shell:
-        "ablate report --plan {input.plan:q} --collected {RESULTS} --papers papers --output {output:q}"
-        " 2>&1 | tee {log:q}"
+        "ablate report --plan {input.plan:q} --papers papers --output {output:q} 2>&1 | tee {log:q}"
+
+
+# `snakemake --cores 8 tinyimage10` renders one paper.
+for _paper in PARAMS.studies:
+
+    rule:
+        name:
+            _paper
+        input:
+            [f for f in made("tables", "csv") + made("figures", "svg") if f"/{_paper}/" in f],

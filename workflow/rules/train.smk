@@ -35,11 +35,11 @@ rule pretrain:
     log:
         "logs/pretrain/{run}.log",
     threads: CLAIM
-    params:
-        run=record,
     resources:
         torch_threads=THREADS,
         device=PARAMS.compute.device,
+    params:
+        run=record,
     shell:
         "ablate train --run {params.run:q} --pack {input.pack:q} --out {PRETRAINED}/{wildcards.run}"
         " --weights {output.weights:q} --threads {resources.torch_threads} --device {resources.device}"
@@ -57,12 +57,12 @@ rule train:
     log:
         "logs/train/{run}.log",
     threads: CLAIM
-    params:
-        run=record,
-        start=lambda w, input: f"--start {input.start}" if input.start else "",
     resources:
         torch_threads=THREADS,
         device=PARAMS.compute.device,
+    params:
+        run=record,
+        start=lambda w, input: f"--start {input.start}" if input.start else "",
     shell:
         "ablate train --run {params.run:q} --pack {input.pack:q} --out {RUNS}/{wildcards.run} {params.start}"
         " --threads {resources.torch_threads} --device {resources.device} 2>&1 | tee {log:q}"
