@@ -26,6 +26,42 @@ def data_dir(name):
     return f"data/{DATASETS[name].variant}/{name}"
 
 
+def embedded_archive(wildcards):
+    if wildcards.variant == "official":
+        return []
+    return f"data/embedded/mirror/{wildcards.dataset}/{DATASETS[wildcards.dataset].archive}"
+
+
+def content_spec(wildcards):
+    return DATASETS[wildcards.dataset].model_dump_json(exclude={"urls", "digests"})
+
+
+def record(wildcards):
+    return ALL_RUNS[wildcards.run].to_json()
+
+
+def pack_of(wildcards, name="pack.json"):
+    return f"{data_dir(ALL_RUNS[wildcards.run].settings.dataset)}/{name}"
+
+
+def start_of(wildcards):
+    start = ALL_RUNS[wildcards.run].start
+    return f"{PRETRAINED}/{start}/weights.safetensors" if start else []
+
+
+def train_code(wildcards):
+    return code_of("train", ALL_RUNS[wildcards.run].settings.model)
+
+
+def made(what, suffix):
+    return [
+        f"{RESULTS}/{paper}/{name}.{suffix}"
+        for paper, studies in PARAMS.studies.items()
+        for study in studies.values()
+        for name in getattr(study, what)
+    ]
+
+
 # Wildcards take known values only, so that a mistyped path fails in the dry run.
 wildcard_constraints:
     variant="official|embedded",

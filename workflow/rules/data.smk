@@ -2,16 +2,6 @@
 TREES = [f"{data_dir(name)}/tree.json" for name, data in DATASETS.items() if data.tree]
 
 
-def embedded_archive(wildcards):
-    if wildcards.variant == "official":
-        return []
-    return f"data/embedded/mirror/{wildcards.dataset}/{DATASETS[wildcards.dataset].archive}"
-
-
-def content_spec(wildcards):
-    return DATASETS[wildcards.dataset].model_dump_json(exclude={"urls", "digests"})
-
-
 rule packs:
     input:
         [f"{data_dir(name)}/pack.json" for name in DATASETS],

@@ -1,13 +1,4 @@
 # collect -> tables and figures -> report; all of it iterates over the plan
-def made(what, suffix):
-    return [
-        f"{RESULTS}/{paper}/{name}.{suffix}"
-        for paper, studies in PARAMS.studies.items()
-        for study in studies.values()
-        for name in getattr(study, what)
-    ]
-
-
 COLLECTED = ["runs.csv", "history.csv", "metrics.json", "provenance.json"]
 
 
@@ -36,8 +27,11 @@ rule collect:
         [f"{RESULTS}/{{paper}}/{name}" for name in COLLECTED],
     log:
         "logs/collect/{paper}.log",
+    params:
+        runs=str(RUNS),
+        out=f"{RESULTS}/{{paper}}",
     shell:
-        "ablate collect --plan {input.plan:q} --runs {RUNS} --output {RESULTS}/{wildcards.paper} 2>&1 | tee {log:q}"
+        "ablate collect --plan {input.plan:q} --runs {params.runs} --output {params.out:q} 2>&1 | tee {log:q}"
 
 
 rule table:

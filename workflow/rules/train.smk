@@ -2,23 +2,6 @@
 FILES = ["metrics.json", "run.json", "history.csv", "predictions.csv", "manifest.json"]
 
 
-def record(wildcards):
-    return ALL_RUNS[wildcards.run].to_json()
-
-
-def pack_of(wildcards, name="pack.json"):
-    return f"{data_dir(ALL_RUNS[wildcards.run].settings.dataset)}/{name}"
-
-
-def start_of(wildcards):
-    start = ALL_RUNS[wildcards.run].start
-    return f"{PRETRAINED}/{start}/weights.safetensors" if start else []
-
-
-def train_code(wildcards):
-    return code_of("train", ALL_RUNS[wildcards.run].settings.model)
-
-
 rule runs:
     input:
         [f"{RUNS}/{run}/metrics.json" for run in PLAN.runs],
@@ -40,8 +23,9 @@ rule pretrain:
         device=PARAMS.compute.device,
     params:
         run=record,
+        out=f"{PRETRAINED}/{{run}}",
     shell:
-        "ablate train --run {params.run:q} --pack {input.pack:q} --out {PRETRAINED}/{wildcards.run}"
+        "ablate train --run {params.run:q} --pack {input.pack:q} --out {params.out:q}"
         " --weights {output.weights:q} --threads {resources.torch_threads} --device {resources.device}"
         " 2>&1 | tee {log:q}"
 
@@ -62,7 +46,8 @@ rule train:
         device=PARAMS.compute.device,
     params:
         run=record,
+        out=f"{RUNS}/{{run}}",
         start=lambda w, input: f"--start {input.start}" if input.start else "",
     shell:
-        "ablate train --run {params.run:q} --pack {input.pack:q} --out {RUNS}/{wildcards.run} {params.start}"
+        "ablate train --run {params.run:q} --pack {input.pack:q} --out {params.out:q} {params.start}"
         " --threads {resources.torch_threads} --device {resources.device} 2>&1 | tee {log:q}"

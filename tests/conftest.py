@@ -1,0 +1,132 @@
+"""What tests share: packs of the embedded data, made by the pipeline's own steps, and a copy of the repository."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ablate.config import Params, load
+from ablate.data.embedded import write_cifar10, write_tiny_imagenet
+from ablate.data.fetch import fetch
+from ablate.data.pack import make_pack
+from ablate.data.verify import verify
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def params() -> Params:
+    return load(ROOT / "params.yaml", {"scale": "demo"})
+
+
+@pytest.fixture(scope="session")
+def packs(params: Params, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """{data set: pack.json} of the demo's data, by way of fetch, verify and pack."""
+    made = {}
+    for name, spec in params.datasets.items():
+        folder = tmp_path_factory.mktemp(name)
+        write = write_cifar10 if spec.layout == "cifar10" else write_tiny_imagenet
+        write(folder / "mirror" / spec.archive, **spec.generator)
+        archive, index, receipt = folder / "archive", folder / "index.csv", folder / "archive.json"
+        fetch(spec.archive, archive, mirror=str(folder / "mirror"), urls=[], digests=spec.digests, receipt=receipt)
+        verify(archive, spec, index=index, report=folder / "verify.json")
+        make_pack(archive, spec.layout, spec.image_size, index=index, receipt=receipt, pack=folder / "pack.json")
+        made[name] = folder / "pack.json"
+    return made
+
+
+# One study of two tiny runs: what the tests of the workflow itself train.
+TINY = """
+scale: tiny
+mirror: null
+recipe: 1
+seeds: [0]
+compute: {threads: null, device: cpu}
+datasets:
+  cifar10:
+    layout: cifar10
+    variant: embedded
+    archive: cifar-10-python.tar.gz
+    digests: {embedded: "sha256:dc016e8aaff2d8742a865a9426cf6cd027f07948d132c2d6640bb12500926bf0"}
+    generator: {seed: 0, train_per_batch: 100, test: 200}
+    image_size: 32
+    n_classes: 10
+    train_per_class: 50
+    val_per_class: 20
+defaults: {dataset: cifar10, model: cifar-plain7, optimizer: sgd, lr: 0.01, epochs: 1, batch_size: 50, per_class: 5}
+studies:
+  resnet-vs-plain:
+    shallow:
+      title: one
+      axes: {model: [cifar-resnet7, cifar-plain7]}
+      tables: {table-shallow: accuracy}
+      figures: {figure-6: curves}
+  tinyimage10:
+    optimiser:
+      title: two
+      settings: {lr: 0.02}
+      tables: {table-optimiser: accuracy}
+      figures: {figure-3: curves}
+scales: {tiny: {}}
+"""
+
+
+class Workspace:
+    """A copy of the repository's files with the tiny parameters, and Snakemake in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        listed = subprocess.run(
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        for name in listed.stdout.splitlines():
+            if (ROOT / name).is_file() and not name.startswith(("results/", "tests/")):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(ROOT / name, folder / name)
+        self.params = folder / "params.yaml"
+        self.params.write_text(TINY)
+        self.env = os.environ | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(folder / "src"),
+            "ABLATE_PROGRESS": "plain",
+        }
+
+    def edit(self, old: str, new: str) -> None:
+        text = self.params.read_text()
+        assert old in text
+        self.params.write_text(text.replace(old, new))
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(words, cwd=self.folder, env=self.env, capture_output=True, text=True, check=False)
+
+    def snakemake(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return self.run("snakemake", "--cores", "8", *words)
+
+    def jobs(self, *words: str) -> dict[str, int]:
+        """{rule: how many jobs} that Snakemake ran, from its own job statistics; all must have ended well."""
+        done = self.snakemake(*words)
+        assert done.returncode == 0, done.stderr
+        return job_counts(done.stderr + done.stdout)
+
+
+def job_counts(text: str) -> dict[str, int]:
+    """Snakemake's table of job statistics, without its total and the target rule."""
+    counts: dict[str, int] = {}
+    if "Job stats:" in text:
+        for line in text.split("Job stats:", 1)[1].splitlines()[3:]:
+            words = line.split()
+            if len(words) != 2 or not words[1].isdigit():
+                break
+            counts[words[0]] = int(words[1])
+    counts.pop("total", None)
+    counts.pop("all", None)
+    return counts
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path / "repository")
