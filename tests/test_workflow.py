@@ -1,4 +1,4 @@
-"""The workflow itself, run by Snakemake in a copy of the repository. Oracle: its statistics of the jobs that it ran."""
+"""The workflow itself, by Snakemake in a copy of the repository. Oracle: its statistics of the jobs that it ran."""
 
 import json
 import os

@@ -221,7 +221,8 @@ def _check(record: type[R], raw: Mapping[str, Any], where: str) -> R:
     try:
         return record.model_validate(_tuples(raw))
     except ValidationError as error:
-        first = error.errors()[0]
+        # A misspelt key is also a missing one: say the spelling.
+        first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         place = ".".join(str(part) for part in first["loc"] if part != "[key]")
         path = f"{where}: {place}" if where.endswith(".yaml") else f"{where}.{place}"
         if first["type"] == "extra_forbidden":

@@ -1,0 +1,171 @@
+"""params.yaml: what is refused, and how; what a scale changes; what a run's identity follows."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ablate.config import Settings, load
+from ablate.errors import UserError
+from ablate.plan import Run, make_plan
+from conftest import ROOT, TINY
+
+STUDIES = "studies.resnet-vs-plain.shallow"
+BAD = {
+    "unknown key": ("recipe: 1", "recipe: 1\nsede: 3", ["sede", "did you mean 'seeds'"]),
+    "unknown key of a data set": ("image_size: 32", "image_siz: 32", ["datasets.cifar10.image_siz", "'image_size'"]),
+    "unknown setting": ("settings: {lr: 0.02}", "settings: {lrr: 0.02}", ["settings.lrr", "did you mean 'lr'"]),
+    "wrong type": ("lr: 0.01,", "lr: fast,", ["defaults.lr", "number"]),
+    "true for a number": ("lr: 0.01,", "lr: true,", ["defaults.lr", "number"]),
+    "text for a count": ("epochs: 1,", "epochs: '1',", ["defaults.epochs", "integer"]),
+    "half an epoch": ("epochs: 1,", "epochs: 1.5,", ["defaults.epochs", "integer"]),
+    "negative lr": ("lr: 0.01,", "lr: -0.01,", ["defaults.lr", "greater than 0"]),
+    "lr not a number": ("lr: 0.01,", "lr: .nan,", ["defaults.lr"]),
+    "zero epochs": ("epochs: 1,", "epochs: 0,", ["defaults.epochs", "greater than or equal to 1"]),
+    "unknown model": ("[cifar-resnet7, cifar-plain7]", "[cifar-resnet77]", ["axes.model[0]", "'cifar-resnet7'"]),
+    "unknown data set": ("{dataset: cifar10,", "{dataset: cifar100,", ["defaults.dataset", "'cifar10'"]),
+    "empty axis": ("[cifar-resnet7, cifar-plain7]", "[]", [f"{STUDIES}.axes.model", "at least 1 item"]),
+    "level twice": (
+        "[cifar-resnet7, cifar-plain7]",
+        "[cifar-plain7, cifar-plain7]",
+        [f"{STUDIES}.axes.model", "twice"],
+    ),
+    "unknown axis": ("axes: {model:", "axes: {modle:", [f"{STUDIES}.axes.modle", "'model'"]),
+    "arm twice": (
+        "[cifar-resnet7, cifar-plain7]",
+        "[cifar-plain7, {label: again, model: cifar-plain7}]",
+        [STUDIES, "again", "repeats"],
+    ),
+    "level without label": ("[cifar-resnet7, cifar-plain7]", "[{model: cifar-plain7}]", ["axes.model[0]", "label"]),
+    "duplicate study": (
+        "  tinyimage10:\n",
+        "  resnet-vs-plain: {}\n  tinyimage10:\n",
+        ["duplicate", "resnet-vs-plain"],
+    ),
+    "unknown scale": ("scale: tiny", "scale: tny", ["scale", "did you mean 'tiny'"]),
+    "no seeds": ("seeds: [0]", "seeds: []", ["seeds", "at least 1 item"]),
+    "negative seed": ("seeds: [0]", "seeds: [-1]", ["seeds.0"]),
+    "plain http": ("    image_size", "    urls: ['http://example.org/a']\n    image_size", ["urls.0"]),
+    "not a digest": ('"sha256:dc', '"sha1:dc', ["digests.embedded"]),
+    "classes beyond the last": ("per_class: 5}", "classes: [5, 11]}", ["defaults.classes", "10 classes"]),
+    "gaussian without variance": ("per_class: 5}", "init: gaussian}", ["init_variance"]),
+    "step without gamma": ("per_class: 5}", "schedule: step}", ["schedule"]),
+    "weights from nowhere": ("per_class: 5}", "weights: pretrain:x}", ["defaults.weights", "scratch"]),
+    "unknown overlay key": (
+        "scales: {tiny: {}}",
+        "scales: {tiny: {overides: {}}}",
+        ["scales.tiny.overides", "'overrides'"],
+    ),
+    "broken YAML": ("seeds: [0]", "seeds: [0", ["params.yaml", "line"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_refused_with_path_and_remedy(case: str, tmp_path: Path) -> None:
+    old, new, expected = BAD[case]
+    assert TINY.count(old) >= 1
+    path = tmp_path / "params.yaml"
+    path.write_text(TINY.replace(old, new, 1))
+    with pytest.raises(UserError) as caught:
+        make_plan(load(path))
+    message = str(caught.value)
+    for part in expected:
+        assert part in message, message
+    assert len(message.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", [["ablate", "plan"], ["snakemake", "--cores", "1", "all"]])
+def test_a_mistake_ends_with_one_message_and_a_code_not_0(command: list[str], tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(TINY.replace("epochs: 1,", "epochs: 0,"))
+    for name in ("Snakefile", "workflow", "src"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    env = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "defaults.epochs" in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "results").exists() and not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("scale", ["demo", "pilot", "paper"])
+def test_every_scale_plans_each_paper_with_two_arms_or_more(scale: str) -> None:
+    params = load(ROOT / "params.yaml", {"scale": scale})
+    plan = make_plan(params)
+    assert set(params.studies) == {
+        "alexnet-vs-resnet", "five-cnns", "tinyimage10", "resnet18-init", "resnet-vs-plain",
+    }  # fmt: skip
+    for paper, studies in params.studies.items():
+        for name, study in studies.items():
+            planned = plan.of(paper, name)
+            arms = {p.arm for p in planned}
+            # Oracle: an axis of k levels multiplies the arms by k; each arm is planned once per seed.
+            expected = 1
+            for levels in study.axes.values():
+                expected *= len(levels)
+            assert len(arms) == expected >= 2
+            assert len(planned) == expected * len(study.seeds or params.seeds)
+            assert study.tables and study.figures
+
+
+def test_demo_plan_counts_by_hand() -> None:
+    plan = make_plan(load(ROOT / "params.yaml", {"scale": "demo"}))
+    # (2 nets x 2 augmentations + 2 weights + 2 CNNs + 2 optimisers + 2 initialisations + 2 nets) x 2 seeds,
+    # of which the 2 runs from scratch with augmentation stand in two studies
+    assert len(plan.planned) == 28 and len(plan.runs) == 26 and len(plan.pretraining) == 1
+
+
+def arm(**changes: Any) -> Settings:
+    base = {
+        "dataset": "cifar10",
+        "model": "cifar-plain7",
+        "optimizer": "sgd",
+        "lr": 0.01,
+        "epochs": 1,
+        "batch_size": 8,
+    }
+    return Settings.model_validate(base | changes)
+
+
+def test_identity_follows_settings_and_nothing_else() -> None:
+    run = Run(settings=arm(), seed=0, recipe=1, variant="official")
+    assert run.id == Run.from_json(run.to_json()).id
+    assert run.id == run.model_copy(update={"settings": arm(momentum=0.0)}).id  # a default, spelled out
+    others = [
+        run.model_copy(update=change)
+        for change in (
+            {"settings": arm(lr=0.02)}, {"settings": arm(weight_decay=1e-9)}, {"seed": 1}, {"recipe": 2},
+            {"variant": "embedded"}, {"start": "x"},
+        )
+    ]  # fmt: skip
+    assert len({run.id, *(other.id for other in others)}) == 7
+    assert run.id.removesuffix("_s0") == run.model_copy(update={"seed": 1}).id.removesuffix("_s1")
+
+
+def test_a_scale_overrides_studies_and_an_axis_overrides_the_scale(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    text = TINY.replace("scales: {tiny: {}}", "scales: {tiny: {overrides: {lr: 0.5, epochs: 7}}}")
+    path.write_text(text.replace("[cifar-resnet7, cifar-plain7]", "[{label: x, model: net1, lr: 0.25}]"))
+    plan = make_plan(load(path))
+    by_study = {p.study: p.run.settings for p in plan.planned}
+    assert by_study["shallow"].lr == 0.25 and by_study["shallow"].epochs == 7
+    assert by_study["optimiser"].lr == 0.5
+
+
+def test_a_study_can_be_left_out_at_a_scale_and_values_come_from_the_command_line(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(TINY.replace("{tiny: {}}", "{tiny: {studies: {tinyimage10: {optimiser: null}}}, other: {}}"))
+    assert {p.paper for p in make_plan(load(path)).planned} == {"resnet-vs-plain"}
+    assert {p.paper for p in make_plan(load(path, {"scale": "other"})).planned} == {"resnet-vs-plain", "tinyimage10"}
+
+
+def test_plan_as_json_lists_what_machines_need() -> None:
+    env = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    for scale in ("demo", "paper"):
+        words = ["ablate", "plan", "--scale", scale, "--json"]
+        done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+        entries = json.loads(done.stdout)
+        assert {"run", "paper", "study", "arm", "seed", "state"} <= set(entries[0])
+        assert len(entries) == len(make_plan(load(ROOT / "params.yaml", {"scale": scale})).planned)
