@@ -14,7 +14,7 @@ test: install
 	ruff format --check .
 	snakefmt --check Snakefile workflow
 	mypy
-	pytest
+	pytest -n auto --dist worksteal
 
 install: .venv/installed
 

@@ -48,7 +48,13 @@ def curves(results: StudyResults) -> Any:
     axes[0].set_ylim(bottom=0)
     handles, labels = axes[1].get_legend_handles_labels()
     axes[1].get_legend().remove()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 3), frameon=False)
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=2 if len(labels) == 4 else min(len(labels), 3),
+        frameon=False,
+    )
     return figure
 
 
