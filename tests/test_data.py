@@ -128,8 +128,9 @@ def test_fetch_refuses_a_bad_source_and_leaves_nothing(case: str, tmp_path: Path
 
 def test_fetch_takes_the_first_source_that_answers(tmp_path: Path) -> None:
     (tmp_path / "b.zip").write_bytes(b"PK")
+    (tmp_path / "empty").mkdir()
     fetch(
-        "b.zip", tmp_path / "archive", mirror=str(tmp_path / "none"), urls=[f"file://{tmp_path}/b.zip"],
+        "b.zip", tmp_path / "archive", mirror=str(tmp_path / "empty"), urls=[f"file://{tmp_path}/b.zip"],
         digests={"mine": "sha256:" + digest(tmp_path / "b.zip")}, receipt=tmp_path / "archive.json",
     )  # fmt: skip
     assert read_json(tmp_path / "archive.json")["digest"] == "mine"

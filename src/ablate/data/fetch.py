@@ -27,6 +27,8 @@ def sources(archive: str, mirror: str | None, urls: Iterable[str]) -> list[str]:
         if not mirror.startswith(("https://", "file://")):
             raise UserError(f"params.yaml: mirror: {mirror} is neither https:// nor file:// nor a folder; correct it")
         return [f"{mirror.rstrip('/')}/{archive}", *urls]
+    if not Path(mirror).is_dir():  # asked for by name: not a source to pass over
+        raise UserError(f"params.yaml: mirror: there is no folder {mirror}; correct it, or set null to download")
     return [f"{mirror}/{archive}", *urls]
 
 
@@ -73,12 +75,10 @@ def _get(source: str, part: Path) -> None:
             try:
                 got = pooch.retrieve(path, None, fname=part.name, path=folder, downloader=downloader)
             except requests.RequestException as error:  # an OSError too: told apart from a full disk here
-                raise SourceError(str(error)) from error
+                raise SourceError(f"{type(error).__name__}, is the network up?") from error
             Path(got).replace(part)
     elif Path(path).is_file():
         shutil.copyfile(path, part)
-    elif not Path(path).parent.is_dir():
-        raise SourceError(f"there is no folder {Path(path).parent}")
     else:
         raise SourceError("there is no such file")
 
