@@ -75,7 +75,8 @@ def _get(source: str, part: Path) -> None:
             try:
                 got = pooch.retrieve(path, None, fname=part.name, path=folder, downloader=downloader)
             except requests.RequestException as error:  # an OSError too: told apart from a full disk here
-                raise SourceError(f"{type(error).__name__}, is the network up?") from error
+                answer = "cannot be reached" if error.response is None else f"HTTP {error.response.status_code}"
+                raise SourceError(answer) from error
             Path(got).replace(part)
     elif Path(path).is_file():
         shutil.copyfile(path, part)
