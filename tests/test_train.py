@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from ablate import checkpoint
 from ablate import train as engine
 from ablate.augment import AUGMENTS, _crop_matrix, _warp
 from ablate.config import Params, Settings
@@ -74,7 +75,7 @@ def test_a_resumed_run_ends_in_the_same_bytes(
     """Oracle: the unbroken run. Broken off after the second epoch, as a kill does."""
     run = small()
     train(run, pack=packs["cifar10"], out=tmp_path / "whole", weights=tmp_path / "whole.safetensors", device="cpu")
-    monkeypatch.setattr(engine, "CHECKPOINT_EVERY_S", 0.0)
+    monkeypatch.setattr(checkpoint, "EVERY_S", 0.0)
     whole_epoch = engine._epoch
 
     def broken(*arguments: Any) -> Tally:

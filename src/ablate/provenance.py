@@ -19,7 +19,7 @@ CODE = {
     "verify": ["data/verify.py", "data/layouts.py"],
     "reorganise": ["data/reorganise.py", "data/layouts.py"],
     "pack": ["data/pack.py", "data/layouts.py"],
-    "train": ["train.py", "evaluate.py", "augment.py", "data/pack.py", "models/initialise.py"],
+    "train": ["train.py", "checkpoint.py", "evaluate.py", "augment.py", "data/pack.py", "models/initialise.py"],
     "collect": ["collect.py"],
     "tables": ["tables.py"],
     "figures": ["figures.py"],

@@ -8,7 +8,6 @@ import csv
 import hashlib
 import io
 import os
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from ablate.augment import AUGMENTS
+from ablate.checkpoint import Checkpoint
 from ablate.config import Settings
 from ablate.data.pack import Pack, View, content_digest
 from ablate.errors import UserError
@@ -31,8 +31,6 @@ from ablate.plan import Run
 from ablate.progress import Heartbeat, heartbeat_path
 from ablate.provenance import manifest, processor
 
-CHECKPOINTS = Path(".ablate/checkpoints")
-CHECKPOINT_EVERY_S = 30.0
 # ImageNet's, as torchvision's models expect them; quoted in tinyimage10, section 3.1.
 IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
@@ -238,51 +236,6 @@ def _epoch(
         optimizer.step()
         tally.add(logits.detach(), labels, loss.detach())
     return tally
-
-
-class Checkpoint:
-    """The state at an epoch's end, outside the declared outputs, keyed by the run and its data."""
-
-    def __init__(self, run: Run, data: str) -> None:
-        self.path = CHECKPOINTS / f"{run.id}.pt"
-        self.key = f"{run.to_json()} {data}"
-        self.last = time.monotonic()
-
-    def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer, schedule: Any) -> list[dict[str, Any]]:
-        """Load a checkpoint of the same run and data; return its history, or an empty one."""
-        if not self.path.exists():
-            return []
-        try:
-            state = torch.load(self.path, weights_only=True, map_location="cpu")
-        except Exception as error:  # whatever a damaged file makes torch raise: start again, loudly
-            print(f"{self.path}: damaged checkpoint ({type(error).__name__}); starting over", file=sys.stderr)
-            return []
-        if state["key"] != self.key:
-            print(f"{self.path}: checkpoint of other settings or data; starting over", file=sys.stderr)
-            return []
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        schedule.load_state_dict(state["schedule"])
-        return list(state["history"])
-
-    def keep(self, model: nn.Module, optimizer: torch.optim.Optimizer, schedule: Any, history: list[Any]) -> None:
-        """Write the state, if the last one is old enough to be worth the disk's time."""
-        if time.monotonic() - self.last < CHECKPOINT_EVERY_S:
-            return
-        state = {
-            "key": self.key,
-            "model": model.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "schedule": schedule.state_dict(),
-            "history": history,
-        }
-        with whole(self.path) as part:
-            torch.save(state, part)
-        self.last = time.monotonic()
-
-    def remove(self) -> None:
-        """The run is complete."""
-        self.path.unlink(missing_ok=True)
 
 
 def _csv(rows: list[dict[str, Any]], columns: list[str]) -> str:
