@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +167,16 @@ def test_a_mirrored_whole_crop_is_a_flip_and_a_crop_is_a_resize() -> None:
     cut = images[:, :, 5:61, 3:59]
     resized = torch.nn.functional.interpolate(cut, (64, 64), mode="bilinear", align_corners=False)
     assert torch.allclose(cropped[:, :, 2:-2, 2:-2], resized[:, :, 2:-2, 2:-2], atol=1e-5)
+
+
+@pytest.mark.parametrize("limit_kb", [1, 500])
+def test_no_space_left_is_one_message(limit_kb: int, packs: dict[str, Path], tmp_path: Path) -> None:
+    """A real refusal of the kernel's to write more, in the small files (1 kB) and in the weights (500 kB)."""
+    words = f"'{Path(sys.executable).with_name('ablate')}' train --run '{small(epochs=1).to_json()}' " \
+            f"--pack {packs['cifar10']} --out out --weights w.safetensors --device cpu"  # fmt: skip
+    done = subprocess.run(
+        ["bash", "-c", f"ulimit -f {limit_kb}; {words}"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    assert "cannot write" in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "out/metrics.json").exists() and not list(tmp_path.rglob("*.part"))

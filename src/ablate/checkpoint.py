@@ -1,5 +1,6 @@
 """The state of an unfinished run, kept so that an interrupted one goes on where it stopped."""
 
+import io
 import sys
 import time
 from pathlib import Path
@@ -51,8 +52,10 @@ class Checkpoint:
             "schedule": schedule.state_dict(),
             "history": history,
         }
+        buffer = io.BytesIO()  # torch's own writer turns a full disk into an error of another kind
+        torch.save(state, buffer)
         with whole(self.path) as part:
-            torch.save(state, part)
+            part.write_bytes(buffer.getbuffer())
         self.last = time.monotonic()
 
     def remove(self) -> None:

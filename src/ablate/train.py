@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -210,7 +210,7 @@ def train(
     )
     if weights:
         with whole(weights) as part:
-            save_file({k: v.cpu().contiguous() for k, v in model.state_dict().items()}, part)
+            part.write_bytes(save({k: v.cpu().contiguous() for k, v in model.state_dict().items()}))
     write_json(out / "metrics.json", metrics)  # last: its presence says that the run is complete
     saved.remove()
 
