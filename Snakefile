@@ -10,10 +10,20 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/report.smk"
 
 
+# On a cluster these run where Snakemake was started, and pack, pretrain and train as its jobs.
 localrules:
     all,
     packs,
     runs,
+    embed,
+    fetch,
+    verify,
+    reorganise,
+    plan,
+    collect,
+    table,
+    figure,
+    report,
 
 
 rule all:

@@ -83,8 +83,11 @@ class Workspace:
             ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
             cwd=ROOT, capture_output=True, text=True, check=True,
         )  # fmt: skip
+        folder.mkdir(parents=True)
         for name in listed.stdout.splitlines():
-            if (ROOT / name).is_file() and not name.startswith(("results/", "tests/")):
+            if (ROOT / name).is_symlink():
+                (folder / name).symlink_to((ROOT / name).readlink())
+            elif (ROOT / name).is_file() and not name.startswith(("results/", "tests/")):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(ROOT / name, folder / name)
         self.params = folder / "params.yaml"
