@@ -10,15 +10,16 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/report.smk"
 
 
-# On a cluster these run where Snakemake was started, and pack, pretrain and train as its jobs.
+# On a cluster these run where Snakemake was started, and verify, pretrain and train as its jobs.
 localrules:
     all,
     packs,
     runs,
     embed,
     fetch,
-    verify,
     reorganise,
+    pack,
+    describe,
     plan,
     collect,
     table,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ablate.config import Params, load
+from ablate.config import Dataset, Params, load
 from ablate.data.embedded import write_cifar10, write_tiny_imagenet
 from ablate.data.fetch import fetch
 from ablate.data.pack import make_pack
@@ -30,12 +30,20 @@ def packs(params: Params, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         folder = tmp_path_factory.mktemp(name)
         write = write_cifar10 if spec.layout == "cifar10" else write_tiny_imagenet
         write(folder / "mirror" / spec.archive, **spec.generator)
-        archive, index, receipt = folder / "archive", folder / "index.csv", folder / "archive.json"
-        fetch(spec.archive, archive, mirror=str(folder / "mirror"), urls=[], digests=spec.digests, receipt=receipt)
-        verify(archive, spec, index=index, report=folder / "verify.json")
-        make_pack(archive, spec.layout, spec.image_size, index=index, receipt=receipt, pack=folder / "pack.json")
-        made[name] = folder / "pack.json"
+        fetch(
+            spec.archive, folder / "archive", path=None, mirror=str(folder / "mirror"), urls=[], digests=spec.digests,
+            receipt=folder / "archive.json",
+        )  # fmt: skip
+        made[name] = gate(folder / "archive", spec, folder)
     return made
+
+
+def gate(archive: Path, spec: Dataset, folder: Path) -> Path:
+    """verify and pack into ``folder``, which has the archive's receipt; returns pack.json."""
+    images, index, report = folder / "images.npy", folder / "index.csv", folder / "verify.json"
+    verify(archive, spec, index=index, images=images, pairs=folder / "duplicates.csv", report=report)
+    make_pack(images, index=index, report=report, receipt=folder / "archive.json", pack=folder / "pack.json")
+    return folder / "pack.json"
 
 
 # One study of two tiny runs: what the tests of the workflow itself train.
@@ -50,7 +58,7 @@ datasets:
     layout: cifar10
     variant: embedded
     archive: cifar-10-python.tar.gz
-    digests: {embedded: "sha256:dc016e8aaff2d8742a865a9426cf6cd027f07948d132c2d6640bb12500926bf0"}
+    digests: {embedded: {sha256: dc016e8aaff2d8742a865a9426cf6cd027f07948d132c2d6640bb12500926bf0}}
     generator: {seed: 0, train_per_batch: 100, test: 200}
     image_size: 32
     n_classes: 10

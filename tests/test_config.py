@@ -15,6 +15,7 @@ from ablate.plan import Run, make_plan
 from conftest import ROOT, TINY
 
 STUDIES = "studies.resnet-vs-plain.shallow"
+DIGEST = "{sha256: dc016e8aaff2d8742a865a9426cf6cd027f07948d132c2d6640bb12500926bf0}"
 BAD = {
     "unknown key": ("recipe: 1", "recipe: 1\nsede: 3", ["sede", "did you mean 'seeds'"]),
     "unknown key of a data set": ("image_size: 32", "image_siz: 32", ["datasets.cifar10.image_siz", "'image_size'"]),
@@ -50,7 +51,11 @@ BAD = {
     "no seeds": ("seeds: [0]", "seeds: []", ["seeds", "at least 1 item"]),
     "negative seed": ("seeds: [0]", "seeds: [-1]", ["seeds.0"]),
     "plain http": ("    image_size", "    urls: ['http://example.org/a']\n    image_size", ["urls.0"]),
-    "not a digest": ('"sha256:dc', '"sha1:dc', ["digests.embedded"]),
+    "not a digest": ("{sha256: dc", "{sha1: dc", ["digests.embedded.sha1", "did you mean 'sha256'"]),
+    "a digest too short": ("{sha256: dc016e", "{sha256: ", ["digests.embedded.sha256"]),
+    "no digest in it": (DIGEST, "{bytes: 5}", ["digests.embedded", "must be given"]),
+    "classes half named": ("per_class: 5}", "classes: [5, cat]}", ["defaults.classes", "[first, end]"]),
+    "a class twice": ("per_class: 5}", "classes: [cat, cat]}", ["defaults.classes", "each once"]),
     "classes beyond the last": ("per_class: 5}", "classes: [5, 11]}", ["defaults.classes", "10 classes"]),
     "gaussian without variance": ("per_class: 5}", "init: gaussian}", ["init_variance"]),
     "step without gamma": ("per_class: 5}", "schedule: step}", ["schedule"]),

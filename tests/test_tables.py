@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from ablate.collect import collect
+from ablate.data.describe import describe
 from ablate.errors import UserError
 from ablate.figures import write_figure
 from ablate.report import write_report
@@ -28,7 +29,8 @@ def plan(tmp_path: Path) -> Path:
     runs = []
     for (arm, seed), val in VAL.items():
         name = f"{arm}_s{seed}"
-        runs.append({"run": name, "paper": "p", "study": "s", "arm": arm, "seed": seed, "levels": {"init": arm}})
+        runs.append({"run": name, "paper": "p", "study": "s", "arm": arm, "seed": seed, "levels": {"init": arm},
+                     "settings": {"dataset": "d"}})  # fmt: skip
         folder = tmp_path / "runs" / name
         folder.mkdir(parents=True)
         metrics = {"status": "diverged", "epochs": 1} if val is None else {
@@ -50,7 +52,7 @@ def plan(tmp_path: Path) -> Path:
     return path
 
 
-def test_table_figure_and_report(plan: Path, tmp_path: Path) -> None:
+def test_table_figure_and_report(plan: Path, packs: dict[str, Path], tmp_path: Path) -> None:
     folder = plan.parent / "p"
     collect(plan, tmp_path / "runs", "p", folder)
     results = study_results(plan, folder, tmp_path / "papers", "s")
@@ -70,8 +72,10 @@ def test_table_figure_and_report(plan: Path, tmp_path: Path) -> None:
         drawn = (folder / "f.svg").read_bytes()
     write_figure(results, "curves", folder / "f.svg")
     assert drawn == (folder / "f.svg").read_bytes()  # equal data, equal bytes
+    describe(packs["cifar10"], "d", plan.parent / "data")
     write_report(plan, tmp_path / "papers", plan.parent / "report.html")
     page = (plan.parent / "report.html").read_text()
+    assert "500 training and 200 validation images" in page and "duplicate pairs" in page
     assert "A paper" in page and "30.0" in page and "stray" not in page and 'src="data:image/png' in page
 
 

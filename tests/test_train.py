@@ -15,7 +15,7 @@ from ablate import checkpoint
 from ablate import train as engine
 from ablate.augment import AUGMENTS, _crop_matrix, _warp
 from ablate.config import Params, Settings
-from ablate.data.pack import Pack
+from ablate.data.views import Pack
 from ablate.errors import UserError
 from ablate.evaluate import Tally
 from ablate.files import digest

@@ -101,6 +101,7 @@ def fetch(
     run(
         record.archive,
         output,
+        path=record.path if record.variant == "official" else None,
         mirror=mirror or None,
         urls=record.urls,
         digests=record.digests,
@@ -110,14 +111,22 @@ def fetch(
 
 Archive = Annotated[Path, typer.Option(help="the fetched archive")]
 Index = Annotated[Path, typer.Option(help="CSV of labelled images")]
+Images = Annotated[Path, typer.Option(help="images.npy")]
 
 
 @app.command()
-def verify(spec: Spec, archive: Archive, index: Index, report: Annotated[Path, typer.Option()]) -> None:
-    """Check an archive's content and write the index of its labelled images."""
+def verify(
+    spec: Spec,
+    archive: Archive,
+    index: Index,
+    images: Images,
+    duplicates: Annotated[Path, typer.Option(help="CSV of pairs")],
+    report: Annotated[Path, typer.Option()],
+) -> None:
+    """Check all of an archive's content; decode it, index it and list its duplicates."""
     from ablate.data.verify import verify as run
 
-    run(archive, _spec(spec), index=index, report=report)
+    run(archive, _spec(spec), index=index, images=images, pairs=duplicates, report=report)
 
 
 @app.command()
@@ -136,17 +145,47 @@ def reorganise(
 
 @app.command()
 def pack(
-    spec: Spec,
-    archive: Archive,
+    images: Images,
     index: Index,
-    receipt: Annotated[Path, typer.Option()],
+    report: Annotated[Path, typer.Option(help="what verify wrote")],
+    receipt: Annotated[Path, typer.Option(help="what fetch wrote")],
     output: Annotated[Path, typer.Option()],
 ) -> None:
-    """Decode an archive once into flat arrays."""
+    """Add labels, statistics and digests to the decoded images."""
     from ablate.data.pack import make_pack
 
-    record = _spec(spec)
-    make_pack(archive, record.layout, record.image_size, index=index, receipt=receipt, pack=output)
+    make_pack(images, index=index, report=report, receipt=receipt, pack=output)
+
+
+@app.command()
+def describe(
+    pack: Annotated[Path, typer.Option(help="pack.json")],
+    name: Annotated[str, typer.Option(help="the data set's")],
+    output: Annotated[Path, typer.Option(help="a folder")],
+) -> None:
+    """Write what a data set holds: facts, a contact sheet, and its duplicates as a list and as a sheet."""
+    from ablate.data.describe import describe as run
+
+    run(pack, name, output)
+
+
+@app.command()
+def data(
+    scale: Annotated[str | None, typer.Option(help="instead of the one in params.yaml")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="a list of objects, for machines")] = False,
+    values: Annotated[str, typer.Option(help="JSON laid over params.yaml")] = "{}",
+) -> None:
+    """Show what is there of each data set of the current scale: digests, counts, statistics, contact sheet."""
+    from ablate.data.describe import overview, table_of
+
+    params = load(PARAMS, json.loads(values) | ({"scale": scale} if scale else {}))
+    entries = overview(params)
+    if as_json:
+        print(json.dumps(entries, indent=1, ensure_ascii=False))
+    else:
+        from rich.console import Console
+
+        Console(width=None if sys.stdout.isatty() else 120).print(*(table_of(entry) for entry in entries), sep="\n")
 
 
 @app.command()

@@ -19,7 +19,6 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
-Digest = Annotated[str, Field(pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")]
 
 
 class Record(BaseModel):
@@ -39,7 +38,7 @@ class Settings(Record):
     """
 
     dataset: Name
-    classes: tuple[int, int] | None = None  # [first, end) of the classes in sorted order; null: all
+    classes: tuple[int | str, ...] | None = None  # [first, end) of the sorted classes, or names; null: all
     per_class: Count | None = None  # the first n training images of each class; null: all
     split: Literal["official", "holdout"] = "official"  # holdout: val and test cut from train, 0.8/0.1/0.1
     model: str
@@ -63,14 +62,43 @@ class Settings(Record):
     @model_validator(mode="after")
     def _possible(self) -> "Settings":
         """Refuse combinations that cannot run; the message's first word is the key to blame."""
-        if self.classes and not 0 <= self.classes[0] < self.classes[1]:
-            raise ValueError(f"classes: {list(self.classes)} is no range; write [first, end] with first < end")
+        if self.classes is not None:
+            named = all(isinstance(c, str) for c in self.classes) and len(set(self.classes)) == len(self.classes) > 0
+            if not named and not self.class_range:
+                raise ValueError(
+                    f"classes: {list(self.classes)} is neither a range nor names; write [first, end] with "
+                    f"0 <= first < end, or class names, each once"
+                )
         if (self.init == "gaussian") != (self.init_variance is not None):
             raise ValueError("init_variance: goes with init: gaussian, and only with it; set both or neither")
         if (self.schedule == "step") != (self.step_epochs is not None and self.gamma is not None):
             raise ValueError("schedule: step needs step_epochs and gamma, and only step takes them")
         if self.optimizer == "adam" and self.momentum:
             raise ValueError("momentum: is SGD's; remove it or set 0 with optimizer: adam")
+        return self
+
+    @property
+    def class_range(self) -> tuple[int, int] | None:
+        """[first, end) where the classes are given as a range."""
+        match self.classes:
+            case (int(first), int(end)) if 0 <= first < end:
+                return first, end
+        return None
+
+
+class Fingerprint(Record):
+    """What tells one archive from any other: every value that is given must match."""
+
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    md5: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = None
+    bytes: Count | None = None
+
+    @model_validator(mode="after")
+    def _digest(self) -> "Fingerprint":
+        if not (self.sha256 or self.md5):
+            raise ValueError(
+                "sha256: or md5 must be given; write {sha256: ...}, with bytes: ... if you know the size"
+            )
         return self
 
 
@@ -81,7 +109,9 @@ class Dataset(Record):
     variant: Literal["official", "embedded"] = "official"
     archive: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]  # file name
     urls: tuple[Annotated[str, Field(pattern=r"^(https|file)://")], ...] = ()  # tried in order
-    digests: dict[Name, Digest] = {}  # label: digest; any one of them must match
+    digests: dict[Name, Fingerprint] = {}  # label: what its bytes must be; any one of them must match
+    path: str | None = None  # an archive or an extracted folder of your own, instead of mirror and urls
+    near_duplicates: Annotated[int, Field(ge=0, le=10)] | None = 4  # bits of 64; null: not looked for
     image_size: Count  # pixels
     n_classes: Count
     train_per_class: Count
@@ -180,8 +210,10 @@ def settings(layers: Iterable[tuple[str, Mapping[str, Any]]], params: Params) ->
         if getattr(arm, key) not in allowed:
             raise choose(origin[key], getattr(arm, key), allowed, key)
     data = params.datasets[arm.dataset]
-    if arm.classes and arm.classes[1] > data.n_classes:
-        raise UserError(f"{origin['classes']}: {list(arm.classes)} but {arm.dataset} has {data.n_classes} classes")
+    if arm.class_range and arm.class_range[1] > data.n_classes:
+        raise UserError(
+            f"{origin['classes']}: {list(arm.class_range)} but {arm.dataset} has {data.n_classes} classes"
+        )
     sources = {"scratch", *(f"pretrain:{name}" for name in params.pretraining)}
     if arm.weights not in sources:
         raise choose(origin["weights"], arm.weights, sources)

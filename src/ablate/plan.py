@@ -32,7 +32,9 @@ class Run(Record):
         stable["settings"] = s.model_dump(mode="json", exclude_defaults=True)
         code = hashlib.sha256(json.dumps(stable, sort_keys=True).encode()).hexdigest()[:10]
         data = s.dataset if self.variant == "official" else f"{self.variant}-{s.dataset}"
-        classes = f"-c{s.classes[0]}to{s.classes[1]}" if s.classes else ""
+        classes = f"-{len(s.classes)}names" if s.classes else ""
+        if s.class_range:
+            classes = "-c{}to{}".format(*s.class_range)
         return f"{s.model}_{data}{classes}_{s.optimizer}-{s.lr:g}_{code}_s{self.seed}"
 
     def to_json(self) -> str:

@@ -13,13 +13,15 @@ from typing import Any
 from ablate.models import REGISTRY
 
 PACKAGE = Path(__file__).parent
+READERS = ["data/layouts.py", "data/containers.py", "data/tiny_imagenet.py", "data/cifar10.py"]
 # What each step's result depends on. Snakemake and DVC follow these files, since neither follows imports.
 CODE = {
     "embed": ["data/embedded.py"],
-    "verify": ["data/verify.py", "data/layouts.py"],
-    "reorganise": ["data/reorganise.py", "data/layouts.py"],
-    "pack": ["data/pack.py", "data/layouts.py"],
-    "train": ["train.py", "checkpoint.py", "evaluate.py", "augment.py", "data/pack.py", "models/initialise.py"],
+    "verify": ["data/verify.py", "data/decode.py", "data/duplicates.py", *READERS],
+    "reorganise": ["data/reorganise.py", *READERS],
+    "pack": ["data/pack.py"],
+    "describe": ["data/describe.py", "data/views.py"],
+    "train": ["train.py", "checkpoint.py", "evaluate.py", "augment.py", "data/views.py", "models/initialise.py"],
     "collect": ["collect.py"],
     "tables": ["tables.py"],
     "figures": ["figures.py"],

@@ -22,7 +22,7 @@ def write_report(plan: Path, papers: Path, page: Path) -> None:
             folders[paper] = YAML(typ="safe", pure=True).load((papers / f"{paper}.yaml").read_text(encoding="utf-8"))
             folders[paper]["studies"] = []
         tables = [pd.read_csv(folder / f"{name}.csv") for name in study["tables"]]
-        figures = [base64.b64encode((folder / f"{name}.png").read_bytes()).decode() for name in study["figures"]]
+        figures = [_embedded(folder / f"{name}.png") for name in study["figures"]]
         folders[paper]["studies"].append(  # type: ignore[attr-defined]
             {
                 "name": key.split("/")[1],
@@ -31,6 +31,15 @@ def write_report(plan: Path, papers: Path, page: Path) -> None:
                 "figures": figures,
             }
         )
+    names = sorted({run["settings"]["dataset"] for run in whole["runs"]})
+    data = {
+        name: read_json(collected / "data" / f"{name}.json")
+        | {
+            f"{what}_sheet": _embedded(collected / "data" / f"{name}-{what}.jpg")
+            for what in ("samples", "duplicates")
+        }
+        for name in names
+    }
     manifests: dict[str, object] = {}
     for paper in folders:
         manifests |= read_json(collected / paper / "provenance.json")
@@ -39,7 +48,12 @@ def write_report(plan: Path, papers: Path, page: Path) -> None:
         scale=whole["scale"],
         note=LABELS.get(whole["scale"], ""),
         papers=folders,
+        data=data,
         manifests=manifests,
         n_runs=len(whole["runs"]),
     )
     write_text(page, text)
+
+
+def _embedded(image: Path) -> str:
+    return base64.b64encode(image.read_bytes()).decode()

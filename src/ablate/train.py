@@ -22,7 +22,7 @@ from torch.nn.functional import cross_entropy
 from ablate.augment import AUGMENTS
 from ablate.checkpoint import Checkpoint
 from ablate.config import Settings
-from ablate.data.pack import Pack, View, content_digest
+from ablate.data.views import Pack, View, content_digest
 from ablate.errors import UserError
 from ablate.evaluate import Predictions, Tally, evaluate
 from ablate.files import whole, write_json, write_text
@@ -135,13 +135,12 @@ def train(
     torch.use_deterministic_algorithms(True, warn_only=True)  # CUDA lacks a few; they warn
     opened = Pack.open(pack)
     feeds = {name: Feed(view, s, opened.meta, target) for name, view in opened.views(s).items()}
-    first, end = s.classes or (0, len(opened.meta["classes"]))
 
     torch.manual_seed(seed_for(seed, "init"))
     try:
         model = build(
             s.model,
-            classes=end - first,
+            classes=len(opened.chosen(s)),
             image_size=opened.meta["image_size"],
             dropout=s.dropout,
             init=s.init,

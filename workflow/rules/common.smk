@@ -33,7 +33,7 @@ def embedded_archive(wildcards):
 
 
 def content_spec(wildcards):
-    return DATASETS[wildcards.dataset].model_dump_json(exclude={"urls", "digests"})
+    return DATASETS[wildcards.dataset].model_dump_json(exclude={"urls", "digests", "path"})
 
 
 def record(wildcards):

@@ -1,4 +1,4 @@
-# fetch -> verify -> reorganise (class folders, for the eye and for other programs) and pack (flat arrays)
+# fetch -> verify (checks and decodes) -> reorganise (class folders, for other programs), pack and describe (for the eye)
 TREES = [f"{data_dir(name)}/tree.json" for name, data in DATASETS.items() if data.tree]
 
 
@@ -47,14 +47,18 @@ rule verify:
         code=code_of("verify"),
     output:
         index="data/{variant}/{dataset}/index.csv",
+        images="data/{variant}/{dataset}/images.npy",
+        duplicates="data/{variant}/{dataset}/duplicates.csv",
         report="data/{variant}/{dataset}/verify.json",
     log:
         "logs/verify/{variant}-{dataset}.log",
+    threads: workflow.cores
     params:
         spec=content_spec,
     shell:
         "ablate verify --spec {params.spec:q} --archive {input.archive:q} --index {output.index:q}"
-        " --report {output.report:q} 2>&1 | tee {log:q}"
+        " --images {output.images:q} --duplicates {output.duplicates:q} --report {output.report:q}"
+        " 2>&1 | tee {log:q}"
 
 
 rule reorganise:
@@ -77,20 +81,35 @@ rule reorganise:
 
 rule pack:
     input:
-        archive=ancient(rules.fetch.output.archive),
-        receipt=rules.fetch.output.receipt,
+        images=ancient(rules.verify.output.images),
         index=rules.verify.output.index,
+        report=rules.verify.output.report,
+        receipt=rules.fetch.output.receipt,
         code=code_of("pack"),
     output:
-        # Later rules depend on the small pack.json, which holds the digests of the other two.
+        # Later rules depend on the small pack.json, which holds the digests of the arrays.
         pack="data/{variant}/{dataset}/pack.json",
-        images="data/{variant}/{dataset}/images.npy",
         labels="data/{variant}/{dataset}/labels.npy",
     log:
         "logs/pack/{variant}-{dataset}.log",
-    threads: workflow.cores
-    params:
-        spec=content_spec,
     shell:
-        "ablate pack --spec {params.spec:q} --archive {input.archive:q} --index {input.index:q}"
+        "ablate pack --images {input.images:q} --index {input.index:q} --report {input.report:q}"
         " --receipt {input.receipt:q} --output {output.pack:q} 2>&1 | tee {log:q}"
+
+
+rule describe:
+    input:
+        pack=lambda w: f"{data_dir(w.dataset)}/pack.json",
+        arrays=ancient(lambda w: [f"{data_dir(w.dataset)}/{name}.npy" for name in ("images", "labels")]),
+        report=lambda w: f"{data_dir(w.dataset)}/verify.json",
+        index=lambda w: f"{data_dir(w.dataset)}/index.csv",
+        duplicates=lambda w: f"{data_dir(w.dataset)}/duplicates.csv",
+        code=code_of("describe"),
+    output:
+        multiext(f"{RESULTS}/data/{{dataset}}", ".json", "-samples.jpg", "-duplicates.jpg", "-duplicates.csv"),
+    log:
+        "logs/describe/{dataset}.log",
+    params:
+        out=subpath(output[0], parent=True),
+    shell:
+        "ablate describe --pack {input.pack:q} --name {wildcards.dataset:q} --output {params.out:q} 2>&1 | tee {log:q}"

@@ -77,6 +77,7 @@ rule report:
         made("tables", "csv"),
         made("figures", "png"),
         [f"{RESULTS}/{paper}/provenance.json" for paper in PARAMS.studies],
+        [f"{RESULTS}/data/{name}-duplicates.csv" for name in DATASETS],
         plan=rules.plan.output,
         code=code_of("report"),
     output:

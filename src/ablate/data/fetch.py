@@ -1,64 +1,66 @@
-"""Fetch an archive from the first source that answers, by pooch, and check its digest."""
+"""Fetch an archive: one's own, or from the first source with the right bytes."""
 
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from urllib.request import url2pathname
 
-import pooch
-import requests
-
+from ablate.config import Fingerprint
+from ablate.data.download import download
+from ablate.data.identify import SourceError, identify, readable, wrong
+from ablate.data.own import bring
 from ablate.errors import UserError
-from ablate.files import digest, whole, write_json
-
-
-class SourceError(UserError):
-    """One source has no good archive; the next may."""
-
-
-KINDS = {b"<": "an HTML page", b"PK": "a zip file", b"\x1f\x8b": "a gzip file"}
+from ablate.files import whole, write_json
 
 
 def sources(archive: str, mirror: str | None, urls: Iterable[str]) -> list[str]:
     """Where to look for ``archive``, in order: the mirror (a folder or URL), then the official addresses."""
     if mirror is None:
         return list(urls)
+    if mirror.startswith("http://"):
+        raise UserError(f"params.yaml: mirror: {mirror} is plain http://, which anyone can alter; write https://")
     if "://" in mirror:
         if not mirror.startswith(("https://", "file://")):
             raise UserError(f"params.yaml: mirror: {mirror} is neither https:// nor file:// nor a folder; correct it")
         return [f"{mirror.rstrip('/')}/{archive}", *urls]
     if not Path(mirror).is_dir():  # asked for by name: not a source to pass over
         raise UserError(f"params.yaml: mirror: there is no folder {mirror}; correct it, or set null to download")
-    return [f"{mirror}/{archive}", *urls]
+    return [str(Path(mirror) / archive), *urls]
 
 
 def fetch(
     name: str,
     target: Path,
     *,
+    path: str | None,
     mirror: str | None,
     urls: Iterable[str],
-    digests: Mapping[str, str],
+    digests: Mapping[str, Fingerprint],
     receipt: Path,
 ) -> None:
-    """Put the archive called ``name`` at ``target`` and write which source and digest it had to ``receipt``.
+    """Put the archive called ``name`` at ``target`` and write which digest it had to ``receipt``.
 
-    Raises UserError when no source answers, or the bytes match none of ``digests`` ({label: "algorithm:hex"}).
+    ``path``, a file or an extracted folder of the user's, is taken whatever its digest. Without it, the first of
+    the mirror and ``urls`` whose bytes match one of ``digests`` ({label: what they must be}) is taken.
+    A download that breaks off stays beside ``target`` as a hidden ``*.download`` file and is continued next time.
+    Raises UserError, and leaves no target, when there is no such source or the disk refuses.
     """
+    if path is not None:
+        try:
+            with whole(target) as part:
+                _accept(name, target, part, receipt, *bring(name, Path(path), part, digests))
+        except SourceError as error:
+            raise UserError(f"params.yaml: datasets: path of {name}: {error}") from error
+        return
     failures = []
     for source in sources(name, mirror, urls):
         try:
             with whole(target) as part:
-                _get(source, part)
-                label = _matching(part, source, digests)
+                _accept(name, target, part, receipt, *_obtain(source, target, part, digests))
         except SourceError as error:
             failures.append(f"{source}: {error}")
-            continue
-        write_json(
-            receipt,
-            {"archive": name, "digest": label, "sha256": digest(target), "bytes": target.stat().st_size},
-        )
-        return
+        else:
+            return
     tried = "".join(f"\n  {failure}" for failure in failures) or " (none is given)"
     raise UserError(
         f"no source has {name}:{tried}\n"
@@ -66,35 +68,25 @@ def fetch(
     )
 
 
-def _get(source: str, part: Path) -> None:
-    """Copy a local file or download a URL to ``part``."""
-    path = source.removeprefix("file://")
-    if "://" in path:
-        with TemporaryDirectory(dir=part.parent, prefix=".download-") as folder:
-            downloader = pooch.HTTPDownloader(progressbar=True, timeout=60)
-            try:
-                got = pooch.retrieve(path, None, fname=part.name, path=folder, downloader=downloader)
-            except requests.RequestException as error:  # an OSError too: told apart from a full disk here
-                answer = "cannot be reached" if error.response is None else f"HTTP {error.response.status_code}"
-                raise SourceError(answer) from error
-            Path(got).replace(part)
-    elif Path(path).is_file():
-        shutil.copyfile(path, part)
-    else:
+def _accept(name: str, target: Path, part: Path, receipt: Path, label: str, sha256: str) -> None:
+    """Write the receipt of ``part``, which is right, and drop what other addresses' downloads left."""
+    write_json(receipt, {"archive": name, "digest": label, "sha256": sha256, "bytes": part.stat().st_size})
+    for left in target.parent.glob(f".{target.name}.????????.download"):
+        left.unlink(missing_ok=True)
+
+
+def _obtain(source: str, target: Path, part: Path, digests: Mapping[str, Fingerprint]) -> tuple[str, str]:
+    """Bring a local file or a download to ``part``; its label in ``digests`` and its sha256."""
+    if source.startswith("http://"):
+        raise SourceError("plain http:// is refused, because anyone can alter it on its way; write https://")
+    if source.startswith("https://"):
+        return download(source, target, part, digests)
+    path = Path(url2pathname(source.removeprefix("file://")) if source.startswith("file://") else source)
+    if not path.is_file():
         raise SourceError("there is no such file")
-
-
-def _matching(part: Path, source: str, digests: Mapping[str, str]) -> str:
-    """The label of the digest that ``part`` has."""
-    for label, pinned in digests.items():
-        algorithm, value = pinned.split(":")
-        if digest(part, algorithm) == value:
-            return label
-    with part.open("rb") as file:
-        head = file.read(64).lstrip()
-    kind = next((name for mark, name in KINDS.items() if head.startswith(mark)), "no archive")
-    raise SourceError(
-        f"wrong digest: {part.stat().st_size} bytes, {kind}, sha256:{digest(part)}; expected one of "
-        f"{', '.join(digests.values()) or 'none'}. If you trust this source, add its digest to the data set's "
-        f"digests in params.yaml"
-    )
+    readable(path).close()  # before the copy, whose errors are blamed on the target
+    shutil.copyfile(path, part)
+    label, sha256 = identify(part, digests)
+    if label is None:
+        raise wrong(part, sha256, digests)
+    return label, sha256

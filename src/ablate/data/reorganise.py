@@ -9,28 +9,28 @@ from pathlib import Path
 
 from PIL import Image
 
-from ablate.data.layouts import reader
+from ablate.data.layouts import layout
 from ablate.data.verify import read_index
 from ablate.errors import UserError
 from ablate.files import write_json
 from ablate.progress import track
 
 
-def reorganise(archive: Path, layout: str, *, index: Path, tree: Path, receipt: Path) -> None:
+def reorganise(archive: Path, kind: str, *, index: Path, tree: Path, receipt: Path) -> None:
     """Write ``tree``/train/<class>/ and ``tree``/val/<class>/, whole, then ``receipt`` (JSON: counts).
 
     Files keep their bytes; CIFAR-10's rows become PNG. Raises UserError when the disk is full.
     """
     part = tree.with_name(tree.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
-    read = reader(layout, archive)
-    rows = read_index(index)
+    read = layout(kind).contents(archive).read
+    items = read_index(index)
     try:
-        for folder in {(i.split, i.class_name) for i, _, _ in rows}:
+        for folder in {(i.split, i.class_name) for i in items}:
             part.joinpath(*folder).mkdir(parents=True)
-        for item, _, _ in track(rows, f"reorganise {archive.name}", total=len(rows)):
+        for item in track(items, f"reorganise {archive.parent.name}"):
             target = part / item.split / item.class_name / item.filename
-            content = read(item)
+            content = read(item.member)
             if isinstance(content, bytes):
                 target.write_bytes(content)
             else:
@@ -41,4 +41,4 @@ def reorganise(archive: Path, layout: str, *, index: Path, tree: Path, receipt: 
         raise UserError(f"cannot write {tree}: {error.strerror or error}; free space or mend the folder") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    write_json(receipt, {"images": len(rows), "folders": len({(i.split, i.class_name) for i, _, _ in rows})})
+    write_json(receipt, {"images": len(items), "folders": len({(i.split, i.class_name) for i in items})})

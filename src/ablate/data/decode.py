@@ -1,0 +1,149 @@
+"""Decode every labelled image of an archive once, strictly and in parallel, into one array file.
+
+This is what `verify` has seen, so it is what the pack holds: no second decoder can come to another result.
+"""
+
+import hashlib
+import os
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import parent_process
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import simplejpeg
+
+from ablate.data.containers import refuse
+from ablate.data.duplicates import perceptual_hashes
+from ablate.data.layouts import Contents, Item, Pixels
+from ablate.files import whole
+from ablate.progress import track
+
+BLOCK = 128  # images decoded at a time: 1.5 MB of 64x64, which stays in a core's cache
+DRAIN = 64  # blocks after which they are sent to the disk
+WORKERS = 8  # at most: then the disk is what is waited for, and each worker holds the archive's directory
+COLOURS = {"YCbCr", "RGB", "Gray"}  # how JPEGs of photographs store them; CMYK is for print
+
+
+class Facts(NamedTuple):
+    """What decoding found out about each image, in the items' order."""
+
+    gray: np.ndarray[Any, np.dtype[np.bool_]]  # (N,) stored as grayscale
+    hashes: np.ndarray[Any, np.dtype[np.uint64]]  # (N,) perceptual hashes
+    sums: np.ndarray[Any, np.dtype[np.uint32]]  # (N, 2, 3): of each channel's values 0..255, and of their squares
+
+
+def decode(archive: Path, found: Contents, size: int, images: Path) -> tuple[Facts, str]:
+    """Write ``images`` (.npy, (N, size, size, 3) uint8 RGB, in the order of what was ``found``), whole.
+
+    Returns what the images are, and the SHA-256 of the file.
+    Raises UserError that names the first image which is no JPEG, not whole, not ``size`` pixels wide and high, or
+    neither colour nor grayscale; its pixels are never allocated.
+    """
+    n = len(found.items)
+    starts = range(0, n, BLOCK)
+    with whole(images) as part:
+        array = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=(n, size, size, 3))
+        offset = array.offset
+        del array
+        start = (archive, found, size, part, offset)
+        if not isinstance(found.read(found.items[0].member), bytes):  # pixels already: nothing to share out
+            _start(*start)
+            return _gather(map(_block, starts), archive, part, offset, n)
+        workers = min(WORKERS, len(os.sched_getaffinity(0)))
+        with ProcessPoolExecutor(workers, initializer=_start, initargs=start) as pool:
+            try:
+                return _gather(pool.map(_block, starts), archive, part, offset, n)
+            except BaseException:
+                pool.shutdown(cancel_futures=True)  # the first bad image ends it
+                raise
+
+
+def _gather(blocks: Iterable[Facts], archive: Path, part: Path, offset: int, total: int) -> tuple[Facts, str]:
+    """Join the blocks' facts, and hash the file behind them as it grows."""
+    done: list[Facts] = []
+    sha = hashlib.sha256()
+    with part.open("rb", buffering=0) as file:  # reading ahead would see what is not written yet
+        image = (part.stat().st_size - offset) // total  # bytes
+        sha.update(file.read(offset))
+
+        def each() -> Iterator[int]:
+            for block in blocks:
+                done.append(block)
+                sha.update(file.read(len(block.gray) * image))
+                if len(done) % DRAIN == 0:
+                    # While the workers go on: what is hashed goes to the disk and out of memory, so that a gigabyte
+                    # of pixels neither displaces what others have there nor is waited for at the end.
+                    os.fdatasync(file.fileno())
+                    os.posix_fadvise(file.fileno(), 0, file.tell(), os.POSIX_FADV_DONTNEED)
+                yield from range(len(block.gray))
+
+        for _ in track(each(), f"verify {archive.parent.name}", total=total):
+            pass
+    return Facts(*(np.concatenate(column) for column in zip(*done, strict=True))), sha.hexdigest()
+
+
+class _Worker(NamedTuple):
+    archive: Path
+    found: Contents
+    size: int
+    file: int
+    offset: int
+
+
+_worker: _Worker
+
+
+def _start(archive: Path, found: Contents, size: int, part: Path, offset: int) -> None:
+    """Open what a worker needs. A worker ends with its parent, also when that is killed."""
+    global _worker
+    if parent := parent_process():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends the others
+        threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+    _worker = _Worker(archive, found, size, os.open(part, os.O_WRONLY), offset)
+
+
+def _follow(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
+
+
+def _block(start: int) -> Facts:
+    """Decode one block, write its pixels in their place, and return what they are."""
+    w = _worker
+    items = w.found.items[start : start + BLOCK]
+    pixels = np.empty((len(items), w.size, w.size, 3), np.uint8)
+    gray = np.array([_decode(w, item, out) for item, out in zip(items, pixels, strict=True)], np.bool_)
+    # pwrite and not the memory map: on a full disk it says so, where the map would kill the process.
+    written = os.pwrite(w.file, pixels.data, w.offset + start * w.size**2 * 3)
+    if written != pixels.nbytes:
+        raise OSError("only a part of a block could be written")
+    return Facts(gray, perceptual_hashes(pixels), _sums(pixels))
+
+
+def _sums(pixels: Pixels) -> np.ndarray[Any, np.dtype[np.uint32]]:
+    squares = np.multiply(pixels, pixels, dtype=np.uint16)
+    # Rows first: a sum along the fastest axis of three would take five times as long.
+    columns = [p.sum(axis=1, dtype=np.uint32).sum(axis=1, dtype=np.uint32) for p in (pixels, squares)]
+    return np.stack(columns, axis=1)
+
+
+def _decode(w: _Worker, item: Item, out: Pixels) -> bool:
+    """Put one image into ``out``; whether it was grayscale."""
+    content = w.found.read(item.member)
+    if not isinstance(content, bytes):
+        out[:] = content
+        return False
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
+        if (height, width) != out.shape[:2] or colours not in COLOURS:  # before a byte is allocated for it
+            what = f"{width}x{height} {colours}, expected {w.size}x{w.size} colour or grayscale"
+            raise refuse(w.archive, f"{item.member}: {what}")
+        simplejpeg.decode_jpeg(content, "RGB", buffer=out)
+    except ValueError as error:
+        raise refuse(w.archive, f"{item.member}: not a whole JPEG ({error})") from error
+    return bool(colours == "Gray")

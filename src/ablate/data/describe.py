@@ -1,0 +1,143 @@
+"""Show a data set to a reader: what is there, what was found out about it, and contact sheets of its images."""
+
+import csv
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from rich.table import Table
+
+from ablate.config import Params
+from ablate.data.layouts import Pixels
+from ablate.data.verify import read_index
+from ablate.data.views import Pack
+from ablate.files import read_json, whole, write_json
+
+CELL = 64  # pixels; smaller images are doubled
+LINE = 14  # pixels of a caption
+PER_CLASS = 8  # images on the contact sheet; 3 where there are many classes
+MOST_PAIRS = 48  # on the sheet of duplicates; the list has them all
+
+
+def describe(pack: Path, name: str, folder: Path) -> None:
+    """Write ``folder``/<name>.json (pack.json and verify.json in one), <name>-samples.jpg, <name>-duplicates.jpg
+    and <name>-duplicates.csv, from the files beside ``pack``.
+    """
+    opened = Pack.open(pack)
+    _sheet(sample_rows(opened), folder / f"{name}-samples.jpg", columns=1 if len(opened.meta["classes"]) <= 20 else 5)
+    pairs = pack.with_name("duplicates.csv")
+    _sheet(_pairs(opened, pairs, pack.with_name("index.csv")), folder / f"{name}-duplicates.jpg", columns=8)
+    with whole(folder / f"{name}-duplicates.csv") as part:
+        shutil.copyfile(pairs, part)
+    write_json(
+        folder / f"{name}.json", opened.meta | {"duplicates": read_json(pack.with_name("verify.json"))["duplicates"]}
+    )
+
+
+Row = tuple[str, list[Pixels]]  # a caption, and images (S, S, 3) side by side
+
+
+def sample_rows(pack: Pack) -> Iterable[Row]:
+    """Each class in words, and some of its training images, at equal steps through the class."""
+    count = PER_CLASS if len(pack.meta["classes"]) <= 20 else 3
+    for label, words in enumerate(pack.meta["words"]):
+        mine = np.flatnonzero(pack.labels[: pack.meta["train"]] == label)
+        chosen = mine[np.linspace(0, len(mine) - 1, min(count, len(mine))).round().astype(int)]
+        yield words.split(",")[0], [pack.images[row] for row in chosen]
+
+
+def _pairs(pack: Pack, pairs: Path, index: Path) -> Iterable[Row]:
+    """The first pairs, those across train and val before the others."""
+    with pairs.open(newline="", encoding="utf-8") as file:
+        listed = list(csv.DictReader(file))
+    if not listed:
+        return
+    row_of = {(row.split, row.member): n for n, row in enumerate(read_index(index))}
+    listed.sort(key=lambda p: (p["split_1"] == p["split_2"], p["kind"] != "exact", int(p["distance"])))
+    for p in listed[:MOST_PAIRS]:
+        both = [pack.images[row_of[p[f"split_{i}"], p[f"member_{i}"]]] for i in (1, 2)]
+        yield f"{p['kind']}: {p['split_1']}, {p['split_2']}", both
+
+
+def _sheet(rows: Iterable[Row], target: Path, *, columns: int) -> None:
+    """Rows of captioned images in ``columns``, as a JPEG."""
+    rows = list(rows) or [("none", [])]
+    per_row = max(len(images) for _, images in rows) or 2
+    wide, high = per_row * (CELL + 2) + 8, CELL + LINE + 6
+    lines = -(-len(rows) // columns)
+    sheet = Image.new("RGB", (columns * wide + 8, lines * high + 8), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(10)
+    for n, (caption, images) in enumerate(rows):
+        left, top = 8 + n // lines * wide, 8 + n % lines * high
+        draw.text((left, top), _fitting(draw, caption, font, wide - 10), fill="black", font=font)
+        for k, pixels in enumerate(images):
+            image = Image.fromarray(np.ascontiguousarray(pixels))
+            sheet.paste(image.resize((CELL, CELL), Image.Resampling.NEAREST), (left + k * (CELL + 2), top + LINE))
+    with whole(target) as part:
+        sheet.save(part, "JPEG", quality=85)
+
+
+def _fitting(draw: ImageDraw.ImageDraw, text: str, font: Any, width: int) -> str:
+    while draw.textlength(text, font=font) > width:
+        text = text.removesuffix("…")[:-1] + "…"
+    return text
+
+
+def overview(params: Params) -> list[dict[str, Any]]:
+    """What is there of each data set, by step; draws the sheets that are missing. Raises UserError as `describe`."""
+    entries = []
+    for name, spec in params.datasets.items():
+        folder, out = Path("data") / spec.variant / name, Path("results") / params.scale / "data"
+        entry: dict[str, Any] = {"dataset": name, "variant": spec.variant, "archive": None, "pack": None}
+        if (folder / "archive.json").exists():
+            entry["archive"] = read_json(folder / "archive.json")
+        if (folder / "pack.json").exists():
+            facts = out / f"{name}.json"
+            if not facts.exists() or facts.stat().st_mtime < (folder / "pack.json").stat().st_mtime:
+                describe(folder / "pack.json", name, out)
+            entry["pack"] = read_json(facts)
+            entry["samples"], entry["duplicates"] = (
+                str(out / f"{name}-{what}.jpg") for what in ("samples", "duplicates")
+            )
+        entry["tree"] = str(folder / "tree") if (folder / "tree.json").exists() else None
+        entries.append(entry)
+    return entries
+
+
+def table_of(entry: dict[str, Any]) -> Table:
+    """One data set of `overview`, for a terminal."""
+    table = Table(title=f"{entry['dataset']} ({entry['variant']})", title_justify="left", show_header=False)
+    archive, pack = entry["archive"], entry["pack"]
+    rows: dict[str, str] = {"archive": "not fetched; say: snakemake --cores all packs"}
+    if archive:
+        rows["archive"] = f"{archive['archive']}, {archive['bytes']:,} bytes, digest: {archive['digest']}"
+        rows["sha256"] = archive["sha256"]
+    if pack:
+        train, total = pack["train"], pack["images"]
+        gray, found = pack["grayscale"], pack["duplicates"]
+        rows["images"] = f"{train:,} train, {total - train:,} val, {pack['image_size']}x{pack['image_size']}"
+        rows["classes"] = f"{len(pack['classes'])}: {', '.join(w.split(',')[0] for w in pack['words'][:4])}, ..."
+        rows["grayscale"] = f"{gray['train']:,} train, {gray['val']:,} val; kept as RGB"
+        rows["mean"] = _numbers(pack["mean"])
+        rows["std over pixels"] = _numbers(pack["std_over_pixels"])
+        rows["std over images"] = _numbers(pack["std_over_images"])
+        for kind in ("exact", "near"):
+            d = found[kind]
+            rows[f"{kind} duplicates"] = (
+                f"{d['within_train']} pairs within train, {d['within_val']} within val, {d['across']} across; "
+                f"{d['of_two_classes']} of two classes"
+            )
+        rows["images.npy"] = pack["sha256"]["images.npy"]
+        rows["sheets"] = f"{entry['samples']}\n{entry['duplicates']}"
+    if entry["tree"]:
+        rows["tree"] = entry["tree"]
+    for key, value in rows.items():
+        table.add_row(key, value)
+    return table
+
+
+def _numbers(values: list[float]) -> str:
+    return ", ".join(f"{v:.4f}" for v in values)

@@ -1,0 +1,95 @@
+"""Read a pack: memory-mapped arrays, of which every split and subset is a view."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ablate.config import Settings
+from ablate.data.layouts import Pixels
+from ablate.errors import UserError, choose
+from ablate.files import read_json
+
+Indices = np.ndarray[Any, np.dtype[np.int64]]
+
+
+def opened(images: Path) -> Pixels:
+    """Map a .npy file. Raises UserError when it is damaged."""
+    try:
+        array: Pixels = np.load(images, mmap_mode="r", allow_pickle=False)
+        return array
+    except (OSError, ValueError) as error:
+        raise UserError(f"{images}: damaged ({error}); delete it and run again") from error
+
+
+@dataclass(frozen=True)
+class View:
+    """One split of one arm: positions in the pack, and labels counted from the arm's first class."""
+
+    images: Pixels  # (N, S, S, 3) uint8, the whole pack, memory-mapped
+    positions: Indices  # (n,) rows of the pack
+    labels: Indices  # (n,) 0 .. classes - 1
+
+
+@dataclass(frozen=True)
+class Pack:
+    """An opened pack."""
+
+    meta: dict[str, Any]
+    images: Pixels  # (N, S, S, 3) uint8, memory-mapped
+    labels: Indices  # (N,)
+
+    @classmethod
+    def open(cls, path: Path) -> "Pack":
+        """``path`` is pack.json. Raises UserError when a file is missing or of another shape."""
+        meta = read_json(path)
+        try:
+            images = opened(path.with_name("images.npy"))
+            labels = np.load(path.with_name("labels.npy"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path.parent}: damaged pack ({error}); delete {path} and run again") from error
+        if len(images) != len(labels) or len(images) != meta["images"]:
+            raise UserError(f"{path.parent}: arrays of different lengths; delete {path} and run again")
+        return cls(meta, images, labels)
+
+    def chosen(self, settings: Settings) -> list[int]:
+        """The arm's classes as labels of the pack, ascending. Raises UserError for a class that is not there."""
+        known = self.meta["classes"]
+        if settings.classes is None:
+            return list(range(len(known)))
+        if settings.class_range:
+            return list(range(*settings.class_range))
+        for name in settings.classes:
+            if name not in known:
+                raise choose("params.yaml: classes", name, known, "class")
+        return sorted(known.index(name) for name in settings.classes)
+
+    def views(self, settings: Settings) -> dict[str, View]:
+        """train, val and, for a holdout split, test. Nothing is copied but positions and labels."""
+        train: list[int] = []
+        held: dict[str, list[int]] = {"val": [], "test": []}
+        chosen = self.chosen(settings)
+        n_train = self.meta["train"]
+        for label in chosen:
+            mine = np.flatnonzero(self.labels[:n_train] == label)
+            if settings.split == "holdout":  # tinyimage10, section 3.1: 0.8 : 0.1 : 0.1
+                tenth = len(mine) // 10
+                held["val"] += mine[8 * tenth : 9 * tenth].tolist()
+                held["test"] += mine[9 * tenth : 10 * tenth].tolist()
+                mine = mine[: 8 * tenth]
+            else:
+                held["val"] += (n_train + np.flatnonzero(self.labels[n_train:] == label)).tolist()
+            train += mine[: settings.per_class].tolist()
+        parts = {"train": train, **{name: rows for name, rows in held.items() if rows}}
+        return {
+            name: View(self.images, np.array(rows, np.int64), np.searchsorted(chosen, self.labels[rows]))
+            for name, rows in parts.items()
+        }
+
+
+def content_digest(meta: dict[str, Any]) -> str:
+    """One digest for a pack's content: images, labels and class names, whatever archive they came from."""
+    parts = [*meta["sha256"].values(), *meta["classes"]]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
