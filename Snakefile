@@ -17,6 +17,7 @@ localrules:
     runs,
     embed,
     fetch,
+    imagenet,
     reorganise,
     pack,
     describe,

@@ -1,4 +1,6 @@
-"""Small archives in the official layouts, made wrong in one place, for the tests of attacks and faults."""
+"""Small archives in the official layouts, made wrong in one place, for the tests of attacks and faults; and checks
+that `ablate verify` refuses one of them.
+"""
 
 import io
 import pickle
@@ -9,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from ablate import cli
 from ablate.config import Dataset
 
 WNIDS = ["n00000003", "n00000001", "n00000002"]  # unsorted, as in the real archive
@@ -27,6 +31,7 @@ CIFAR = Dataset(
     layout="cifar10", archive="cifar.tar.gz", image_size=32, n_classes=2, train_per_class=10, val_per_class=2
 )
 Files = dict[str, bytes]
+Make = Callable[[Path], Path]  # from the folder for the archive to the archive
 
 
 def jpeg(seed: int, size: tuple[int, int] = (64, 64), mode: str = "RGB", kind: str = "JPEG") -> bytes:
@@ -107,3 +112,33 @@ def edited(files: Files, ending: str, change: Callable[[bytes], bytes | None]) -
     content = change(files[name])
     rest = {n: c for n, c in files.items() if n != name}
     return rest if content is None else rest | {name: content}
+
+
+def verify(archive: Path, spec: Dataset, out: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    words = ["ablate", "verify", "--spec", spec.model_dump_json(), "--archive", str(archive)]
+    for option, name in (
+        ("index", "index.csv"),
+        ("images", "images.npy"),
+        ("duplicates", "d.csv"),
+        ("report", "v.json"),
+    ):
+        words += [f"--{option}", str(out / name)]
+    monkeypatch.setattr("sys.argv", words)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return int(ended.value.code or 0)
+
+
+def refused(archive: Path, spec: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out"
+    code = verify(archive, spec, out, monkeypatch)
+    assert code == 2, code
+    assert not out.exists() or not list(out.iterdir())
+    assert not (tmp_path / "ran").exists()
+
+
+def told(capfd: pytest.CaptureFixture[str], archive: Path, expected: str) -> None:
+    lines = [line for line in capfd.readouterr().err.splitlines() if not line.startswith("verify ")]
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("ablate: error: ") and str(archive) in lines[0] and expected in lines[0], lines
+    assert any(word in lines[0] for word in ("fetch", "mend")), lines

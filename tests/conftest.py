@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,8 @@ from ablate.data.pack import make_pack
 from ablate.data.verify import verify
 
 ROOT = Path(__file__).parents[1]
+# Where tests run in the background of a script, Ctrl-C is ignored, and would be in the programs that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -1,149 +1,43 @@
-"""fetch against a real HTTPS server that misbehaves as told, local mirrors, and archives of the user's own."""
+"""fetch from addresses, by a real HTTPS server that misbehaves as told, and from local mirrors.
+
+Oracle: the bytes that were served, and the server's own record of what it was asked and what it sent.
+The user's own files and folders are in test_own.py.
+"""
 
 import hashlib
-import json
-import os
 import random
 import re
 import resource
 import shutil
-import ssl
 import subprocess
 import sys
 import time
-import zipfile
-from collections import deque
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 
 from ablate.config import Fingerprint
-from ablate.data import download, own
+from ablate.data import download
 from ablate.data.download import CHUNK
-from ablate.data.fetch import fetch
 from ablate.errors import UserError
-from ablate.files import digest, read_json
-
-BODY = b"PK" + random.Random(0).randbytes(1_000_000)
-
-
-def pin(body: bytes, size: bool = True) -> Fingerprint:
-    return Fingerprint(sha256=hashlib.sha256(body).hexdigest(), bytes=len(body) if size else None)
-
-
-class Server(ThreadingHTTPServer):
-    """Serves ``body``; each request takes the next of ``answers``, which says what goes wrong, and is recorded."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.body = BODY
-        self.answers: deque[dict[str, Any]] = deque()
-        self.ranges: list[str | None] = []  # the Range header of each request
-        self.sent: list[int] = []  # bytes of body that went out for each request
-        self.url = f"https://localhost:{self.server_address[1]}/a.zip"
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up is what some tests are about."""
-        if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        server = self.server
-        answer = server.answers.popleft() if server.answers else {}
-        asked = self.headers["Range"]
-        server.ranges.append(asked)
-        server.sent.append(0)
-        request = len(server.sent) - 1
-        body = answer.get("body", server.body)
-        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and answer.get("ranges", True) else 0
-        status = 416 if start >= len(body) else 206 if start else 200
-        self.send_response(answer.get("status", status))
-        if status == 206:
-            first = answer.get("first", start)
-            self.send_header("Content-Range", f"bytes {first}-{len(body) - 1}/{len(body)}")
-        for name, value in ({"Content-Length": len(body) - start} | answer.get("headers", {})).items():
-            if value is not None:
-                self.send_header(name, str(value))
-        self.end_headers()
-        time.sleep(answer.get("silence", 0))
-        rest = b"" if answer.get("status", status) >= 400 else body[start:][: answer.get("breaks")]
-        for at in range(0, len(rest), CHUNK):
-            self.wfile.write(rest[at : at + CHUNK])
-            server.sent[request] += len(rest[at : at + CHUNK])
-            time.sleep(answer.get("pause", 0))
-
-    def log_message(self, *args: object) -> None:
-        """Keep quiet."""
+from downloads import BODY, PAGE, Fetch, Server, make_certificate, pin, serving
 
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key and a self-signed certificate for localhost in one file."""
     if not shutil.which("openssl"):
         pytest.skip("there is no openssl to make a certificate with")
-    folder = tmp_path_factory.mktemp("certificate")
-    words = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost " \
-            "-addext subjectAltName=DNS:localhost -keyout key -out certificate"  # fmt: skip
-    subprocess.run(words.split(), cwd=folder, check=True, capture_output=True)
-    both = folder / "both.pem"
-    both.write_bytes((folder / "key").read_bytes() + (folder / "certificate").read_bytes())
-    return both
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
 
 
 @pytest.fixture
 def server(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     monkeypatch.setattr(download, "BACKOFF_S", 0.001)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    with Server() as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(certificate) as server:
         yield server
-        server.shutdown()
-        thread.join()
-
-
-class Fetch:
-    """Calls of ``fetch`` for one target, and what they leave."""
-
-    def __init__(self, folder: Path) -> None:
-        self.target, self.receipt = folder / "data" / "archive", folder / "data" / "archive.json"
-        self.digests = {"other": pin(b"other"), "official": pin(BODY)}
-
-    def __call__(self, *urls: str, path: object = None, mirror: object = None) -> dict[str, Any]:
-        """The receipt of what came."""
-        fetch(
-            "a.zip", self.target, path=path and str(path), mirror=mirror and str(mirror), urls=urls,
-            digests=self.digests, receipt=self.receipt,
-        )  # fmt: skip
-        assert self.left() == ["archive", "archive.json"]
-        return dict(read_json(self.receipt))
-
-    def left(self) -> list[str]:
-        """The names of all files beside the target, hidden ones too."""
-        return sorted(file.name for file in self.target.parent.glob("*"))
-
-    def refuses(self, *urls: str, expected: list[str], kept: int = 0, **source: object) -> str:
-        """The message, which has all of ``expected``; only ``kept`` unfinished downloads are left."""
-        with pytest.raises(UserError) as caught:
-            self(*urls, **source)
-        message = str(caught.value)
-        assert all(part in message for part in ["a.zip", "params.yaml", *expected]), message
-        left = self.left()
-        assert len(left) == kept and all(name.endswith(".download") for name in left), left
-        return message
 
 
 @pytest.fixture
@@ -238,7 +132,6 @@ def test_a_length_that_is_no_number_is_overlooked(run: Fetch, server: Server) ->
     assert run.target.read_bytes() == BODY
 
 
-PAGE = b"<!DOCTYPE html><html>sign in</html>"
 LOST = {"Content-Length": None}  # the body ends with the connection, so that nothing but its bytes tells its size
 NO_BODY = {"breaks": 0}  # a client that reads on sees a break, and asks again
 # What the server does, how often it is asked, how many bytes of the last body it sends, what the message says.
@@ -430,105 +323,3 @@ def test_every_value_of_a_fingerprint_must_match(
         assert run(mirror=tmp_path)["digest"] == "mine"
     else:
         run.refuses(mirror=tmp_path, expected=["wrong digest"])
-
-
-def test_an_own_file_needs_no_digest(run: Fetch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    own = tmp_path / "own.zip"
-    own.write_bytes(BODY)
-    assert run(path=own)["digest"] == "official" and capsys.readouterr().err == ""
-    own.write_bytes(b"PK and more")
-    (tmp_path / "link").symlink_to(own)
-    receipt = run("https://localhost:1/not-asked", path=tmp_path / "link", mirror="nowhere")
-    assert receipt == {"archive": "a.zip", "digest": "unpinned", "sha256": digest(own), "bytes": 11}
-    assert run.target.read_bytes() == own.read_bytes() and not run.target.is_symlink()
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "accepted by its content alone" in line and digest(own) in line and "digests in params.yaml" in line
-
-
-def tree(folder: Path) -> Path:
-    """A folder with what desktops leave in one."""
-    for name in ("train/b.txt", "train/a.txt", "val é.txt", ".DS_Store", "train/Thumbs.db", "train/._a.txt",
-                 "__MACOSX/train/a.txt", "desktop.ini"):  # fmt: skip
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(name)
-    return folder
-
-
-def test_an_own_folder_becomes_the_same_zip_whatever_its_times(
-    run: Fetch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Oracle: the files themselves, and the same zip from a copy made in another order with other times and modes."""
-    folder = tree(tmp_path / "own")
-    first = run(path=folder)
-    with zipfile.ZipFile(run.target) as zipped:
-        members = zipped.infolist()
-        assert {m.filename: zipped.read(m).decode() for m in members} == {
-            name: name for name in ("train/a.txt", "train/b.txt", "val é.txt")
-        }
-        assert zipped.namelist() == sorted(zipped.namelist()) and zipped.testzip() is None
-    fixed = {(m.date_time, m.external_attr >> 16, m.create_system, m.compress_type) for m in members}
-    assert fixed == {((1980, 1, 1, 0, 0, 0), 0o100644, 3, zipfile.ZIP_STORED)}
-    assert "accepted by its content alone" in capsys.readouterr().err and str(tmp_path) not in json.dumps(first)
-    (tmp_path / "copy").mkdir()
-    for name in ("val é.txt", "train/b.txt", "train/a.txt"):
-        copy = tmp_path / "copy" / name
-        copy.parent.mkdir(exist_ok=True)
-        copy.write_text(name)
-        copy.chmod(0o600)
-        os.utime(copy, (1, 1))
-    (tmp_path / "link").symlink_to(tmp_path / "copy")
-    assert run(path=tmp_path / "link") == first
-
-
-def test_an_own_folder_may_be_relative_and_pinned(
-    run: Fetch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    sha256 = run(path=tree(tmp_path / "own"))["sha256"]
-    run.digests["mine"] = Fingerprint(sha256=sha256)
-    assert run(path="own")["digest"] == "mine"
-
-
-def fill(folder: Path, n: int, size: int = 0) -> None:
-    folder.mkdir()
-    for i in range(n):
-        with (folder / str(i)).open("wb") as file:
-            file.truncate(size)
-
-
-# What stands at `path`, and what the message says of it.
-OWN: dict[str, tuple[Callable[[Path], object], list[str]]] = {
-    "nothing": (lambda p: None, ["there is no", "null"]),
-    "a link to nothing": (lambda p: p.symlink_to("nowhere"), ["there is no", "null"]),
-    "an empty file": (lambda p: p.touch(), ["is empty"]),
-    "a page": (lambda p: p.write_bytes(PAGE), ["an HTML page in place of the archive"]),
-    "a FIFO": (lambda p: os.mkfifo(p), ["neither a file nor a folder"]),
-    "an empty folder": (lambda p: (p / "__MACOSX").mkdir(parents=True), ["holds no files"]),
-    "a link inside": (lambda p: (tree(p) / "train" / "x").symlink_to("a.txt"), ["train/x is a symbolic link"]),
-    "a linked folder inside": (lambda p: (tree(p) / "x").symlink_to("train"), ["x is a symbolic link"]),
-    "a FIFO inside": (lambda p: os.mkfifo(tree(p) / "x"), ["own/x is no regular file"]),
-    "a name that is none": (lambda p: (tree(p) / os.fsdecode(b"\xff")).touch(), ["is not UTF-8", "rename"]),
-    "too many files": (lambda p: fill(p, 21), ["more than 20 files", "name the data set's own folder"]),
-    "too many bytes": (lambda p: fill(p, 5, 2**30), ["or 1 GiB"]),
-}
-
-
-@pytest.mark.parametrize("case", OWN)
-def test_an_own_path_that_cannot_be_is_named(
-    case: str, run: Fetch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(own, "MAX_FILES", 20)
-    prepare, expected = OWN[case]
-    prepare(tmp_path / "own")
-    message = run.refuses(path=tmp_path / "own", expected=["datasets", "path", str(tmp_path / "own"), *expected])
-    assert message.startswith("params.yaml: datasets: path of a.zip: ")
-
-
-@pytest.mark.parametrize("name", ["train", "train/a.txt"])
-def test_an_unreadable_own_file_is_named(name: str, run: Fetch, tmp_path: Path) -> None:
-    closed = tree(tmp_path / "own") / name
-    closed.chmod(0)
-    if os.access(closed, os.R_OK):
-        pytest.skip("root may read everything")
-    run.refuses(path=tmp_path / "own", expected=[f"{closed} cannot be read (Permission denied)", "permissions"])
-    closed.chmod(0o700)

@@ -30,7 +30,7 @@ def plan(tmp_path: Path) -> Path:
     for (arm, seed), val in VAL.items():
         name = f"{arm}_s{seed}"
         runs.append({"run": name, "paper": "p", "study": "s", "arm": arm, "seed": seed, "levels": {"init": arm},
-                     "settings": {"dataset": "d"}})  # fmt: skip
+                     "settings": {"dataset": "d"}, "contaminated": arm == "two"})  # fmt: skip
         folder = tmp_path / "runs" / name
         folder.mkdir(parents=True)
         metrics = {"status": "diverged", "epochs": 1} if val is None else {
@@ -84,3 +84,21 @@ def test_a_missing_run_and_a_missing_paper_are_named(plan: Path, tmp_path: Path)
     with pytest.raises(UserError, match=r"two_s0/metrics\.json"):
         collect(plan, tmp_path / "runs", "p", plan.parent / "p")
     assert not (plan.parent / "p").exists()
+
+
+def test_layer_and_parameter_tables_hold_the_printed_counts(plan: Path, tmp_path: Path) -> None:
+    """Oracle: five-cnns, figure 8 (first and last layers of model 4) and figure 9 (totals)."""
+    folder = plan.parent / "p"
+    collect(plan, tmp_path / "runs", "p", folder)
+    results = study_results(plan, folder, tmp_path / "papers", "s")
+    write_table(results, "layers:cnn4", folder / "t.csv")
+    table = pd.read_csv(folder / "t.csv")
+    assert table["Output shape"][0] == "(None, 64, 64, 64)" and table["Param #"][0] == 1792
+    assert table["Param #"].iloc[-2] == 102_600 and table["Param #"].iloc[-1] == 8_866_376
+    write_table(results, "parameters:cnn2+cnn5", folder / "t.csv")
+    table = pd.read_csv(folder / "t.csv").set_index("model")
+    assert table["Keras's total"].to_dict() == {"cnn2": 2_555_656, "cnn5": 25_864_328}
+    assert "25,890,888" in table.loc["cnn5", "note"] and pd.isna(table.loc["cnn2", "note"])
+    for kind, said in (("layers:cnn9", "did you mean"), ("layers", "layers"), ("accuracies", "did you mean")):
+        with pytest.raises(UserError, match=said):
+            write_table(results, kind, folder / "t.csv")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy
 
 from ablate import checkpoint
@@ -132,6 +133,18 @@ def test_weights_start_a_run_and_another_architecture_is_refused(packs: dict[str
         train(small(model="cnn2"), pack=packs["cifar10"], out=tmp_path / "no", start=source, device="cpu")
     with pytest.raises(UserError, match="cannot be built"):
         train(small(model="alexnet"), pack=packs["cifar10"], out=tmp_path / "no", device="cpu")
+
+
+def test_fine_tuning_the_head_alone_leaves_the_rest_to_the_byte(packs: dict[str, Path], tmp_path: Path) -> None:
+    """Batch normalisation's running statistics included. Oracle: the file that the run started from."""
+    source, tuned = tmp_path / "w.safetensors", tmp_path / "tuned.safetensors"
+    train(small(epochs=1), pack=packs["cifar10"], out=tmp_path / "source", weights=source, device="cpu")
+    run = small(epochs=1, weights=f"file:{source}", finetune="head", lr=0.1)
+    train(run, pack=packs["cifar10"], out=tmp_path / "run", start=source, weights=tuned, device="cpu")
+    before, after = load_file(source), load_file(tuned)
+    assert {name for name in before if not torch.equal(before[name], after[name])} == {"12.weight", "12.bias"}
+    start = json.loads((tmp_path / "run/manifest.json").read_text())["start"]
+    assert start == {"weights": f"file:{source}", "sha256": digest(source)}
 
 
 def test_metrics_are_sums_divided_once() -> None:

@@ -189,6 +189,53 @@ def data(
 
 
 @app.command()
+def imagenet(
+    model: Annotated[str, typer.Option(help="one of ours, or torchvision:<name>")],
+    output: Annotated[Path, typer.Option(help="safetensors")],
+    receipt: Annotated[Path, typer.Option()],
+    mirror: Annotated[str | None, typer.Option()] = None,
+) -> None:
+    """Fetch torchvision's ImageNet weights and write them as safetensors; no pickle is run."""
+    from ablate.config import Fingerprint
+    from ablate.data.fetch import fetch as bring
+    from ablate.weights import convert_imagenet, imagenet_url
+
+    url, prefix = imagenet_url(model)
+    pth, pin = output.with_suffix(".pth"), Fingerprint(sha256_prefix=prefix)
+    bring(
+        url.rsplit("/", 1)[-1], pth, path=None, mirror=mirror or None, urls=[url], digests={"torchvision": pin},
+        receipt=receipt,
+    )  # fmt: skip
+    convert_imagenet(pth, output)
+    pth.unlink()
+
+
+@app.command()
+def model(
+    name: Annotated[str, typer.Argument(help="a network: one of params.yaml's names, or torchvision:<name>")],
+    classes: Annotated[int, typer.Option()] = 200,
+    size: Annotated[int, typer.Option(help="side of the images in pixels")] = 64,
+    activation: Annotated[str | None, typer.Option(help="in place of every ReLU")] = None,
+    stem: Annotated[str | None, typer.Option(help="of torchvision's ResNets: imagenet or cifar")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="an object, for machines")] = False,
+) -> None:
+    """Print a network's layers: output shapes, parameters, multiply-adds."""
+    from ablate.layers import as_json as plain
+    from ablate.layers import as_text, summary
+
+    try:
+        found = summary(name, classes, size, activation=activation, stem=stem)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    if as_json:
+        print(json.dumps(plain(found), indent=1))
+    else:
+        from rich.console import Console
+
+        Console(width=None if sys.stdout.isatty() else 120).print(as_text(found))
+
+
+@app.command()
 def train(
     run: Annotated[str, typer.Option(help="the run's record, JSON")],
     pack: Annotated[Path, typer.Option(help="pack.json")],

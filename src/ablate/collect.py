@@ -37,7 +37,7 @@ def collect(plan: Path, runs: Path, paper: str, out: Path) -> None:
         folder = runs / entry["run"]
         metrics = read_json(folder / "metrics.json")
         place = {key: entry[key] for key in ("study", "arm", "seed", "run")}
-        rows.append(place | {name: metrics.get(name) for name in METRICS})
+        rows.append(place | {name: metrics.get(name) for name in METRICS} | {"contaminated": entry["contaminated"]})
         histories.append(pd.read_csv(folder / "history.csv").assign(**place))
         provenance[entry["run"]] = read_json(folder / "manifest.json")
     table = pd.DataFrame(rows).convert_dtypes()

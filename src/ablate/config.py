@@ -4,6 +4,7 @@ Nothing else reads ``params.yaml``. `load` merges the chosen scale's overlay and
 what it does not know, and returns frozen records. It imports no torch, so that planning stays fast.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -12,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
+from ablate import models
 from ablate.errors import UserError, choose
-from ablate.models import REGISTRY
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -43,9 +44,12 @@ class Settings(Record):
     split: Literal["official", "holdout"] = "official"  # holdout: val and test cut from train, 0.8/0.1/0.1
     model: str
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None  # null: the architecture's own rate
-    init: Literal["default", "gaussian", "xavier", "kaiming"] = "default"
+    init: Literal["default", "gaussian", "xavier", "xavier-normal", "kaiming", "orthogonal", "keras"] = "default"
     init_variance: Positive | None = None  # of gaussian
-    weights: str = "scratch"  # or pretrain:<name under pretraining>
+    activation: Literal["relu", "elu", "leaky-relu", "gelu", "silu"] | None = None  # null: the architecture's own
+    stem: Literal["imagenet", "cifar"] | None = None  # of torchvision's ResNets; cifar: 3x3, no pooling
+    weights: str = "scratch"  # or imagenet, pretrain:<name under pretraining>, file:<path>.safetensors
+    finetune: Literal["all", "head"] = "all"  # which parameters are trained; head goes with weights to start from
     augment: Literal["none", "alexnet-vs-resnet", "five-cnns", "resnet-vs-plain"] = "none"
     normalize: Literal["pack", "imagenet"] = "pack"  # whose per-channel mean and std
     optimizer: Literal["sgd", "adam"]
@@ -73,6 +77,8 @@ class Settings(Record):
             raise ValueError("init_variance: goes with init: gaussian, and only with it; set both or neither")
         if (self.schedule == "step") != (self.step_epochs is not None and self.gamma is not None):
             raise ValueError("schedule: step needs step_epochs and gamma, and only step takes them")
+        if self.finetune == "head" and self.weights == "scratch":
+            raise ValueError("finetune: head leaves untrained layers as they are; set weights as well")
         if self.optimizer == "adam" and self.momentum:
             raise ValueError("momentum: is SGD's; remove it or set 0 with optimizer: adam")
         return self
@@ -90,12 +96,13 @@ class Fingerprint(Record):
     """What tells one archive from any other: every value that is given must match."""
 
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    sha256_prefix: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")] | None = None  # in torch.hub's file names
     md5: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = None
     bytes: Count | None = None
 
     @model_validator(mode="after")
     def _digest(self) -> "Fingerprint":
-        if not (self.sha256 or self.md5):
+        if not (self.sha256 or self.sha256_prefix or self.md5):
             raise ValueError(
                 "sha256: or md5 must be given; write {sha256: ...}, with bytes: ... if you know the size"
             )
@@ -205,19 +212,45 @@ def settings(layers: Iterable[tuple[str, Mapping[str, Any]]], params: Params) ->
         first = error.errors()[0]
         key = str(first["loc"][0]) if first["loc"] else str(first["msg"]).split("error, ")[-1].split(":")[0]
         raise UserError(f"{origin.get(key, key)}: {_explain(first)}") from None
-    known: dict[str, Iterable[str]] = {"model": list(REGISTRY), "dataset": list(params.datasets)}
-    for key, allowed in known.items():
-        if getattr(arm, key) not in allowed:
-            raise choose(origin[key], getattr(arm, key), allowed, key)
+    if arm.dataset not in params.datasets:
+        raise choose(origin["dataset"], arm.dataset, params.datasets, "dataset")
+    _check_model(arm, origin)
     data = params.datasets[arm.dataset]
     if arm.class_range and arm.class_range[1] > data.n_classes:
         raise UserError(
             f"{origin['classes']}: {list(arm.class_range)} but {arm.dataset} has {data.n_classes} classes"
         )
-    sources = {"scratch", *(f"pretrain:{name}" for name in params.pretraining)}
+    sources = {"scratch", "imagenet", *(f"pretrain:{name}" for name in params.pretraining)}
     if arm.weights not in sources:
-        raise choose(origin["weights"], arm.weights, sources)
+        file = re.fullmatch(r"file:(.+\.safetensors)", arm.weights)
+        if not file:
+            raise choose(origin["weights"], arm.weights, {*sources, "file:<path>.safetensors"})
+        if not Path(file[1]).is_file():
+            raise UserError(f"{origin['weights']}: there is no file {file[1]}; correct the path")
     return arm
+
+
+def _check_model(arm: Settings, origin: Mapping[str, str]) -> None:
+    """Refuse a network that is not known, and options that it does not have."""
+    try:
+        models.check_name(arm.model)
+    except ValueError:
+        raise choose(origin["model"], arm.model, [*models.REGISTRY, "torchvision:<name>"], "model") from None
+    try:
+        models.check(
+            arm.model,
+            dropout=arm.dropout,
+            init=arm.init,
+            init_variance=arm.init_variance,
+            activation=arm.activation,
+            stem=arm.stem,
+        )
+        if arm.weights == "imagenet":
+            models.imagenet_name(arm.model)
+    except ValueError as error:
+        # Which option to blame: the one that was set and that the message speaks of.
+        key = next((k for k in ("stem", "activation", "weights") if k in origin and k in f"{error}"), "model")
+        raise UserError(f"{origin[key]}: {error}") from None
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -27,6 +27,9 @@ def curves(results: StudyResults) -> Any:
         value_name="top1",
     )
     history["top1"] *= 100
+    shown = {arm: f"{arm} (contaminated)" if results.contaminated(arm) else arm for arm in results.arms}
+    history["arm"] = history["arm"].map(shown)
+    arms = list(shown.values())
     figure, axes = plt.subplots(1, 2, figsize=(7.5, 3.4), sharex=True, sharey=True, layout="constrained")
     for axis, (split, name) in zip(axes, {"train_top1": "training", "val_top1": "validation"}.items(), strict=True):
         sns.lineplot(
@@ -34,9 +37,9 @@ def curves(results: StudyResults) -> Any:
             x="epoch",
             y="top1",
             hue="arm",
-            hue_order=results.arms,
+            hue_order=arms,
             style="arm",
-            style_order=results.arms,
+            style_order=arms,
             markers=True,
             errorbar=("pi", 100),
             palette="colorblind",

@@ -6,7 +6,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
 
 from ablate.errors import UserError
 
@@ -64,6 +67,17 @@ def read_json(source: Path) -> Any:
         raise UserError(f"{source}: no such file; run the step that makes it") from None
     except ValueError as error:
         raise UserError(f"{source}: not valid JSON ({error}); delete it and run the step that makes it") from None
+
+
+def open_array(source: Path) -> "np.ndarray[Any, Any]":
+    """Map a .npy file into memory, read only. Raises UserError when it is missing or damaged."""
+    import numpy as np  # here and not above, so that planning stays fast
+
+    try:
+        array: np.ndarray[Any, Any] = np.load(source, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{source}: damaged ({error}); delete it and run again") from error
+    return array
 
 
 def digest(source: Path, algorithm: str = "sha256") -> str:

@@ -10,9 +10,11 @@ from typing import Any
 from ablate.config import Params, Record, Settings, Study, settings
 from ablate.errors import UserError, choose
 from ablate.files import read_json
+from ablate.models import contaminated, imagenet_name
 
 RUNS = Path("results/runs")  # trained runs, of all scales
 PRETRAINED = Path("results/pretrained")  # runs whose weights others start from
+IMAGENET = Path("data/imagenet")  # torchvision's weights, as safetensors
 
 
 class Run(Record):
@@ -36,6 +38,16 @@ class Run(Record):
         if s.class_range:
             classes = "-c{}to{}".format(*s.class_range)
         return f"{s.model}_{data}{classes}_{s.optimizer}-{s.lr:g}_{code}_s{self.seed}"
+
+    @property
+    def start_file(self) -> str | None:
+        """The safetensors file that it starts from, or None."""
+        weights = self.settings.weights
+        if self.start:
+            return f"{PRETRAINED}/{self.start}/weights.safetensors"
+        if weights == "imagenet":
+            return f"{IMAGENET}/{imagenet_name(self.settings.model)}.safetensors"
+        return weights.removeprefix("file:") if weights.startswith("file:") else None
 
     def to_json(self) -> str:
         """One line of JSON, keys in a fixed order; `from_json` reads it back."""
@@ -151,18 +163,23 @@ def _run(arm: Settings, seed: int, params: Params, start: Run | None = None) -> 
 
 def _source(arm: Settings, params: Params) -> Run | None:
     """The pretraining run behind ``weights: pretrain:<name>``: the named settings with the arm's own model."""
-    if arm.weights == "scratch":
+    if not arm.weights.startswith("pretrain:"):
         return None
     name = arm.weights.removeprefix("pretrain:")
     layers = [
         ("params.yaml: defaults", params.defaults),
         (f"params.yaml: scales.{params.scale}.overrides", params.overrides),
-        (f"params.yaml: pretraining.{name}", {**params.pretraining[name], "model": arm.model}),
+        (f"params.yaml: pretraining.{name}", {**params.pretraining[name], **_architecture(arm)}),
     ]
     source = settings(layers, params)
     if source.weights != "scratch":
         raise UserError(f"params.yaml: pretraining.{name}.weights: must be scratch")
     return _run(source, params.seeds[0], params)
+
+
+def _architecture(arm: Settings) -> dict[str, Any]:
+    """What must be the same for weights to fit, and for them to mean the same."""
+    return {key: getattr(arm, key) for key in ("model", "stem", "activation") if getattr(arm, key) is not None}
 
 
 def plan_record(params: Params, plan: Plan) -> dict[str, Any]:
@@ -188,6 +205,7 @@ def plan_record(params: Params, plan: Plan) -> dict[str, Any]:
                 "seed": p.run.seed,
                 "levels": p.levels,
                 "settings": p.run.settings.model_dump(mode="json", exclude_defaults=True),
+                "contaminated": contaminated(p.run.settings.weights, params.datasets[p.run.settings.dataset].layout),
             }
             for p in plan.planned
         ],

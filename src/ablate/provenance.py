@@ -10,10 +10,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ablate.models import REGISTRY
+from ablate.models import module_of
 
 PACKAGE = Path(__file__).parent
 READERS = ["data/layouts.py", "data/containers.py", "data/tiny_imagenet.py", "data/cifar10.py"]
+NETWORKS = [f"models/{name}.py" for name in ("__init__", "initialise", "activation", "head", "outline", "_checks")]
 # What each step's result depends on. Snakemake and DVC follow these files, since neither follows imports.
 CODE = {
     "embed": ["data/embedded.py"],
@@ -21,11 +22,12 @@ CODE = {
     "reorganise": ["data/reorganise.py", *READERS],
     "pack": ["data/pack.py"],
     "describe": ["data/describe.py", "data/views.py"],
-    "train": ["train.py", "checkpoint.py", "evaluate.py", "augment.py", "data/views.py", "models/initialise.py"],
+    "imagenet": ["weights.py"],
+    "train": ["train.py", "checkpoint.py", "evaluate.py", "augment.py", "weights.py", "data/views.py", *NETWORKS],
     "collect": ["collect.py"],
-    "tables": ["tables.py"],
-    "figures": ["figures.py"],
-    "report": ["report.py", "report.html.j2"],
+    "tables": ["tables.py", "layers.py", "models/*.py"],
+    "figures": ["figures.py", "tables.py"],
+    "report": ["report.py", "report.html.j2", "tables.py"],
 }
 
 
@@ -33,8 +35,8 @@ def code_of(step: str, model: str | None = None) -> list[Path]:
     """The source files that ``step`` depends on, relative to the working directory; with a model, its file too."""
     files = list(CODE[step])
     if model:
-        files.append(f"models/{REGISTRY[model].split(':')[0]}.py")
-    return [Path(os.path.relpath(PACKAGE / name)) for name in files]
+        files.append(f"models/{module_of(model)}.py")
+    return [Path(os.path.relpath(path)) for name in files for path in sorted(PACKAGE.glob(name))]
 
 
 def manifest(
@@ -42,6 +44,7 @@ def manifest(
     model: str,
     pack_digest: str,
     archive: dict[str, Any],
+    start: dict[str, Any] | None,
     wall_s: float,
     images_per_s: float,
     device: str,
@@ -54,6 +57,7 @@ def manifest(
         "git": git(),
         "code_sha256": code,
         "data": {"pack": pack_digest, "archive": archive},
+        "start": start,
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("ablate", "torch", "torchvision", "numpy", "pillow")},

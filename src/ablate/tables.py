@@ -37,6 +37,10 @@ class StudyResults:
         """In the order of the plan."""
         return list(dict.fromkeys(p["arm"] for p in self.planned))
 
+    def contaminated(self, arm: str) -> bool:
+        """Whether it starts from weights that have seen the data set's images."""
+        return any(p["contaminated"] for p in self.planned if p["arm"] == arm)
+
 
 def study_results(plan: Path, collected: Path, papers: Path, study: str) -> StudyResults:
     """Read one study's part of what `collect` wrote into ``collected`` (results/<scale>/<paper>), and what the
@@ -96,18 +100,61 @@ def accuracy(results: StudyResults) -> pd.DataFrame:
         for split in ("val", "test"):
             if done[f"n_{split}"].notna().any():
                 row[f"{split} images"] = int(done[f"n_{split}"].iloc[0])
+        if results.contaminated(arm):
+            row["note"] = "contaminated"
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-TABLES: dict[str, Callable[[StudyResults], pd.DataFrame]] = {"accuracy": accuracy}
+def layers(results: StudyResults, model: str) -> pd.DataFrame:
+    """A network layer by layer, as a paper prints it: of ``model`` with 200 classes and images of 64 pixels."""
+    from ablate.layers import summary  # here and not above: it imports torch
+
+    found = summary(model, PRINTED_CLASSES, PRINTED_SIDE)
+    rows = [
+        {
+            "Layer (type)": f"{layer.name} ({layer.type})",
+            "Output shape": str(layer.keras_shape or layer.output_shape),
+            "Param #": layer.keras_params,
+            "Multiply-adds": layer.multiply_adds,
+        }
+        for layer in found.layers
+    ]
+    total = {"Layer (type)": "Total", "Output shape": "", "Param #": found.keras_total}
+    return pd.DataFrame([*rows, total | {"Multiply-adds": found.multiply_adds}])
+
+
+def parameters(results: StudyResults, models: str) -> pd.DataFrame:
+    """Parameters of ``models``, joined by +, counted as Keras does and as torch does, and why the two may differ."""
+    from ablate.layers import summary
+
+    found = [summary(model, PRINTED_CLASSES, PRINTED_SIDE) for model in models.split("+")]
+    return pd.DataFrame(
+        {"model": s.model, "Keras's total": s.keras_total, "parameters": s.params, "note": s.note or ""}
+        for s in found
+    )
+
+
+PRINTED_CLASSES, PRINTED_SIDE = 200, 64  # of the summaries in five-cnns: Tiny ImageNet's
+
+# A name in params.yaml may carry an argument after a colon, as in layers:cnn1.
+TABLES: dict[str, Callable[..., pd.DataFrame]] = {
+    "accuracy": accuracy,
+    "layers": layers,
+    "parameters": parameters,
+}
 
 
 def write_table(results: StudyResults, kind: str, csv: Path) -> None:
     """Write the table as CSV and, beside it, as Markdown with its title and scale."""
-    if kind not in TABLES:
-        raise choose(f"params.yaml: studies.{results.paper}.{results.study}.tables", kind, TABLES, "table")
-    table = TABLES[kind](results)
+    name, _, argument = kind.partition(":")
+    where = f"params.yaml: studies.{results.paper}.{results.study}.tables"
+    if name not in TABLES:
+        raise choose(where, name, TABLES, "table")
+    try:
+        table = TABLES[name](results, argument) if argument else TABLES[name](results)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{where}: {kind}: {error}") from error
     write_text(csv, table.to_csv(index=False, lineterminator="\n"))
     note = LABELS.get(results.scale, "")
     body = table.astype(object).where(table.notna(), "").to_markdown(index=False)

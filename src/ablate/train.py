@@ -8,6 +8,7 @@ import csv
 import hashlib
 import io
 import os
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -25,11 +26,12 @@ from ablate.config import Settings
 from ablate.data.views import Pack, View, content_digest
 from ablate.errors import UserError
 from ablate.evaluate import Predictions, Tally, evaluate
-from ablate.files import whole, write_json, write_text
+from ablate.files import digest, whole, write_json, write_text
 from ablate.models import build
 from ablate.plan import Run
 from ablate.progress import Heartbeat, heartbeat_path
 from ablate.provenance import manifest, processor
+from ablate.weights import freeze_all_but_head, load_start, train_mode
 
 # ImageNet's, as torchvision's models expect them; quoted in tinyimage10, section 3.1.
 IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -96,22 +98,6 @@ def make_optimizer(model: nn.Module, s: Settings) -> tuple[torch.optim.Optimizer
     return optimizer, torch.optim.lr_scheduler.ConstantLR(optimizer, 1.0)
 
 
-def load_weights(model: nn.Module, source: Path) -> list[str]:
-    """Copy ``source``'s entries into ``model``, except a head of another size; return the names left out.
-
-    Raises UserError when the file belongs to another architecture, with the entries that differ.
-    """
-    theirs, own = load_file(source), model.state_dict()
-    if theirs.keys() != own.keys():
-        missing, unexpected = sorted(own.keys() - theirs.keys()), sorted(theirs.keys() - own.keys())
-        raise UserError(
-            f"{source}: weights of another architecture: missing {missing[:3]}, unexpected {unexpected[:3]}"
-        )
-    replaced = [name for name in own if own[name].shape != theirs[name].shape]
-    model.load_state_dict({name: own[name] if name in replaced else theirs[name] for name in own})
-    return replaced
-
-
 def train(
     run: Run,
     *,
@@ -145,10 +131,16 @@ def train(
             dropout=s.dropout,
             init=s.init,
             init_variance=s.init_variance,
+            activation=s.activation,
+            stem=s.stem,
         )
     except ValueError as error:
         raise UserError(f"{s.model} cannot be built for this data set: {error}") from error
-    replaced = load_weights(model, start) if start else []
+    replaced = load_start(model, start) if start else []
+    if replaced:
+        print(f"{run.id}: head of another size replaced: {', '.join(replaced)}", file=sys.stderr)
+    if s.finetune == "head":
+        freeze_all_but_head(model)
     model = model.to(target, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer, schedule = make_optimizer(model, s)
     dtype = torch.bfloat16 if s.precision == "bf16" else None
@@ -200,6 +192,7 @@ def train(
             model=s.model,
             pack_digest=content_digest(opened.meta),
             archive=opened.meta["archive"],
+            start={"weights": s.weights, "sha256": digest(start)} if start else None,
             wall_s=time.perf_counter() - began,
             images_per_s=sum(r["n_train"] for r in history) / seconds if seconds else 0.0,
             device=torch.cuda.get_device_name() if target.type == "cuda" else processor(),
@@ -223,7 +216,7 @@ def _epoch(
     epoch: int,
 ) -> Tally:
     """One pass over the training images. Accuracy is measured in passing, with augmentation and dropout on."""
-    model.train()
+    train_mode(model)
     torch.manual_seed(seed_for(seed, "dropout", epoch))
     tally = Tally()
     for _, images, labels in feed.batches(seed_for(seed, "order", epoch), seed_for(seed, "augment", epoch)):

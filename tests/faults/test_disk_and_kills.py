@@ -107,7 +107,9 @@ def test_interrupted_it_ends_at_once_and_leaves_nothing(archive: Path, tmp_path:
         time.sleep(0.005)
     os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does, to the workers too
     assert process.wait(20) == 130
-    assert process.stderr is not None and "Traceback" not in process.stderr.read()
+    assert process.stderr is not None
+    said = process.stderr.read()
+    assert "Traceback" not in said, said
     assert not list(out.iterdir())
 
 

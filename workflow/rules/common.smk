@@ -5,7 +5,7 @@ from snakemake.exceptions import WorkflowError
 
 from ablate.config import load
 from ablate.errors import UserError
-from ablate.plan import PRETRAINED, RUNS, make_plan, plan_digest
+from ablate.plan import IMAGENET, PRETRAINED, RUNS, make_plan, plan_digest
 from ablate.provenance import code_of
 from ablate.resources import available_cores, share
 
@@ -45,8 +45,7 @@ def pack_of(wildcards, name="pack.json"):
 
 
 def start_of(wildcards):
-    start = ALL_RUNS[wildcards.run].start
-    return f"{PRETRAINED}/{start}/weights.safetensors" if start else []
+    return ALL_RUNS[wildcards.run].start_file or []
 
 
 def train_code(wildcards):

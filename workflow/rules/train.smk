@@ -7,6 +7,23 @@ rule runs:
         [f"{RUNS}/{run}/metrics.json" for run in PLAN.runs],
 
 
+rule imagenet:
+    input:
+        code=code_of("imagenet"),
+    output:
+        weights=f"{IMAGENET}/{{name}}.safetensors",
+        receipt=f"{IMAGENET}/{{name}}.json",
+    log:
+        "logs/imagenet/{name}.log",
+    wildcard_constraints:
+        name="[a-z0-9_]+",
+    resources:
+        mirror=PARAMS.mirror or "",
+    shell:
+        "ablate imagenet --model torchvision:{wildcards.name} --mirror {resources.mirror:q}"
+        " --output {output.weights:q} --receipt {output.receipt:q} 2>&1 | tee {log:q}"
+
+
 rule pretrain:
     input:
         pack=pack_of,

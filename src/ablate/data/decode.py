@@ -57,10 +57,24 @@ def decode(archive: Path, found: Contents, size: int, images: Path) -> tuple[Fac
         workers = min(WORKERS, len(os.sched_getaffinity(0)))
         with ProcessPoolExecutor(workers, initializer=_start, initargs=start) as pool:
             try:
-                return _gather(pool.map(_block, starts), archive, part, offset, n)
+                return _gather(_started(pool, starts), archive, part, offset, n)
             except BaseException:
                 pool.shutdown(cancel_futures=True)  # the first bad image ends it
                 raise
+
+
+def _started(pool: ProcessPoolExecutor, starts: Iterable[int]) -> Iterable[Facts]:
+    """Start the workers. Ctrl-C waits until they are: Python drops an exception that comes up inside of a fork."""
+    if threading.current_thread() is not threading.main_thread():
+        return pool.map(_block, starts)
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    try:
+        return pool.map(_block, starts)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _gather(blocks: Iterable[Facts], archive: Path, part: Path, offset: int, total: int) -> tuple[Facts, str]:

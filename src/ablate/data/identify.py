@@ -22,6 +22,8 @@ def identify(file: Path, digests: Mapping[str, Fingerprint]) -> tuple[str | None
     for label, pin in digests.items():
         if pin.bytes not in (None, size) or pin.sha256 not in (None, sha256):
             continue
+        if not sha256.startswith(pin.sha256_prefix or ""):
+            continue
         if pin.md5 is not None:
             md5 = md5 or digest(file, "md5")
         if pin.md5 in (None, md5):

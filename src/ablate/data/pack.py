@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ablate.data.verify import read_index
-from ablate.data.views import opened
 from ablate.errors import UserError
-from ablate.files import digest, read_json, whole, write_json
+from ablate.files import digest, open_array, read_json, whole, write_json
 
 STATISTICS = ("mean", "std_over_pixels", "std_over_images")
 
@@ -22,7 +21,7 @@ def make_pack(images: Path, *, index: Path, report: Path, receipt: Path, pack: P
     ``report`` is what verify wrote, ``receipt`` what fetch wrote. Raises UserError when images and index do not
     belong together.
     """
-    rows, array, checked = read_index(index), opened(images), read_json(report)
+    rows, array, checked = read_index(index), open_array(images), read_json(report)
     if len(array) != len(rows):
         raise UserError(f"{images}: {len(array)} images, {index} lists {len(rows)}; delete both and run again")
     with whole(pack.with_name("labels.npy")) as part, part.open("wb") as file:

@@ -14,9 +14,8 @@ from ablate.config import Dataset
 from ablate.data import duplicates
 from ablate.data.decode import decode
 from ablate.data.layouts import Contents, Item, Pixels, layout
-from ablate.data.views import opened
 from ablate.errors import UserError
-from ablate.files import whole, write_json
+from ablate.files import open_array, whole, write_json
 
 PAIR_COLUMNS = ["kind", "distance", "split_1", "class_1", "member_1", "split_2", "class_2", "member_2"]
 
@@ -39,7 +38,7 @@ def verify(archive: Path, spec: Dataset, *, index: Path, images: Path, pairs: Pa
         for i, gray in zip(found.items, facts.gray, strict=True):
             words = found.words[i.class_name]
             rows.writerow([i.split, labels[i.class_name], i.class_name, words, i.member, i.filename, int(gray)])
-    audit = _audit(found.items, facts.hashes, opened(images), spec.near_duplicates, pairs)
+    audit = _audit(found.items, facts.hashes, open_array(images), spec.near_duplicates, pairs)
     train = _split(found.items, "train")
     gray = {"train": int(facts.gray[train].sum()), "val": int(facts.gray[~train].sum())}
     statistics = _statistics(facts.sums[train] / spec.image_size**2)

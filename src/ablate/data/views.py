@@ -10,18 +10,9 @@ import numpy as np
 from ablate.config import Settings
 from ablate.data.layouts import Pixels
 from ablate.errors import UserError, choose
-from ablate.files import read_json
+from ablate.files import open_array, read_json
 
 Indices = np.ndarray[Any, np.dtype[np.int64]]
-
-
-def opened(images: Path) -> Pixels:
-    """Map a .npy file. Raises UserError when it is damaged."""
-    try:
-        array: Pixels = np.load(images, mmap_mode="r", allow_pickle=False)
-        return array
-    except (OSError, ValueError) as error:
-        raise UserError(f"{images}: damaged ({error}); delete it and run again") from error
 
 
 @dataclass(frozen=True)
@@ -46,7 +37,7 @@ class Pack:
         """``path`` is pack.json. Raises UserError when a file is missing or of another shape."""
         meta = read_json(path)
         try:
-            images = opened(path.with_name("images.npy"))
+            images = open_array(path.with_name("images.npy"))
             labels = np.load(path.with_name("labels.npy"))
         except (OSError, ValueError) as error:
             raise UserError(f"{path.parent}: damaged pack ({error}); delete {path} and run again") from error

@@ -1,9 +1,11 @@
-"""The networks of the five papers by name. Importing this does not import torch: names check quickly."""
+"""The networks by name, with all that can be said of one without torch, which importing this leaves out."""
 
 from __future__ import annotations
 
 import difflib
 import importlib
+import math
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 REGISTRY: dict[str, str] = {
     "alexnet": "torchvision_nets:alexnet",
     "resnet18": "torchvision_nets:resnet18",
+    "resnet34": "torchvision_nets:resnet34",
+    "resnet50": "torchvision_nets:resnet50",
     "cnn1": "keras_cnns:cnn1",
     "cnn2": "keras_cnns:cnn2",
     "cnn3": "keras_cnns:cnn3",
@@ -30,19 +34,83 @@ REGISTRY: dict[str, str] = {
     "cifar-resnet9": "residual:cifar_resnet9",
     "cifar-plain9": "residual:cifar_plain9",
 }
+TORCHVISION = "torchvision:"  # before the name of any of torchvision's classification models
 
-INITS: tuple[str, ...] = ("default", "gaussian", "xavier", "kaiming")
+# What the options of `build` choose from; `None` stands for the architecture's own.
+INITS: tuple[str, ...] = ("default", "gaussian", "xavier", "xavier-normal", "kaiming", "orthogonal", "keras")
+ACTIVATIONS: tuple[str, ...] = ("relu", "elu", "leaky-relu", "gelu", "silu")
+STEMS: tuple[str, ...] = ("imagenet", "cifar")
 
-__all__ = ["INITS", "REGISTRY", "build", "check_name"]
+# Whose ImageNet weights fit: torchvision's name of each.
+_IMAGENET = {name: name for name in ("alexnet", "resnet18", "resnet34", "resnet50")} | {"cnn5": "resnet50"}
+_AUXILIARY = ("googlenet", "inception_v3")  # built without their auxiliary heads
+
+CONTAMINATED = (
+    "Tiny ImageNet's images are ImageNet's, so weights pretrained on ImageNet-1k have very likely seen part of "
+    "its val images, and accuracies that start from them are marked contaminated."
+)
+
+
+def contaminated(weights: str, layout: str) -> bool:
+    """Say whether starting weights have seen images of a data set of this layout; `CONTAMINATED` has the reason."""
+    return weights == "imagenet" and layout == "tiny-imagenet"
 
 
 def check_name(name: str) -> str:
-    """Return `name` if it is in `REGISTRY`, else raise ValueError with the closest ones. Needs no torch."""
-    if name not in REGISTRY:
+    """Return `name` if it is in `REGISTRY` or has the form torchvision:<name>; needs no torch.
+
+    Whether torchvision has the model shows when it is built: see `torchvision_nets.require`.
+
+    Raises:
+        ValueError: any other name, with the closest ones.
+    """
+    if name not in REGISTRY and not re.fullmatch(f"{TORCHVISION}[a-z][a-z0-9_]*", name):
         close = difflib.get_close_matches(name, REGISTRY, n=3)
         hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(REGISTRY)}"
-        raise ValueError(f"unknown model {name!r}; {hint}")
+        raise ValueError(f"unknown model {name!r} ({TORCHVISION}<name> is any other of torchvision's); {hint}")
     return name
+
+
+def module_of(name: str) -> str:
+    """Return the module of this package that defines the network; raises ValueError for an unknown name."""
+    return REGISTRY.get(check_name(name), "torchvision_nets").partition(":")[0]
+
+
+def imagenet_name(name: str) -> str:
+    """Return torchvision's name of the architecture whose ImageNet weights fit; ValueError where none do."""
+    known = check_name(name).removeprefix(TORCHVISION) if name.startswith(TORCHVISION) else _IMAGENET.get(name)
+    if known is None or known in _AUXILIARY:
+        raise ValueError(f"{name} has no ImageNet weights; models with them: {', '.join(_IMAGENET)}")
+    return known
+
+
+def check(
+    name: str,
+    *,
+    dropout: float | None = None,
+    init: str = "default",
+    init_variance: float | None = None,
+    activation: str | None = None,
+    stem: str | None = None,
+) -> None:
+    """Raise ValueError for options that `build` would refuse, as far as that shows without torch."""
+    check_name(name)
+    if dropout is not None and not 0.0 <= dropout < 1.0:
+        raise ValueError(f"dropout must lie in [0, 1), got {dropout}")
+    levels = (("init", init, INITS), ("activation", activation, ACTIVATIONS), ("stem", stem, STEMS))
+    for key, value, allowed in levels:
+        if value is not None and value not in allowed:
+            raise ValueError(f"unknown {key} {value!r}; known: {', '.join(allowed)}")
+    if init != "gaussian":
+        if init_variance is not None:
+            raise ValueError(f"init_variance belongs to the gaussian initialisation, not to {init!r}")
+    elif init_variance is None or not (math.isfinite(init_variance) and init_variance > 0):
+        raise ValueError(f"the gaussian initialisation needs a positive, finite variance, got {init_variance}")
+    resnet = name in ("resnet18", "resnet34", "resnet50", "cnn5")
+    if stem is not None and not (resnet or name.startswith((f"{TORCHVISION}resne", f"{TORCHVISION}wide_resnet"))):
+        raise ValueError(f"stem is a choice of torchvision's ResNets (and cnn5), not of {name}")
+    if activation is not None and name.startswith(f"{TORCHVISION}densenet"):
+        raise ValueError(f"{name} calls its last ReLU as a function, so its activation cannot be replaced")
 
 
 def build(
@@ -53,6 +121,8 @@ def build(
     dropout: float | None = None,
     init: str = "default",
     init_variance: float | None = None,
+    activation: str | None = None,
+    stem: str | None = None,
 ) -> nn.Module:
     """Build one network, in training mode, on torch's current default device.
 
@@ -60,28 +130,40 @@ def build(
     The weights come from torch's global random generator: seed it first for a reproducible network.
 
     Args:
-        name: a key of `REGISTRY`.
+        name: a key of `REGISTRY`, or torchvision:<name> for any of torchvision's classification models.
         classes: number of classes, at least 1.
         image_size: side of the square images in pixels.
         dropout: rate in [0, 1) for every dropout layer of the network; None means the architecture's own.
         init: one of `INITS`, see `ablate.models.initialise.initialise`; "default" is the architecture's own.
         init_variance: variance of the "gaussian" initialisation, needed there and refused elsewhere.
+        activation: one of `ACTIVATIONS` in place of every ReLU, see `ablate.models.activation.replace_relu`.
+        stem: of torchvision's ResNets, one of `STEMS`: "imagenet" is their own, "cifar" a 3x3 convolution of
+            stride 1 without pooling, see `ablate.models.torchvision_nets.cifar_stem`.
 
     Raises:
-        ValueError: unknown name or initialisation, a value out of range, images too small for the
-            architecture, or a dropout rate above 0 for an architecture that has no dropout layer.
+        ValueError: unknown name or level, a value out of range, an image size that the architecture cannot
+            take, a dropout rate above 0 for one without a dropout layer, an activation for one without ReLU,
+            or a stem for one that is no ResNet.
     """
-    module, _, function = REGISTRY[check_name(name)].partition(":")
+    check(name, dropout=dropout, init=init, init_variance=init_variance, activation=activation, stem=stem)
     if classes < 1:
         raise ValueError(f"classes must be at least 1, got {classes}")
     if image_size < 1:
         raise ValueError(f"image_size must be at least 1 pixel, got {image_size}")
-    if dropout is not None and not 0.0 <= dropout < 1.0:
-        raise ValueError(f"dropout must lie in [0, 1), got {dropout}")
-    from ablate.models.initialise import check, initialise  # here and not above: it imports torch
+    # Here and not above: these import torch.
+    from ablate.models import torchvision_nets
+    from ablate.models.activation import replace_relu
+    from ablate.models.initialise import initialise
 
-    check(init, init_variance)  # before the build: a large network takes seconds
-    family = importlib.import_module(f".{module}", __name__)
-    model: nn.Module = getattr(family, function)(classes=classes, image_size=image_size, dropout=dropout)
+    if name.startswith(TORCHVISION):
+        model = torchvision_nets.named(name, classes=classes, image_size=image_size, dropout=dropout)
+    else:
+        module, _, function = REGISTRY[name].partition(":")
+        family = importlib.import_module(f".{module}", __name__)
+        model = getattr(family, function)(classes=classes, image_size=image_size, dropout=dropout)
+    if stem == "cifar":
+        torchvision_nets.cifar_stem(model)
+    if activation is not None:
+        replace_relu(model, activation)
     initialise(model, init, init_variance)
     return model

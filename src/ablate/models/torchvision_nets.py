@@ -1,19 +1,27 @@
-"""torchvision's own AlexNet and ResNet-18, the pair of the alexnet-vs-resnet and resnet18-init papers."""
+"""torchvision's own networks: AlexNet and the ResNets of the papers, and any other by its name there."""
 
 from __future__ import annotations
 
+import difflib
+from typing import Any
+
+import torch
 from torch import nn
 
 from ablate.compat import import_torchvision
+from ablate.models import TORCHVISION
 from ablate.models._checks import refuse_dropout, require_pixels, window
+from ablate.models.outline import outline
 
 
 def alexnet(*, classes: int, image_size: int, dropout: float | None = None) -> nn.Module:
     """Return torchvision's AlexNet, untrained: (N, 3, image_size, image_size) -> logits (N, classes).
 
     57,823,240 parameters with 200 classes (alexnet-vs-resnet, text), at any image size: an adaptive pooling
-    to 6x6 precedes the classifier. At 64 pixels that pooling repeats a single pixel, which is all that is
-    left.
+    to 6x6 precedes the classifier.
+
+    Paper silent: the size at which AlexNet sees the images; its random crop says 64. Chosen: the images as
+    they are. At 64 pixels the adaptive pooling repeats a single pixel, which is all that is left.
 
     Args:
         classes: number of classes.
@@ -32,10 +40,17 @@ def alexnet(*, classes: int, image_size: int, dropout: float | None = None) -> n
     return model
 
 
+def _resnet(name: str, classes: int, dropout: float | None) -> nn.Module:
+    refuse_dropout(name, dropout)
+    model: nn.Module = import_torchvision().models.get_model(name, weights=None, num_classes=classes)
+    return model
+
+
 def resnet18(*, classes: int, image_size: int, dropout: float | None = None) -> nn.Module:
     """Return torchvision's ResNet-18, untrained: (N, 3, image_size, image_size) -> logits (N, classes).
 
-    11,279,112 parameters with 200 classes (alexnet-vs-resnet, text), at any image size.
+    11,279,112 parameters with 200 classes (alexnet-vs-resnet, text), at any image size. That number also
+    settles the stem, on which both papers are silent: the 3x3 one of `cifar_stem` would make it 11,271,432.
 
     Args:
         classes: number of classes.
@@ -45,6 +60,85 @@ def resnet18(*, classes: int, image_size: int, dropout: float | None = None) -> 
     Raises:
         ValueError: a dropout rate above 0.
     """
-    refuse_dropout("resnet18", dropout)
-    model: nn.Module = import_torchvision().models.resnet18(weights=None, num_classes=classes)
+    return _resnet("resnet18", classes, dropout)
+
+
+def resnet34(*, classes: int, image_size: int, dropout: float | None = None) -> nn.Module:
+    """Return torchvision's ResNet-34, untrained, in no paper: 21,387,272 parameters with 200 classes."""
+    return _resnet("resnet34", classes, dropout)
+
+
+def resnet50(*, classes: int, image_size: int, dropout: float | None = None) -> nn.Module:
+    """Return torchvision's ResNet-50, untrained: 23,917,832 parameters with 200 classes; cnn5 has another head."""
+    return _resnet("resnet50", classes, dropout)
+
+
+def cifar_stem(model: nn.Module) -> None:
+    """Give one of torchvision's ResNets the stem for small images: a 3x3 convolution of stride 1, no pooling.
+
+    It is the stem of He et al. 2016, section 4.2 (CIFAR-10), at the width of the one that it replaces, and
+    starts as theirs do. A network of four stages then ends at an eighth of the image's side instead of a 32nd.
+    """
+    first = model.conv1
+    if not isinstance(first, nn.Conv2d):
+        raise ValueError(f"{type(model).__name__} has no stem of a ResNet")
+    model.conv1 = nn.Conv2d(3, first.out_channels, 3, padding=1, bias=False)
+    nn.init.kaiming_normal_(model.conv1.weight, mode="fan_out", nonlinearity="relu")
+    model.maxpool = nn.Identity()
+
+
+def require(name: str) -> str:
+    """Return torchvision's name out of torchvision:<name>; ValueError with near spellings where it has none such."""
+    models = import_torchvision().models
+    known = models.list_models(module=models)  # its classification models, without detection, video and the like
+    wanted = name.removeprefix(TORCHVISION)
+    if wanted not in known:
+        close = [TORCHVISION + c for c in difflib.get_close_matches(wanted, known, n=3)]
+        hint = f"did you mean {' or '.join(close)}?" if close else f"it has {', '.join(known)}"
+        raise ValueError(f"torchvision has no classification model {wanted!r}; {hint}")
+    return wanted
+
+
+def named(name: str, *, classes: int, image_size: int, dropout: float | None = None) -> nn.Module:
+    """Return torchvision's model for torchvision:<name>, untrained: (N, 3, S, S) -> logits (N, classes).
+
+    Inception and GoogLeNet come without their auxiliary heads, and so return one tensor as all others do.
+
+    Args:
+        name: with its prefix.
+        classes: number of classes.
+        image_size: S, the side in pixels. A vision transformer is built for this one size.
+        dropout: rate of every `Dropout` layer; None is the architecture's own.
+
+    Raises:
+        ValueError: torchvision lacks the model, it cannot take images of this size (tried out, without memory
+            for weights), or it gets a dropout rate above 0 without having a dropout layer.
+    """
+    wanted = require(name)
+    try:
+        trial = outline(lambda: _make(wanted, classes, image_size)).eval()
+        with torch.no_grad():
+            trial(torch.zeros(1, 3, image_size, image_size, device="meta"))
+    except (RuntimeError, AssertionError, ValueError) as error:  # torchvision's ways to say it
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"{name} cannot take images of {image_size}x{image_size} pixels: {reason}") from error
+    model = _make(wanted, classes, image_size)
+    layers = [module for module in model.modules() if isinstance(module, nn.Dropout)]
+    if not layers:
+        refuse_dropout(name, dropout)
+    if dropout is not None:
+        for layer in layers:
+            layer.p = dropout
+    return model
+
+
+def _make(wanted: str, classes: int, image_size: int) -> nn.Module:
+    options: dict[str, Any] = {}
+    if wanted.startswith("vit_"):
+        options = {"image_size": image_size}
+    elif wanted.startswith("maxvit"):
+        options = {"input_size": (image_size, image_size)}
+    elif wanted in ("googlenet", "inception_v3"):
+        options = {"aux_logits": False, "init_weights": True}
+    model: nn.Module = import_torchvision().models.get_model(wanted, weights=None, num_classes=classes, **options)
     return model
