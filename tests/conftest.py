@@ -27,10 +27,15 @@ def params() -> Params:
 
 @pytest.fixture(scope="session")
 def packs(params: Params, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """{data set: pack.json} of the demo's data, by way of fetch, verify and pack."""
+    """{data set: pack.json} of the demo's data."""
+    return made_packs(params, tmp_path_factory.mktemp("packs"))
+
+
+def made_packs(params: Params, where: Path) -> dict[str, Path]:
+    """The demo's packs, by way of fetch, verify and pack."""
     made = {}
     for name, spec in params.datasets.items():
-        folder = tmp_path_factory.mktemp(name)
+        folder = where / name
         write = write_cifar10 if spec.layout == "cifar10" else write_tiny_imagenet
         write(folder / "mirror" / spec.archive, **spec.generator)
         fetch(

@@ -10,7 +10,8 @@ from ablate.provenance import CODE, PACKAGE, code_of
 
 # What no result's value follows from: reading parameters, writing files, messages, progress, the record of origin.
 AROUND = {
-    "__init__", "config", "plan", "errors", "files", "progress", "provenance", "compat", "resources", "cli",
+    "__init__", "config", "plan", "errors", "files", "progress", "provenance", "compat", "resources", "cli", "steps",
+    "interrupt", "checkpoint", "recipe_rules", "status",
     "data.__init__",
 }  # fmt: skip
 START = {

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,14 +15,16 @@ from torch.nn.functional import cross_entropy
 
 from ablate import checkpoint
 from ablate import train as engine
-from ablate.augment import AUGMENTS, _crop_matrix, _warp
-from ablate.config import Params, Settings
-from ablate.data.views import Pack
+from ablate.config import Params, Settings, load
 from ablate.errors import UserError
 from ablate.evaluate import Tally
+from ablate.feed import _bounds
 from ablate.files import digest
+from ablate.interrupt import Interrupted
 from ablate.plan import Run, make_plan
 from ablate.train import train
+from ablate.trainer import Trainer
+from conftest import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -72,45 +75,150 @@ def test_same_run_same_bytes_and_another_seed_others(packs: dict[str, Path], tmp
     assert (tmp_path / "a/predictions.csv").read_bytes() == (tmp_path / "b/predictions.csv").read_bytes()
 
 
-def test_a_resumed_run_ends_in_the_same_bytes(
-    packs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+class Killed(BaseException):
+    """Ends a run at once, as SIGKILL does, but for the files that are open."""
+
+
+def killed_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `Trainer.step` end the run in its place at that step, counted over the epochs."""
+    whole = Trainer.step
+
+    def broken(self: Trainer) -> Any:
+        if self.at.epoch * self.feeds["train"].steps + self.at.step == step:
+            raise Killed
+        return whole(self)
+
+    monkeypatch.setattr(Trainer, "step", broken)
+
+
+def saved(run: Run, tmp_path: Path) -> list[Path]:
+    return sorted((tmp_path / ".ablate/checkpoints" / run.id).glob("*.pt"))
+
+
+def test_of_two_checkpoints_a_damaged_one_gives_way_to_the_one_before(
+    packs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    """Oracle: the unbroken run. Broken off after the second epoch, as a kill does."""
+    """Oracle: the unbroken run. Four steps an epoch; killed in the middle of the second."""
     run = small()
     train(run, pack=packs["cifar10"], out=tmp_path / "whole", weights=tmp_path / "whole.safetensors", device="cpu")
     monkeypatch.setattr(checkpoint, "EVERY_S", 0.0)
-    whole_epoch = engine._epoch
-
-    def broken(*arguments: Any) -> Tally:
-        if arguments[-1] == 2:
-            raise KeyboardInterrupt
-        return whole_epoch(*arguments)
-
-    monkeypatch.setattr(engine, "_epoch", broken)
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        killed_at(6, patch)
         train(run, pack=packs["cifar10"], out=tmp_path / "part", device="cpu")
-    assert not (tmp_path / "part").exists()
-    epochs: list[int] = []
-
-    def counted(*arguments: Any) -> Tally:
-        epochs.append(arguments[-1])
-        return whole_epoch(*arguments)
-
-    monkeypatch.setattr(engine, "_epoch", counted)
+    last, newest = saved(run, tmp_path)
+    assert [path.stem for path in (last, newest)] == ["000001-00000001", "000001-00000002"]
+    newest.write_bytes(newest.read_bytes()[:-1] + b"x")
     train(run, pack=packs["cifar10"], out=tmp_path / "part", weights=tmp_path / "part.safetensors", device="cpu")
-    assert epochs == [2]  # the first two were not done again
+    assert "its digest differs" in capsys.readouterr().err
     assert digest(tmp_path / "whole.safetensors") == digest(tmp_path / "part.safetensors")
-    assert not list((tmp_path / ".ablate/checkpoints").iterdir())
+    assert (tmp_path / "whole/metrics.json").read_bytes() == (tmp_path / "part/metrics.json").read_bytes()
+    assert not saved(run, tmp_path)
 
 
-def test_a_damaged_checkpoint_starts_over(packs: dict[str, Path], tmp_path: Path, capsys: Any) -> None:
+@pytest.mark.parametrize("changed", ["data", "code"])
+def test_a_checkpoint_of_other_data_or_code_is_set_aside(
+    changed: str, packs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
     run = small(epochs=1)
-    checkpoint = tmp_path / ".ablate/checkpoints" / f"{run.id}.pt"
-    checkpoint.parent.mkdir(parents=True)
-    checkpoint.write_bytes(b"half a file")
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(checkpoint, "EVERY_S", 0.0)
+        killed_at(2, patch)
+        train(run, pack=packs["cifar10"], out=tmp_path / "run", device="cpu")
+    name = "content_digest" if changed == "data" else "code_digest"
+    monkeypatch.setattr(engine, name, lambda *_: "another")
     train(run, pack=packs["cifar10"], out=tmp_path / "run", device="cpu")
-    assert "damaged checkpoint" in capsys.readouterr().err
-    assert results(tmp_path / "run")["status"] == "done"
+    assert "set aside as" in capsys.readouterr().err
+    assert len(list((tmp_path / ".ablate/checkpoints").glob(f"{run.id}.aside-*/*.pt"))) == 2
+    assert json.loads((tmp_path / "run/manifest.json").read_text())["starts"] == 1  # it began anew
+
+
+def test_a_signal_saves_the_state_and_names_the_place(
+    packs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, whole = small(), Trainer.step
+
+    def signalled(self: Trainer) -> Any:
+        if (self.at.epoch, self.at.step) == (1, 2):
+            signal.raise_signal(signal.SIGUSR1)
+        return whole(self)
+
+    with monkeypatch.context() as patch, pytest.raises(Interrupted, match="SIGUSR1 at epoch 2, step 3") as stopped:
+        patch.setattr(Trainer, "step", signalled)
+        train(run, pack=packs["cifar10"], out=tmp_path / "run", device="cpu")
+    assert stopped.value.code == 138 and [path.stem for path in saved(run, tmp_path)][-1] == "000001-00000003"
+    assert not (tmp_path / "run/metrics.json").exists()
+    assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
+
+
+def test_early_stopping_and_the_best_epoch_are_named(packs: dict[str, Path], tmp_path: Path) -> None:
+    """At a rate of 1e-12 nothing changes: the first epoch stays the best, and two more end the run."""
+    run = small(epochs=9, lr=1e-12, stop_after=2, split="holdout", per_class=None)
+    train(run, pack=packs["cifar10"], out=tmp_path / "run", device="cpu")
+    metrics = results(tmp_path / "run")
+    history = list(csv.DictReader((tmp_path / "run/history.csv").open()))
+    best = max(range(len(history)), key=lambda n: (float(history[n]["val_top1"]), -n))
+    assert metrics["status"] == "plateau" and metrics["epochs"] == len(history) == best + 3 < 9
+    assert metrics["best_val_epoch"] == best + 1 and metrics["best_val_top1"] == float(history[best]["val_top1"])
+    assert metrics["n_test"] == 50 and 0 <= metrics["test_top1_at_best_val"] <= 1
+
+
+def test_out_of_memory_is_an_outcome_with_a_name(
+    packs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """A real refusal: a batch for which no machine has the memory."""
+
+    def huge(self: Trainer) -> Any:
+        return torch.empty(2**60)
+
+    monkeypatch.setattr(Trainer, "step", huge)
+    train(small(), pack=packs["cifar10"], out=tmp_path / "run", device="cpu")
+    assert results(tmp_path / "run")["status"] == "out-of-memory"
+    assert "lower batch_size" in capsys.readouterr().err
+
+
+def test_precision_is_measured_once_and_recorded(packs: dict[str, Path], tmp_path: Path) -> None:
+    run = small(epochs=1, precision="auto")
+    train(run, pack=packs["cifar10"], out=tmp_path / "run", device="cpu")
+    (entry,) = json.loads((tmp_path / ".ablate/precision.json").read_text()).values()
+    assert entry["chosen"] == ("bf16" if entry["bf16"] > 1.1 * entry["fp32"] else "fp32")
+    cache = (tmp_path / ".ablate/precision.json").stat().st_mtime_ns
+    train(run, pack=packs["cifar10"], out=tmp_path / "run", device="cpu")
+    assert (tmp_path / ".ablate/precision.json").stat().st_mtime_ns == cache
+    assert json.loads((tmp_path / "run/manifest.json").read_text())["precision"] == entry["chosen"]
+
+
+def test_tensorboard_has_a_row_per_epoch(packs: dict[str, Path], tmp_path: Path) -> None:
+    """Oracle: TensorBoard's own reader."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    train(small(), pack=packs["cifar10"], out=tmp_path / "run", device="cpu", tensorboard=tmp_path / "events")
+    events = EventAccumulator(str(tmp_path / "events"))
+    events.Reload()
+    history = list(csv.DictReader((tmp_path / "run/history.csv").open()))
+    assert [e.step for e in events.Scalars("val_top1")] == [1, 2, 3]
+    assert [e.value for e in events.Scalars("val_loss")] == pytest.approx([float(r["val_loss"]) for r in history])
+
+
+def test_losses_are_those_of_the_recipe(
+    packs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Oracle: the losses kept in golden.json for this `recipe` of params.yaml. A change of what a run computes needs
+    a higher recipe there, so that all runs get new names, and new losses here: `python tests/golden.py`.
+    """
+    from golden import FILE, losses
+
+    golden = json.loads(FILE.read_text())
+    assert golden["recipe"] == load(ROOT / "params.yaml").recipe, "another recipe; run tests/golden.py"
+    for name, expected in golden["losses"].items():
+        assert losses(name, packs["cifar10"], tmp_path) == pytest.approx(expected, rel=2e-3), name
+
+
+@pytest.mark.parametrize(("n", "size", "expected"), [
+    (10, 4, [0, 4, 8, 10]), (9, 4, [0, 4, 9]), (8, 4, [0, 4, 8]), (1, 4, [0, 1]), (5, 4, [0, 5]), (3, 1, [0, 1, 3]),
+])  # fmt: skip
+def test_no_batch_of_one_is_left_over(n: int, size: int, expected: list[int]) -> None:
+    """By hand."""
+    assert _bounds(n, size) == expected
 
 
 def test_divergence_is_a_result(packs: dict[str, Path], tmp_path: Path) -> None:
@@ -156,30 +264,6 @@ def test_metrics_are_sums_divided_once() -> None:
     tally.add(logits[:1], last, cross_entropy(logits[:1], last))
     everything = cross_entropy(torch.cat([logits, logits[:1]]), torch.cat([first, last]))
     assert tally.metrics("val") == {"val_top1": 0.6, "val_loss": pytest.approx(float(everything)), "n_val": 5}
-
-
-@pytest.mark.parametrize("name", AUGMENTS)
-def test_augmentations_keep_shape_and_range_and_follow_their_generator(name: str, packs: dict[str, Path]) -> None:
-    images = torch.from_numpy(Pack.open(packs["tiny-imagenet"]).images[:64].copy()).permute(0, 3, 1, 2).float() / 255
-    once, again, other = (AUGMENTS[name](images, torch.Generator().manual_seed(s)) for s in (0, 0, 1))
-    assert once.shape == images.shape and once.min() >= 0 and once.max() <= 1
-    assert torch.equal(once, again)
-    assert torch.equal(once, other) == (name == "none")
-    if name != "none":
-        assert (once - images).abs().mean() > 0.01
-
-
-def test_a_mirrored_whole_crop_is_a_flip_and_a_crop_is_a_resize() -> None:
-    """Oracles: torch.flip, and torch's bilinear interpolation of the cut-out square."""
-    images = torch.rand(2, 3, 64, 64)
-    one, zero = torch.ones(2), torch.zeros(2)
-    flipped = _warp(images, _crop_matrix(one, one, zero, zero, -one), "border")
-    assert torch.allclose(flipped, images.flip(3), atol=1e-5)
-    side, left, top = one * 56 / 64, one * 3 / 64, one * 5 / 64
-    cropped = _warp(images, _crop_matrix(side, side, left, top, one), "border")
-    cut = images[:, :, 5:61, 3:59]
-    resized = torch.nn.functional.interpolate(cut, (64, 64), mode="bilinear", align_corners=False)
-    assert torch.allclose(cropped[:, :, 2:-2, 2:-2], resized[:, :, 2:-2, 2:-2], atol=1e-5)
 
 
 @pytest.mark.parametrize("limit_kb", [1, 500])

@@ -1,63 +1,136 @@
-"""The state of an unfinished run, kept so that an interrupted one goes on where it stopped."""
+"""The state of an unfinished run on disk, so that a killed one goes on where it stopped; and whose turn it is.
 
+A run's folder below `CHECKPOINTS` holds its last two checkpoints. Each begins with the SHA-256 of the rest; a
+damaged one is passed over for the one before. The folder lies outside the declared outputs, which Snakemake deletes
+when a job is interrupted.
+"""
+
+import fcntl
+import hashlib
 import io
+import os
+import shutil
 import sys
 import time
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import torch
-from torch import nn
 
+from ablate.errors import UserError
 from ablate.files import whole
-from ablate.plan import Run
 
 CHECKPOINTS = Path(".ablate/checkpoints")
-EVERY_S = 30.0
+EVERY_S = 30.0  # between two checkpoints, so that a kill costs no more
+COST = 0.05  # of the time, at most, that checkpoints at the ends of short epochs may take
+KEPT = 2
+
+
+class Claim:
+    """The right to train a run, held by one process on a machine. Use as a context manager."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        self.path = CHECKPOINTS / f"{run_id}.lock"
+
+    def __enter__(self) -> "Claim":
+        """Raises UserError when another process has it."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, however it ends
+        except BlockingIOError:
+            owner = os.pread(self._file, 20, 0).decode() or "unknown"
+            os.close(self._file)
+            raise UserError(
+                f"{self.run_id}: process {owner} trains this run already; wait for it, or stop it and say this again"
+            ) from None
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, str(os.getpid()).encode(), 0)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give it back. The file stays: removing it could take it from a process that has just opened it."""
+        os.close(self._file)
+
+    @property
+    def held(self) -> bool:
+        """Whether some process has it."""
+        try:
+            file = os.open(self.path, os.O_RDWR)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(file)
+        return False
 
 
 class Checkpoint:
-    """The state at an epoch's end, outside the declared outputs, keyed by the run and its data."""
+    """The checkpoints of one run with one ``key``: all that its result depends on, the code included."""
 
-    def __init__(self, run: Run, data: str) -> None:
-        self.path = CHECKPOINTS / f"{run.id}.pt"
-        self.key = f"{run.to_json()} {data}"
+    def __init__(self, run_id: str, key: str) -> None:
+        self.folder = CHECKPOINTS / run_id
+        self.key = key
         self.last = time.monotonic()
+        self.cost = 0.0  # seconds that the last one took
 
-    def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer, schedule: Any) -> list[dict[str, Any]]:
-        """Load a checkpoint of the same run and data; return its history, or an empty one."""
-        if not self.path.exists():
-            return []
-        try:
-            state = torch.load(self.path, weights_only=True, map_location="cpu")
-        except Exception as error:  # whatever a damaged file makes torch raise: start again, loudly
-            print(f"{self.path}: damaged checkpoint ({type(error).__name__}); starting over", file=sys.stderr)
-            return []
-        if state["key"] != self.key:
-            print(f"{self.path}: checkpoint of other settings or data; starting over", file=sys.stderr)
-            return []
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        schedule.load_state_dict(state["schedule"])
-        return list(state["history"])
+    def restore(self) -> dict[str, Any] | None:
+        """The newest state that is whole and of the same key, or None. What is not says so on stderr."""
+        for path in sorted(self.folder.glob("*.pt"), reverse=True):
+            try:
+                state = _read(path)
+            except ValueError as error:
+                print(f"{path}: damaged checkpoint ({error}); passed over for the one before", file=sys.stderr)
+                continue
+            if state["key"] != self.key:
+                aside = self.folder.with_name(f"{self.folder.name}.aside-{time.time_ns()}")
+                self.folder.rename(aside)
+                print(
+                    f"{self.folder}: of other settings, data or code; set aside as {aside.name}, starting over",
+                    file=sys.stderr,
+                )
+                return None
+            return state
+        return None
 
-    def keep(self, model: nn.Module, optimizer: torch.optim.Optimizer, schedule: Any, history: list[Any]) -> None:
-        """Write the state, if the last one is old enough to be worth the disk's time."""
-        if time.monotonic() - self.last < EVERY_S:
-            return
-        state = {
-            "key": self.key,
-            "model": model.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "schedule": schedule.state_dict(),
-            "history": history,
-        }
+    @property
+    def due(self) -> bool:
+        """Whether the last checkpoint is old enough."""
+        return time.monotonic() - self.last >= EVERY_S
+
+    @property
+    def cheap(self) -> bool:
+        """Whether one more would keep to its share of the time."""
+        return self.cost <= COST * (time.monotonic() - self.last)
+
+    def keep(self, epoch: int, step: int, state: dict[str, Any]) -> None:
+        """Write the state before ``step`` of ``epoch``, whole, and drop all but the last two."""
+        began = time.monotonic()
         buffer = io.BytesIO()  # torch's own writer turns a full disk into an error of another kind
-        torch.save(state, buffer)
-        with whole(self.path) as part:
-            part.write_bytes(buffer.getbuffer())
+        torch.save(state | {"key": self.key}, buffer)
+        with whole(self.folder / f"{epoch:06d}-{step:08d}.pt") as part, part.open("wb") as file:
+            file.write(hashlib.sha256(buffer.getbuffer()).hexdigest().encode())
+            file.write(buffer.getbuffer())
+        for old in sorted(self.folder.glob("*.pt"))[:-KEPT]:
+            old.unlink()
         self.last = time.monotonic()
+        self.cost = self.last - began
 
     def remove(self) -> None:
         """The run is complete."""
-        self.path.unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    content = path.read_bytes()
+    if hashlib.sha256(content[64:]).hexdigest().encode() != content[:64]:
+        raise ValueError("its digest differs")
+    state: dict[str, Any] = torch.load(io.BytesIO(content[64:]), weights_only=True, map_location="cpu")
+    return state

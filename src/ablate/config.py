@@ -15,6 +15,7 @@ from ruamel.yaml.error import MarkedYAMLError
 
 from ablate import models
 from ablate.errors import UserError, choose
+from ablate.recipe_rules import check_settings
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -50,18 +51,29 @@ class Settings(Record):
     stem: Literal["imagenet", "cifar"] | None = None  # of torchvision's ResNets; cifar: 3x3, no pooling
     weights: str = "scratch"  # or imagenet, pretrain:<name under pretraining>, file:<path>.safetensors
     finetune: Literal["all", "head"] = "all"  # which parameters are trained; head goes with weights to start from
-    augment: Literal["none", "alexnet-vs-resnet", "five-cnns", "resnet-vs-plain"] = "none"
+    augment: Literal[
+        "none", "alexnet-vs-resnet", "five-cnns", "resnet-vs-plain", "flip", "crop", "random-erasing", "randaugment"
+    ] = "none"
+    mix: Literal["none", "mixup", "cutmix"] = "none"  # of images and their labels
     normalize: Literal["pack", "imagenet"] = "pack"  # whose per-channel mean and std
-    optimizer: Literal["sgd", "adam"]
+    optimizer: Literal["sgd", "adam", "adamw", "rmsprop"]
     lr: Positive
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0  # SGD's; Adam keeps beta1 = 0.9
-    weight_decay: NotNegative = 0.0  # L2, added to the gradient
-    schedule: Literal["constant", "cosine", "step"] = "constant"
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0  # SGD's and RMSprop's; Adam keeps beta1 = 0.9
+    nesterov: bool = False  # SGD's
+    weight_decay: NotNegative = 0.0  # L2, added to the gradient; AdamW's is decoupled
+    schedule: Literal["constant", "cosine", "step", "multi-step", "one-cycle", "plateau"] = "constant"
     step_epochs: Count | None = None  # of step: epochs between two steps
-    gamma: Annotated[float, Field(gt=0, le=1)] | None = None  # of step: lr factor at each step
+    milestones: Annotated[tuple[Count, ...], Field(min_length=1)] | None = None  # of multi-step: epochs
+    gamma: Annotated[float, Field(gt=0, le=1)] | None = None  # of step, multi-step, plateau: lr factor at each step
+    patience: Annotated[int, Field(ge=0)] | None = None  # of plateau: epochs without a lower val loss
+    warmup_epochs: Annotated[int, Field(ge=0)] = 0  # linear, by step, before the schedule begins
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    clip_norm: Positive | None = None  # of all gradients together
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None  # decay by step of averaged weights, which are evaluated
+    stop_after: Count | None = None  # epochs without a better val accuracy, after which the run stops
     epochs: Count
     batch_size: Count
-    precision: Literal["fp32", "bf16"] = "fp32"  # bf16: autocast
+    precision: Literal["fp32", "bf16", "auto"] = "fp32"  # bf16: autocast; auto: measured on the machine
 
     @model_validator(mode="after")
     def _possible(self) -> "Settings":
@@ -75,12 +87,10 @@ class Settings(Record):
                 )
         if (self.init == "gaussian") != (self.init_variance is not None):
             raise ValueError("init_variance: goes with init: gaussian, and only with it; set both or neither")
-        if (self.schedule == "step") != (self.step_epochs is not None and self.gamma is not None):
-            raise ValueError("schedule: step needs step_epochs and gamma, and only step takes them")
         if self.finetune == "head" and self.weights == "scratch":
             raise ValueError("finetune: head leaves untrained layers as they are; set weights as well")
-        if self.optimizer == "adam" and self.momentum:
-            raise ValueError("momentum: is SGD's; remove it or set 0 with optimizer: adam")
+        if fault := check_settings(self):
+            raise ValueError(fault)
         return self
 
     @property
@@ -144,6 +154,7 @@ class Compute(Record):
 
     threads: Count | None = None  # CPU threads of one training job; null: follow the cores
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    tensorboard: bool = False  # event files in logs/tensorboard
 
 
 class Params(Record):

@@ -1,34 +1,40 @@
 """Accuracy, loss and predictions of a network on one split: sums over images, divided once."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 
-@dataclass
 class Tally:
-    """Sums over images, so that a last batch of another size counts by its images."""
+    """Sums over images, so that a last batch of another size counts by its images.
 
-    correct: int = 0
-    loss: float = 0.0
-    n: int = 0
+    They stay on the device until they are asked for: a training step must not wait for them.
+    """
+
+    def __init__(self, correct: float = 0, loss: float = 0.0, n: int = 0) -> None:
+        self._sums = torch.tensor([correct, loss], dtype=torch.float64)
+        self.n = n
 
     def add(self, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
         """``logits`` (B, C), ``labels`` (B,), ``loss`` their mean cross-entropy."""
-        self.correct += int((logits.argmax(1) == labels).sum())
-        self.loss += float(loss) * len(labels)
+        correct = (logits.argmax(1) == labels).sum()
+        sums = torch.stack([correct.double(), loss.double() * len(labels)])
+        self._sums = self._sums.to(sums.device) + sums
         self.n += len(labels)
+
+    def plain(self) -> tuple[float, float, int]:
+        """What makes an equal one: right answers, summed loss, images."""
+        correct, loss = self._sums.tolist()
+        return correct, loss, self.n
 
     def metrics(self, split: str) -> dict[str, float | int]:
         """``<split>_top1`` in [0, 1], ``<split>_loss`` in nats per image, ``n_<split>`` images."""
-        return {
-            f"{split}_top1": self.correct / self.n,
-            f"{split}_loss": self.loss / self.n,
-            f"n_{split}": self.n,
-        }
+        correct, loss, n = self.plain()
+        return {f"{split}_top1": correct / n, f"{split}_loss": loss / n, f"n_{split}": n}
 
 
 @dataclass
@@ -43,13 +49,16 @@ class Predictions:
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, batches: Iterable[tuple[Tensor, Tensor, Tensor]], precision: torch.dtype | None
+    model: nn.Module, batches: Iterable[tuple[Tensor, Tensor, Tensor]], autocast: Callable[[], Any]
 ) -> tuple[Tally, Predictions]:
-    """Run ``model`` in eval mode over ``batches`` of (positions (B,), images (B, 3, S, S), labels (B,))."""
+    """Run ``model`` in eval mode over ``batches`` of (positions (B,), images (B, 3, S, S), labels (B,)).
+
+    ``autocast`` makes the context of each forward pass.
+    """
     model.eval()
     tally, predictions = Tally(), Predictions()
     for positions, images, labels in batches:
-        with torch.autocast(images.device.type, dtype=precision, enabled=precision is not None):
+        with autocast():
             logits = model(images)
         logits = logits.float()
         tally.add(logits, labels, cross_entropy(logits, labels))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.models import module_of
+from ablate.plan import Run
 
 PACKAGE = Path(__file__).parent
 READERS = ["data/layouts.py", "data/containers.py", "data/tiny_imagenet.py", "data/cifar10.py"]
@@ -23,7 +24,19 @@ CODE = {
     "pack": ["data/pack.py"],
     "describe": ["data/describe.py", "data/views.py"],
     "imagenet": ["weights.py"],
-    "train": ["train.py", "checkpoint.py", "evaluate.py", "augment.py", "weights.py", "data/views.py", *NETWORKS],
+    "train": [
+        *[
+            "train.py",
+            "trainer.py",
+            "feed.py",
+            "augment.py",
+            "optimise.py",
+            "evaluate.py",
+            "precision.py",
+            "weights.py",
+        ],
+        *["precision.py", "weights.py", "data/views.py", *NETWORKS],
+    ],
     "collect": ["collect.py"],
     "tables": ["tables.py", "layers.py", "models/*.py"],
     "figures": ["figures.py", "tables.py"],
@@ -39,9 +52,14 @@ def code_of(step: str, model: str | None = None) -> list[Path]:
     return [Path(os.path.relpath(path)) for name in files for path in sorted(PACKAGE.glob(name))]
 
 
+def code_digest(run: Run) -> str:
+    """SHA-256 of the source files that a run's result depends on."""
+    return hashlib.sha256(b"".join(p.read_bytes() for p in code_of("train", run.settings.model))).hexdigest()
+
+
 def manifest(
+    run: Run,
     *,
-    model: str,
     pack_digest: str,
     archive: dict[str, Any],
     start: dict[str, Any] | None,
@@ -49,13 +67,14 @@ def manifest(
     images_per_s: float,
     device: str,
     threads: int,
+    precision: str,
     deterministic: bool,
+    starts: int,
 ) -> dict[str, Any]:
-    """A run's provenance, as DESIGN's run records want it: no host name, no absolute path."""
-    code = hashlib.sha256(b"".join(path.read_bytes() for path in code_of("train", model))).hexdigest()
+    """A run's provenance: no host name, no absolute path. ``wall_s`` is of the last of its ``starts``."""
     return {
         "git": git(),
-        "code_sha256": code,
+        "code_sha256": code_digest(run),
         "data": {"pack": pack_digest, "archive": archive},
         "start": start,
         "versions": {
@@ -64,7 +83,9 @@ def manifest(
         },
         "device": device,
         "threads": threads,
+        "precision": precision,
         "deterministic_algorithms": deterministic,
+        "starts": starts,
         "wall_s": round(wall_s, 2),
         "images_per_s": round(images_per_s, 1),
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),

@@ -1,5 +1,6 @@
 """How many CPU threads a training job gets, so that jobs at once never use more than the cores that there are."""
 
+import ctypes
 import os
 
 
@@ -22,3 +23,15 @@ def share(cores: int | None, available: int, jobs: int, threads: int | None = No
     at_once = max(1, min(jobs, usable // (threads or 1)))
     claim = cores // (at_once + 1) + 1  # the least claim of which at most at_once fit into cores
     return claim, threads or max(1, usable // (cores // claim))
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep what tensors free instead of handing it back to the kernel at every step.
+
+    Each step allocates the same blocks again, and fresh pages cost more than the arithmetic on them: training AlexNet
+    at 64 pixels was 1.2 to 1.4 times as fast on two cores with this. Other C libraries lack the call.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        for parameter in (-1, -3):  # malloc.h: M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
+            mallopt(parameter, 10**9)

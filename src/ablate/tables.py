@@ -85,12 +85,11 @@ def accuracy(results: StudyResults) -> pd.DataFrame:
     rows = []
     for arm in results.arms:
         mine = results.runs[results.runs["arm"] == arm]
-        done = mine[mine["status"] == "done"]
+        done = mine[mine["status"].isin(["done", "plateau"])]
         levels = next(p["levels"] for p in results.planned if p["arm"] == arm)
         row: dict[str, Any] = dict(levels) if levels else {"arm": arm}
         row["seeds"] = len(done)
-        if len(done) < len(mine):
-            row["diverged"] = len(mine) - len(done)
+        row |= {str(k): n for k, n in mine["status"].value_counts().items() if k != "done"}
         for metric in ("train_top1", "val_top1", "best_val_top1", "test_top1"):
             if done[metric].notna().any():
                 row[f"{metric} %"] = round(100 * done[metric].mean(), 2)

@@ -38,13 +38,14 @@ rule pretrain:
     resources:
         torch_threads=THREADS,
         device=PARAMS.compute.device,
+        events=lambda w: f"--tensorboard logs/tensorboard/{w.run}" if PARAMS.compute.tensorboard else "",
     params:
         run=record,
         out=f"{PRETRAINED}/{{run}}",
     shell:
         "ablate train --run {params.run:q} --pack {input.pack:q} --out {params.out:q}"
         " --weights {output.weights:q} --threads {resources.torch_threads} --device {resources.device}"
-        " 2>&1 | tee {log:q}"
+        " {resources.events} 2>&1 | tee {log:q}"
 
 
 rule train:
@@ -61,10 +62,12 @@ rule train:
     resources:
         torch_threads=THREADS,
         device=PARAMS.compute.device,
+        events=lambda w: f"--tensorboard logs/tensorboard/{w.run}" if PARAMS.compute.tensorboard else "",
     params:
         run=record,
         out=f"{RUNS}/{{run}}",
         start=lambda w, input: f"--start {input.start}" if input.start else "",
     shell:
         "ablate train --run {params.run:q} --pack {input.pack:q} --out {params.out:q} {params.start}"
-        " --threads {resources.torch_threads} --device {resources.device} 2>&1 | tee {log:q}"
+        " --threads {resources.torch_threads} --device {resources.device}"
+        " {resources.events} 2>&1 | tee {log:q}"

@@ -1,0 +1,223 @@
+"""The steps of the DAG, one command each. Snakemake calls them with every value spelled out."""
+
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ablate.config import Dataset
+from ablate.errors import UserError
+from ablate.files import read_json
+from ablate.plan import Run
+
+steps = typer.Typer()
+
+
+def _spec(text: str) -> Dataset:
+    try:
+        return Dataset.model_validate_json(text)
+    except ValueError as error:
+        raise UserError(f"--spec: not a data set record ({error})") from None
+
+
+Spec = Annotated[str, typer.Option(help="the data set's record, JSON")]
+
+
+@steps.command()
+def embed(spec: Spec, output: Annotated[Path, typer.Option()]) -> None:
+    """Generate an embedded archive in the official layout."""
+    from ablate.data.embedded import write_cifar10, write_tiny_imagenet
+
+    record = _spec(spec)
+    try:
+        if record.layout == "cifar10":
+            write_cifar10(output, **record.generator)
+        else:
+            write_tiny_imagenet(output, **record.generator)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"params.yaml: datasets: generator {record.generator}: {error}") from None
+
+
+@steps.command()
+def fetch(
+    spec: Spec,
+    output: Annotated[Path, typer.Option()],
+    receipt: Annotated[Path, typer.Option()],
+    mirror: Annotated[str | None, typer.Option()] = None,
+) -> None:
+    """Fetch an archive from the mirror or its addresses and check its digest."""
+    from ablate.data.fetch import fetch as run
+
+    record = _spec(spec)
+    run(
+        record.archive,
+        output,
+        path=record.path if record.variant == "official" else None,
+        mirror=mirror or None,
+        urls=record.urls,
+        digests=record.digests,
+        receipt=receipt,
+    )
+
+
+Archive = Annotated[Path, typer.Option(help="the fetched archive")]
+Index = Annotated[Path, typer.Option(help="CSV of labelled images")]
+Images = Annotated[Path, typer.Option(help="images.npy")]
+
+
+@steps.command()
+def verify(
+    spec: Spec,
+    archive: Archive,
+    index: Index,
+    images: Images,
+    duplicates: Annotated[Path, typer.Option(help="CSV of pairs")],
+    report: Annotated[Path, typer.Option()],
+) -> None:
+    """Check all of an archive's content; decode it, index it and list its duplicates."""
+    from ablate.data.verify import verify as run
+
+    run(archive, _spec(spec), index=index, images=images, pairs=duplicates, report=report)
+
+
+@steps.command()
+def reorganise(
+    spec: Spec,
+    archive: Archive,
+    index: Index,
+    tree: Annotated[Path, typer.Option()],
+    receipt: Annotated[Path, typer.Option()],
+) -> None:
+    """Write the labelled images into class folders."""
+    from ablate.data.reorganise import reorganise as run
+
+    run(archive, _spec(spec).layout, index=index, tree=tree, receipt=receipt)
+
+
+@steps.command()
+def pack(
+    images: Images,
+    index: Index,
+    report: Annotated[Path, typer.Option(help="what verify wrote")],
+    receipt: Annotated[Path, typer.Option(help="what fetch wrote")],
+    output: Annotated[Path, typer.Option()],
+) -> None:
+    """Add labels, statistics and digests to the decoded images."""
+    from ablate.data.pack import make_pack
+
+    make_pack(images, index=index, report=report, receipt=receipt, pack=output)
+
+
+@steps.command()
+def describe(
+    pack: Annotated[Path, typer.Option(help="pack.json")],
+    name: Annotated[str, typer.Option(help="the data set's")],
+    output: Annotated[Path, typer.Option(help="a folder")],
+) -> None:
+    """Write what a data set holds: facts, a contact sheet, and its duplicates as a list and as a sheet."""
+    from ablate.data.describe import describe as run
+
+    run(pack, name, output)
+
+
+@steps.command()
+def imagenet(
+    model: Annotated[str, typer.Option(help="one of ours, or torchvision:<name>")],
+    output: Annotated[Path, typer.Option(help="safetensors")],
+    receipt: Annotated[Path, typer.Option()],
+    mirror: Annotated[str | None, typer.Option()] = None,
+) -> None:
+    """Fetch torchvision's ImageNet weights and write them as safetensors; no pickle is run."""
+    from ablate.config import Fingerprint
+    from ablate.data.fetch import fetch as bring
+    from ablate.weights import convert_imagenet, imagenet_url
+
+    url, prefix = imagenet_url(model)
+    pth, pin = output.with_suffix(".pth"), Fingerprint(sha256_prefix=prefix)
+    bring(
+        url.rsplit("/", 1)[-1], pth, path=None, mirror=mirror or None, urls=[url], digests={"torchvision": pin},
+        receipt=receipt,
+    )  # fmt: skip
+    convert_imagenet(pth, output)
+    pth.unlink()
+
+
+@steps.command()
+def train(
+    run: Annotated[str, typer.Option(help="the run's record, JSON")],
+    pack: Annotated[Path, typer.Option(help="pack.json")],
+    out: Annotated[Path, typer.Option(help="the run's folder")],
+    start: Annotated[Path | None, typer.Option(help="safetensors to start from")] = None,
+    weights: Annotated[Path | None, typer.Option(help="where to keep the trained weights")] = None,
+    threads: Annotated[int, typer.Option()] = 1,
+    device: Annotated[str, typer.Option()] = "auto",
+    tensorboard: Annotated[Path | None, typer.Option(help="a folder for event files")] = None,
+) -> None:
+    """Train one run. SIGINT, SIGTERM and SIGUSR1 save its state and end it with 130, 143 and 138."""
+    from ablate.interrupt import Interrupted
+    from ablate.train import train as go
+
+    try:
+        go(
+            Run.from_json(run), pack=pack, out=out, start=start, weights=weights, threads=threads, device=device,
+            tensorboard=tensorboard,
+        )  # fmt: skip
+    except Interrupted as stopped:
+        with suppress(OSError):  # Ctrl-C may have ended the `tee` that reads it
+            print(f"ablate: {stopped}", file=sys.stderr, flush=True)
+        raise typer.Exit(stopped.code) from None
+
+
+PlanFile = Annotated[Path, typer.Option("--plan", help="what `ablate plan --output` wrote")]
+Papers = Annotated[Path, typer.Option(help="folder of one YAML per paper")]
+Output = Annotated[Path, typer.Option(help="results/<scale>/<paper>/<name>")]
+
+
+@steps.command()
+def collect(
+    plan_file: PlanFile,
+    runs: Annotated[Path, typer.Option(help="folder of the trained runs")],
+    output: Annotated[Path, typer.Option(help="results/<scale>/<paper>")],
+) -> None:
+    """Gather a paper's planned runs into flat files."""
+    from ablate.collect import collect as run
+
+    run(plan_file, runs, output.name, output)
+
+
+@steps.command()
+def table(plan_file: PlanFile, papers: Papers, output: Output) -> None:
+    """Write one table as CSV and Markdown, from what was collected into its folder."""
+    from ablate.tables import study_results, write_table
+
+    study, kind = _owner(plan_file, "tables", output)
+    write_table(study_results(plan_file, output.parent, papers, study), kind, output)
+
+
+@steps.command()
+def figure(plan_file: PlanFile, papers: Papers, output: Output) -> None:
+    """Draw one figure as SVG and PNG, from what was collected into its folder."""
+    from ablate.figures import write_figure
+    from ablate.tables import study_results
+
+    study, kind = _owner(plan_file, "figures", output)
+    write_figure(study_results(plan_file, output.parent, papers, study), kind, output)
+
+
+@steps.command()
+def report(plan_file: PlanFile, papers: Papers, output: Annotated[Path, typer.Option()]) -> None:
+    """Write the report, one HTML page, from the tables and figures in the folders beside it."""
+    from ablate.report import write_report
+
+    write_report(plan_file, papers, output)
+
+
+def _owner(plan_file: Path, what: str, output: Path) -> tuple[str, str]:
+    """Which study of the paper (the output's folder) has this table or figure, and the function that makes it."""
+    for key, study in read_json(plan_file)["studies"].items():
+        paper, name = key.split("/")
+        if paper == output.parent.name and output.stem in study[what]:
+            return name, study[what][output.stem]
+    raise UserError(f"{output}: no study in {plan_file} has {what[:-1]} {output.stem}; add it in params.yaml")

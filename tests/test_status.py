@@ -1,0 +1,48 @@
+"""`ablate status`: each state, made as it comes about. Oracle: what was put on disk."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ablate import cli
+from ablate.checkpoint import CHECKPOINTS, Claim
+from ablate.config import load
+from ablate.plan import RUNS, make_plan
+from ablate.progress import Heartbeat, heartbeat_path
+from ablate.status import statuses
+from conftest import TINY
+
+
+def test_every_state_is_told_from_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(TINY.replace("seeds: [0]", "seeds: [0, 1]"))
+    plan = make_plan(load(Path("params.yaml")))
+    done, diverged, running, failed, stopped, planned = plan.runs
+    for run, status in ((done, "done"), (diverged, "diverged")):
+        (RUNS / run).mkdir(parents=True)
+        (RUNS / run / "metrics.json").write_text(json.dumps({"status": status, "epochs": 1, "val_top1": 0.5}))
+    Path("logs/train").mkdir(parents=True)
+    Path(f"logs/train/{failed}.log").write_text("a line\nablate: error: no such thing\n\n")
+    Path(f"logs/train/{planned}.log").write_text("a line\n")
+    (CHECKPOINTS / stopped).mkdir(parents=True)
+    (CHECKPOINTS / stopped / "000001-00000000.pt").touch()
+    with Claim(running), Heartbeat(heartbeat_path(running), run=running, epochs=4) as heart:
+        heart.epoch(1, 100.0, val_top1=0.25)
+        found: dict[str, Any] = {f["run"]: f for f in statuses(plan)}
+        monkeypatch.setattr("sys.argv", ["ablate", "status"])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    assert not ended.value.code
+    assert {run: f["state"] for run, f in found.items()} == {
+        done: "done", diverged: "diverged", running: "running", failed: "failed", stopped: "interrupted",
+        planned: "planned",
+    }  # fmt: skip
+    assert found[failed]["error"] == "ablate: error: no such thing"
+    assert (found[running]["epoch"], found[running]["epochs"], found[running]["images_per_s"]) == (1, 4, 100.0)
+    assert found[done]["val_top1"] == 0.5
+    assert "1 running" in capsys.readouterr().out
+    assert {f["run"]: f["state"] for f in statuses(plan)}[running] == "planned"  # the lock is given back
