@@ -31,24 +31,16 @@ MIRROR = os.environ.get("ABLATE_TEST_MIRROR")
 Found = tuple[Path, Dataset, Path]  # the archive, its record, and pack.json
 
 
-@pytest.fixture(
-    scope="session",
-    params=["embedded", pytest.param("real", marks=[
-        pytest.mark.mirror,
-        pytest.mark.skipif(not MIRROR, reason="ABLATE_TEST_MIRROR names no folder with the real archives"),
-    ])],
-)  # fmt: skip
+needs_mirror = pytest.mark.skipif(not MIRROR, reason="ABLATE_TEST_MIRROR names no folder with the real archives")
+VARIANTS = ["embedded", pytest.param("real", marks=[pytest.mark.mirror, needs_mirror])]
+
+
+@pytest.fixture(scope="session", params=VARIANTS)
 def tiny(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Found:
     return prepared("tiny-imagenet", request, tmp_path_factory)
 
 
-@pytest.fixture(
-    scope="session",
-    params=["embedded", pytest.param("real", marks=[
-        pytest.mark.mirror,
-        pytest.mark.skipif(not MIRROR, reason="ABLATE_TEST_MIRROR names no folder with the real archives"),
-    ])],
-)  # fmt: skip
+@pytest.fixture(scope="session", params=VARIANTS)
 def cifar(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Found:
     return prepared("cifar10", request, tmp_path_factory)
 
