@@ -143,6 +143,7 @@ class Study(Record):
 
     title: str
     settings: dict[str, Any] = {}
+    at_scale: dict[str, Any] = {}  # the scale's settings for this study; `load` fills it from the overlay
     axes: dict[Name, Annotated[tuple[Any, ...], Field(min_length=1)]] = {}
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] | None = None
     tables: dict[Name, str] = {}  # output name: function in ablate.tables
@@ -197,12 +198,21 @@ def load(path: Path, values: Mapping[str, Any] | None = None) -> Params:
     if raw.get("scale") not in overlays:
         raise choose(f"{path}: scale", raw.get("scale"), overlays, "scale")
     overlay = {k: v for k, v in (scales[raw["scale"]] or {}).items() if v is not None}
+    overlay["studies"] = {
+        paper: {name: study and _at_scale(study) for name, study in (studies or {}).items()}
+        for paper, studies in (overlay.get("studies") or {}).items()
+    }
     raw = _merge(raw, overlay, f"{path}: scales.{raw['scale']}")
     raw["studies"] = {
         paper: {name: study for name, study in (studies or {}).items() if study is not None}
         for paper, studies in (raw.get("studies") or {}).items()
     }
     return _check(Params, raw, str(path))
+
+
+def _at_scale(study: dict[str, Any]) -> dict[str, Any]:
+    """A study's overlay, its settings apart: they beat the scale's overrides, which beat the study's own settings."""
+    return {"at_scale" if key == "settings" else key: value for key, value in study.items()}
 
 
 def settings(layers: Iterable[tuple[str, Mapping[str, Any]]], params: Params) -> Settings:

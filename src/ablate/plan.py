@@ -100,12 +100,13 @@ def make_plan(params: Params) -> Plan:
             where = f"params.yaml: studies.{paper}.{name}"
             seen: set[str] = set()
             for labels, layers in _arms(study, where):
-                # At a scale its overrides beat what a study says of itself, and an axis beats both.
+                # From the general to the particular, the last one winning.
                 arm = settings(
                     [
                         ("params.yaml: defaults", params.defaults),
                         (f"{where}.settings", study.settings),
                         (f"params.yaml: scales.{params.scale}.overrides", params.overrides),
+                        (f"params.yaml: scales.{params.scale}.studies.{paper}.{name}.settings", study.at_scale),
                         *layers,
                     ],
                     params,
