@@ -42,6 +42,7 @@ class Settings(Record):
     dataset: Name
     classes: tuple[int | str, ...] | None = None  # [first, end) of the sorted classes, or names; null: all
     per_class: Count | None = None  # the first n training images of each class; null: all
+    labels: Literal["true", "shuffled"] = "true"  # of training images; shuffled: a control, val stays at chance
     split: Literal["official", "holdout"] = "official"  # holdout: val and test cut from train, 0.8/0.1/0.1
     model: str
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None  # null: the architecture's own rate
@@ -156,6 +157,8 @@ class Compute(Record):
     threads: Count | None = None  # CPU threads of one training job; null: follow the cores
     device: Literal["auto", "cpu", "cuda"] = "auto"
     tensorboard: bool = False  # event files in logs/tensorboard
+    # torch.compile's mode, which needs a C++ compiler; reduce-overhead: with CUDA graphs, for small batches on a GPU
+    compile: Literal["default", "reduce-overhead", "max-autotune"] | None = None
 
 
 class Params(Record):

@@ -52,6 +52,11 @@ def train_code(wildcards):
     return code_of("train", ALL_RUNS[wildcards.run].settings.model)
 
 
+def train_options(wildcards):
+    events = f"--tensorboard logs/tensorboard/{wildcards.run}" if PARAMS.compute.tensorboard else ""
+    return events + (f" --compile {PARAMS.compute.compile}" if PARAMS.compute.compile else "")
+
+
 def made(what, suffix):
     return [
         f"{RESULTS}/{paper}/{name}.{suffix}"
