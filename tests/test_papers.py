@@ -4,6 +4,7 @@ Oracles: the papers' texts where they are at hand, counts by hand, and the netwo
 """
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,9 @@ import pytest
 from ablate.config import load
 from ablate.errors import UserError
 from ablate.layers import summary
-from ablate.papers import OF_NETWORKS, OF_RUNS, Paper, Reported, check, read
+from ablate.papers import OF_NETWORKS, OF_RUNS, Paper, Reported, check, check_files, read
 from ablate.plan import Plan, make_plan
-from conftest import ROOT
+from conftest import ROOT, TINY
 
 FOLDER = ROOT / "papers"
 TEXTS = ROOT.parent / "shared" / "papers"  # the papers' texts, which are not part of the repository
@@ -214,3 +215,19 @@ def test_files_and_papers_have_to_match(plan: Plan, tmp_path: Path) -> None:
 def test_reading_papers_needs_no_torch() -> None:
     code = "import sys, ablate.papers; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_files_are_checked_before_anything_runs(tmp_path: Path) -> None:
+    """Where params.yaml has a scale `paper`, whatever scale is asked for; a tiny study of one's own needs none."""
+    folder = tmp_path / "papers"
+    shutil.copytree(ROOT / "papers", folder)
+    check_files(ROOT / "params.yaml", folder)
+    file = folder / "five-cnns.yaml"
+    file.write_text(file.read_text().replace("arm: Model 4", "arm: Modle 4"))
+    with pytest.raises(UserError, match=r"five-cnns\.yaml: reported\..*did you mean 'Model 4'"):
+        check_files(ROOT / "params.yaml", folder)
+    file.unlink()
+    with pytest.raises(UserError, match=r"five-cnns\.yaml: cannot be read"):
+        check_files(ROOT / "params.yaml", folder)
+    (tmp_path / "params.yaml").write_text(TINY)
+    check_files(tmp_path / "params.yaml", tmp_path / "nowhere")

@@ -11,11 +11,12 @@ import typer
 from ablate.config import load
 from ablate.errors import UserError
 from ablate.files import write_json
+from ablate.papers import check_files
 from ablate.plan import make_plan, plan_record, state
 from ablate.steps import steps
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-PARAMS = Path("params.yaml")
+PARAMS, PAPERS = Path("params.yaml"), Path("papers")
 
 
 @app.command()
@@ -28,6 +29,7 @@ def plan(
     """List the planned runs and their states."""
     params = load(PARAMS, json.loads(values) | ({"scale": scale} if scale else {}))
     made = make_plan(params)
+    check_files(PARAMS, PAPERS)
     record = plan_record(params, made)
     if output:
         write_json(output, record)

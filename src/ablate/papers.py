@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from ablate.config import Name, Record, check_record, read_yaml
+from ablate.config import Name, Record, check_record, load, read_yaml
 from ablate.errors import UserError, choose
 from ablate.models import REGISTRY
-from ablate.plan import Plan
+from ablate.plan import Plan, make_plan
 
 Text = Annotated[str, Field(min_length=1)]
 
@@ -165,6 +165,17 @@ def check(papers: Mapping[str, Paper], plan: Plan, folder: Path = Path("papers")
             for study in deviation.studies:
                 if study not in arms[id]:
                     raise choose(f"{file}: deviations.{i}.studies", study, arms[id], "study")
+
+
+def check_files(params: Path, folder: Path) -> None:
+    """Check the files of all papers that ``params`` has studies of, where it has a scale ``paper`` to check against.
+
+    Raises UserError as `check`, and where a file is missing.
+    """
+    if "paper" not in (read_yaml(params).get("scales") or {}):
+        return
+    whole = load(params, {"scale": "paper"})
+    check({id: read(folder / f"{id}.yaml") for id in whole.studies}, make_plan(whole), folder)
 
 
 def _check_names(entry: Reported, studies: Mapping[str, list[str]], where: str) -> None:

@@ -5,6 +5,7 @@ from snakemake.exceptions import WorkflowError
 
 from ablate.config import load
 from ablate.errors import UserError
+from ablate.papers import check_files
 from ablate.plan import IMAGENET, PRETRAINED, RUNS, make_plan, plan_digest
 from ablate.provenance import code_of
 from ablate.resources import available_cores, share
@@ -12,6 +13,7 @@ from ablate.resources import available_cores, share
 try:
     PARAMS = load(Path("params.yaml"), config)
     PLAN = make_plan(PARAMS)
+    check_files(Path("params.yaml"), Path("papers"))
 except UserError as error:
     raise WorkflowError(str(error))
 
