@@ -11,7 +11,8 @@ import typer
 from ablate.config import load
 from ablate.errors import UserError
 from ablate.files import write_json
-from ablate.plan import make_plan, plan_record, state
+from ablate.plan import make_plan, state
+from ablate.plan_record import plan_record, protocol
 from ablate.steps import steps
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -26,9 +27,10 @@ def plan(
     output: Annotated[Path | None, typer.Option(help="write the plan there for the later steps")] = None,
 ) -> None:
     """List the planned runs and their states."""
-    params = load(PARAMS, json.loads(values) | ({"scale": scale} if scale else {}))
+    over = json.loads(values) | ({"scale": scale} if scale else {})
+    params = load(PARAMS, over)
     made = make_plan(params)
-    record = plan_record(params, made)
+    record = plan_record(params, made, protocol(PARAMS, over))
     if output:
         write_json(output, record)
         return

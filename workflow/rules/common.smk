@@ -5,13 +5,15 @@ from snakemake.exceptions import WorkflowError
 
 from ablate.config import load
 from ablate.errors import UserError
-from ablate.plan import IMAGENET, PRETRAINED, RUNS, make_plan, plan_digest
+from ablate.plan import IMAGENET, PRETRAINED, RUNS, make_plan
+from ablate.plan_record import plan_digest, protocol
 from ablate.provenance import code_of
 from ablate.resources import available_cores, share
 
 try:
     PARAMS = load(Path("params.yaml"), config)
     PLAN = make_plan(PARAMS)
+    PROTOCOL = protocol(Path("params.yaml"), config)
 except UserError as error:
     raise WorkflowError(str(error))
 

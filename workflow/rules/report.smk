@@ -13,7 +13,7 @@ rule plan:
         values=json.dumps(dict(config)),
     params:
         # Reruns when what is planned changes, and not when a comment in params.yaml does.
-        content=plan_digest(PARAMS, PLAN),
+        content=plan_digest(PARAMS, PLAN, PROTOCOL),
     shell:
         "ablate plan --values {resources.values:q} --output {output:q} 2>&1 | tee {log:q}"
 
