@@ -13,6 +13,7 @@ from ablate.errors import UserError
 from ablate.files import write_json
 from ablate.plan import make_plan, state
 from ablate.plan_record import plan_record, protocol
+from ablate.results_cli import results
 from ablate.steps import steps
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -86,11 +87,13 @@ def outputs() -> None:
     """Name the tables and figures of the current scale."""
     params = load(PARAMS)
     for paper, studies in params.studies.items():
+        print(f"results/{params.scale}/{paper}/comparison.md")
         for study in studies.values():
             for name in study.tables:
                 print(f"results/{params.scale}/{paper}/{name}.md")
             for name in study.figures:
                 print(f"results/{params.scale}/{paper}/{name}.svg")
+    print(f"results/{params.scale}/comparison.md")
     print(f"results/{params.scale}/report.html")
 
 
@@ -138,7 +141,7 @@ def model(
         Console(width=None if sys.stdout.isatty() else 120).print(as_text(found))
 
 
-app.registered_commands += steps.registered_commands
+app.registered_commands += results.registered_commands + steps.registered_commands
 
 
 def main() -> None:

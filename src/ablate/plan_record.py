@@ -46,7 +46,7 @@ def plan_record(params: Params, plan: Plan, full: Protocol | None = None) -> dic
                 "levels": p.levels,
                 "settings": p.run.settings.model_dump(mode="json", exclude_defaults=True),
                 "contaminated": contaminated(p.run.settings.weights, params.datasets[p.run.settings.dataset].layout),
-                "deviations": _deviations(_facts(p.run, params), full and full.get((p.paper, p.study, p.arm))),
+                "deviations": _deviations(_facts(p.run, params), (full or {}).get((p.paper, p.study, p.arm))),
             }
             for p in plan.planned
         ],

@@ -38,9 +38,24 @@ CODE = {
         *["precision.py", "weights.py", "data/views.py", *NETWORKS],
     ],
     "collect": ["collect.py"],
-    "tables": ["tables.py", "layers.py", "models/*.py"],
+    "tables": [
+        *[
+            "tables.py",
+            "table_kinds.py",
+            "label_table.py",
+            "network_tables.py",
+            "effects.py",
+            "cells.py",
+            "collect.py",
+        ],
+        *["data/views.py", "layers.py", "models/*.py"],
+    ],
+    "compare": [
+        *["compare.py", "papers.py", "tables.py", "network_tables.py", "cells.py", "collect.py"],
+        *["layers.py", "models/*.py"],
+    ],
     "figures": ["figures.py", "tables.py"],
-    "report": ["report.py", "report.html.j2", "tables.py"],
+    "report": ["report.py", "report.html.j2", "tables.py", "cells.py", "collect.py"],
 }
 
 

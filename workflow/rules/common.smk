@@ -54,6 +54,12 @@ def train_code(wildcards):
     return code_of("train", ALL_RUNS[wildcards.run].settings.model)
 
 
+def described(wildcards):
+    """What a table per label needs: the names of the classes."""
+    kinds = [s.tables.get(wildcards.table, "") for s in PARAMS.studies[wildcards.paper].values()]
+    return [f"{RESULTS}/data/{name}.json" for name in DATASETS] if "per-label" in str(kinds) else []
+
+
 def made(what, suffix):
     return [
         f"{RESULTS}/{paper}/{name}.{suffix}"
