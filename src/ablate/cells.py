@@ -24,6 +24,7 @@ class Table:
     best: dict[str, str] = field(default_factory=dict)  # column: max or min, whose cell is marked
     caption: str = ""  # one sentence
     across: bool = False  # written with a column per row
+    columns: list[str] = field(default_factory=list)  # where there is no row
 
     def add(self, label: str, row: Mapping[str, Any], sources: Mapping[str, Sources] | None = None) -> None:
         """A row, and the runs behind its cells."""
@@ -33,13 +34,13 @@ class Table:
     @property
     def frame(self) -> pd.DataFrame:
         """As in the CSV file."""
-        frame = pd.DataFrame(self.rows, dtype=object)
+        frame = self._plain()
         return _across(frame) if self.across else frame
 
     @property
     def shown(self) -> pd.DataFrame:
         """As a reader sees it: text, intervals beside their means, the best of a column in **."""
-        frame = pd.DataFrame(self.rows, dtype=object)
+        frame = self._plain()
         text = shown(frame)
         for column, which in self.best.items():
             numbers = pd.to_numeric(frame[column])
@@ -47,6 +48,9 @@ class Table:
                 for row in numbers.index[numbers == getattr(numbers, which)()]:
                     text.loc[row, column] = f"**{text.loc[row, column]}**"
         return _across(text) if self.across else text
+
+    def _plain(self) -> pd.DataFrame:
+        return pd.DataFrame(self.rows, columns=None if self.rows else self.columns, dtype=object)
 
     def write(self, csv: Path, title: str) -> None:
         """Write ``csv``, and beside it .md and .tex with ``title``, and .runs.json: {row: {column: {run: value}}}."""
@@ -122,7 +126,7 @@ def shown(frame: pd.DataFrame) -> pd.DataFrame:
     for column in [c for c in out if str(c).endswith(PM)]:
         whole = str(column).removesuffix(PM)
         out[whole] = [f"{m} ± {h}" if h else m for m, h in zip(out[whole], out.pop(str(column)), strict=True)]
-    return out.loc[:, [bool(str(c) == "" or (out[c] != "").any()) for c in out]]  # no empty columns
+    return out.loc[:, [len(out) == 0 or str(c) == "" or bool((out[c] != "").any()) for c in out]]  # no empty columns
 
 
 def markdown(frame: pd.DataFrame) -> str:

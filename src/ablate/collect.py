@@ -27,6 +27,7 @@ METRICS = [
     "n_test",
 ]
 ENDED = ("done", "plateau")  # what is averaged; any other status is said and left out
+CURVES = ["epoch", "train_top1", "train_loss", "val_top1", "val_loss"]  # of history.csv where no run has one
 PLACE = ["study", "arm", "seed", "run"]
 
 
@@ -58,7 +59,7 @@ def collect(plan: Path, runs: Path, paper: str, out: Path, *, partial: bool = Fa
         row["data"] = manifest.get("data", {}).get("archive", {}).get("digest")  # the label of the archive's digest
         rows.append(row | {"contaminated": entry["contaminated"]})
     table = pd.DataFrame(rows).convert_dtypes()
-    history = pd.concat(histories) if histories else pd.DataFrame(columns=["epoch", *PLACE])
+    history = pd.concat(histories) if histories else pd.DataFrame(columns=[*CURVES, *PLACE])
     write_text(out / "runs.csv", table.to_csv(index=False, lineterminator="\n"))
     write_text(out / "history.csv", history.to_csv(index=False, lineterminator="\n"))
     write_json(out / "metrics.json", _summary(table))

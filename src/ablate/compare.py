@@ -37,7 +37,10 @@ def compare(plan: dict[str, Any], papers: Mapping[str, Any], folder: Path, *, ev
     ``plan`` is the plan's record, ``folder`` is results/<scale>, where `collect` wrote; with ``every`` rows name
     their paper as well.
     """
-    table = Table(caption="Accuracies in percent, differences in points; ours with 95 % intervals over seeds.")
+    table = Table(
+        caption="Accuracies in percent, differences in points; ours with 95 % intervals over seeds.",
+        columns=["number", "of", "metric", "unit", "printed", "ours", "n", "difference", "deviations", "note"],
+    )
     for name, paper in papers.items():
         planned = [r for r in plan["runs"] if r["paper"] == name]
         runs = collected_runs(plan, folder / name) if planned else pd.DataFrame()

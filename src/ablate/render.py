@@ -6,6 +6,8 @@ from functools import partial as bound
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from ablate import steps
 from ablate.compare import write_comparison
 from ablate.config import load
@@ -33,8 +35,10 @@ def render(params_file: Path, papers: Sequence[str], values: Mapping[str, Any], 
     jobs: dict[Path, Callable[[], None]] = {}
     for paper in papers or params.studies:
         steps.collect(plan, RUNS, folder / paper, partial=partial)
-        for study in params.studies[paper].values():
-            for what, suffix, step in (("tables", "csv", steps.table), ("figures", "svg", steps.figure)):
+        trained = set(pd.read_csv(folder / paper / "history.csv")["study"])
+        for key, study in params.studies[paper].items():
+            draw = steps.figure if key in trained else _nothing_to_draw
+            for what, suffix, step in (("tables", "csv", steps.table), ("figures", "svg", draw)):
                 for name in getattr(study, what):
                     output = folder / paper / f"{name}.{suffix}"
                     jobs[output] = bound(step, plan, sources, output)
@@ -46,6 +50,10 @@ def render(params_file: Path, papers: Sequence[str], values: Mapping[str, Any], 
     for output, job in jobs.items():
         _do(output, job, partial)
     return folder
+
+
+def _nothing_to_draw(plan_file: Path, papers: Path, output: Path) -> None:
+    raise UserError("no run of its study is there; train them")
 
 
 def _do(output: Path, job: Callable[[], None], partial: bool) -> None:
