@@ -215,12 +215,12 @@ def draw_alexnet_vs_resnet(n: int, size: int, generator: Generator) -> Jitter:
 def apply_alexnet_vs_resnet(images: Tensor, jitter: Jitter) -> Tensor:
     """torchvision's ``adjust_brightness`` and ``adjust_contrast`` in the drawn order, then ``resized_crop``."""
     brightness, contrast, first = (_per_image(values, images) for values in jitter[:3])
-    images, pixels = images.clone(), images.shape[2] * images.shape[3]
+    pixels = images.shape[2] * images.shape[3]
     luma = torch.tensor([0.2989, 0.587, 0.114], device=images.device).repeat(pixels)
     for bright in (first, ~first):
         level = _per_image(images.permute(0, 2, 3, 1).flatten(1) @ luma / pixels, images)  # contrast blends with it
         shift = torch.where(bright, 0, (1 - contrast) * level)
-        images.mul_(torch.where(bright, brightness, contrast)).add_(shift).clamp_(0, 1)
+        images = (images * torch.where(bright, brightness, contrast)).add_(shift).clamp_(0, 1)
     return apply_crop(images, jitter.boxes)
 
 

@@ -42,6 +42,7 @@ class Settings(Record):
     dataset: Name
     classes: tuple[int | str, ...] | None = None  # [first, end) of the sorted classes, or names; null: all
     per_class: Count | None = None  # the first n training images of each class; null: all
+    labels: Literal["true", "shuffled"] = "true"  # of training images; shuffled: a control, val stays at chance
     split: Literal["official", "holdout"] = "official"  # holdout: val and test cut from train, 0.8/0.1/0.1
     model: str
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None  # null: the architecture's own rate
@@ -156,6 +157,8 @@ class Compute(Record):
     threads: Count | None = None  # CPU threads of one training job; null: follow the cores
     device: Literal["auto", "cpu", "cuda"] = "auto"
     tensorboard: bool = False  # event files in logs/tensorboard
+    # torch.compile's mode, which needs a C++ compiler; reduce-overhead: with CUDA graphs, for small batches on a GPU
+    compile: Literal["default", "reduce-overhead", "max-autotune"] | None = None
 
 
 class Params(Record):
@@ -191,11 +194,11 @@ def load(path: Path, values: Mapping[str, Any] | None = None) -> Params:
 
     Raises UserError that names the key's full path, what is allowed there and the nearest right spelling.
     """
-    raw = _merge(_read(path), values or {}, str(path))
+    raw = _merge(read_yaml(path), values or {}, str(path))
     scales = raw.pop("scales", None) or {}
     if not isinstance(scales, dict):
         raise UserError(f"{path}: scales: must be a mapping from a scale's name to its overlay")
-    overlays = {name: _check(Overlay, body or {}, f"{path}: scales.{name}") for name, body in scales.items()}
+    overlays = {name: check_record(Overlay, body or {}, f"{path}: scales.{name}") for name, body in scales.items()}
     if raw.get("scale") not in overlays:
         raise choose(f"{path}: scale", raw.get("scale"), overlays, "scale")
     overlay = {k: v for k, v in (scales[raw["scale"]] or {}).items() if v is not None}
@@ -208,7 +211,7 @@ def load(path: Path, values: Mapping[str, Any] | None = None) -> Params:
         paper: {name: study for name, study in (studies or {}).items() if study is not None}
         for paper, studies in (raw.get("studies") or {}).items()
     }
-    return _check(Params, raw | {"scales": tuple(scales)}, str(path))
+    return check_record(Params, raw | {"scales": tuple(scales)}, str(path))
 
 
 def _at_scale(study: dict[str, Any]) -> dict[str, Any]:
@@ -275,7 +278,8 @@ def _check_model(arm: Settings, origin: Mapping[str, str]) -> None:
         raise UserError(f"{origin[key]}: {error}") from None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file's mapping. Raises UserError that names the file, and the line of what is no YAML."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -304,7 +308,8 @@ def _tuples(value: Any) -> Any:
     return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
 
 
-def _check(record: type[R], raw: Mapping[str, Any], where: str) -> R:
+def check_record(record: type[R], raw: Mapping[str, Any], where: str) -> R:
+    """``raw`` as a record. Raises UserError: ``where``, the key's path, what is allowed, the nearest spelling."""
     try:
         return record.model_validate(_tuples(raw))
     except ValidationError as error:
@@ -322,8 +327,8 @@ def _keys_at(record: type[BaseModel], loc: tuple[int | str, ...]) -> Iterable[st
     for part in loc:
         if part in record.model_fields:
             inner: Any = record.model_fields[str(part)].annotation
-            while getattr(inner, "__args__", None):  # dict[Name, X] and the like: X
-                inner = inner.__args__[-1]
+            while getattr(inner, "__args__", None):  # dict[Name, X], tuple[X, ...]: X
+                inner = [arg for arg in inner.__args__ if arg is not ...][-1]
             if isinstance(inner, type) and issubclass(inner, BaseModel):
                 record = inner
     return record.model_fields

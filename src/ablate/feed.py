@@ -71,7 +71,8 @@ class Feed:
         return self.images[rows].permute(0, 3, 1, 2).float().div_(255)  # channels_last by its strides
 
     def _normalised(self, images: Tensor) -> Tensor:
-        return torch.addcmul(self.shift, images, self.scale).contiguous(memory_format=torch.channels_last)
+        """In place, and in whatever layout they have: the first convolution takes them into its own."""
+        return images.mul_(self.scale).add_(self.shift)
 
 
 def _bounds(n: int, size: int) -> list[int]:

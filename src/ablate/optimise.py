@@ -28,11 +28,32 @@ def make_optimizer(model: nn.Module, s: Settings) -> torch.optim.Optimizer:
     Weight decay is added to the gradient (L2); AdamW's is decoupled (Loshchilov and Hutter, 2019): it shrinks
     a weight by lr * weight_decay of itself. Both act on all parameters, biases and normalisation included.
     Kernels are torch's fused ones for CPU and CUDA. RMSprop has none; its foreach form takes their place.
+    Clear gradients by ``model.zero_grad()``: the optimiser may hold views of them.
 
     Raises:
         ValueError: no parameter requires a gradient.
     """
     params = [p for p in model.parameters() if p.requires_grad]
+    # The fused kernels copy what is not contiguous, channels_last weights among it, at every step: twice the time.
+    # So they get views of the same memory in the order in which it lies, and the gradients likewise.
+    views = [p if p.is_contiguous() else nn.Parameter(_as_it_lies(p.detach())) for p in params]
+    pairs = [(p, view) for p, view in zip(params, views, strict=True) if view is not p]
+
+    def hand_over(*_: Any) -> None:
+        for p, view in pairs:
+            view.grad = None if p.grad is None else _as_it_lies(p.grad)
+
+    optimizer = _optimizer(views, s)
+    optimizer.register_step_pre_hook(hand_over)
+    return optimizer
+
+
+def _as_it_lies(weight: Tensor) -> Tensor:
+    """(O, I, K, K) in channels_last as (O, K, K, I), contiguous; any other as it is."""
+    return weight.permute(0, 2, 3, 1) if weight.ndim == 4 else weight
+
+
+def _optimizer(params: list[nn.Parameter], s: Settings) -> torch.optim.Optimizer:
     lr, decay = s.lr, s.weight_decay
     match s.optimizer:
         case "sgd":

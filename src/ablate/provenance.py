@@ -33,9 +33,11 @@ CODE = {
             "optimise.py",
             "evaluate.py",
             "precision.py",
+            "small_maps.py",
             "weights.py",
+            "data/views.py",
         ],
-        *["precision.py", "weights.py", "data/views.py", *NETWORKS],
+        *NETWORKS,
     ],
     "collect": ["collect.py"],
     "tables": [
@@ -83,6 +85,7 @@ def manifest(
     device: str,
     threads: int,
     precision: str,
+    compile: str | None,
     deterministic: bool,
     starts: int,
 ) -> dict[str, Any]:
@@ -99,6 +102,7 @@ def manifest(
         "device": device,
         "threads": threads,
         "precision": precision,
+        "compile": compile,
         "deterministic_algorithms": deterministic,
         "starts": starts,
         "wall_s": round(wall_s, 2),

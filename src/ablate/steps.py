@@ -154,6 +154,7 @@ def train(
     threads: Annotated[int, typer.Option()] = 1,
     device: Annotated[str, typer.Option()] = "auto",
     tensorboard: Annotated[Path | None, typer.Option(help="a folder for event files")] = None,
+    compile_mode: Annotated[str | None, typer.Option("--compile", help="torch.compile's mode")] = None,
 ) -> None:
     """Train one run. SIGINT, SIGTERM and SIGUSR1 save its state and end it with 130, 143 and 138."""
     from ablate.interrupt import Interrupted
@@ -162,7 +163,7 @@ def train(
     try:
         go(
             Run.from_json(run), pack=pack, out=out, start=start, weights=weights, threads=threads, device=device,
-            tensorboard=tensorboard,
+            tensorboard=tensorboard, compile_mode=compile_mode,
         )  # fmt: skip
     except Interrupted as stopped:
         with suppress(OSError):  # Ctrl-C may have ended the `tee` that reads it

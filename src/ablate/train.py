@@ -16,11 +16,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import save
+from torch import nn
 
 from ablate.checkpoint import Checkpoint, Claim
 from ablate.data.views import Pack, content_digest
+from ablate.errors import UserError
 from ablate.evaluate import Predictions
 from ablate.files import digest, whole, write_json, write_text
 from ablate.interrupt import Interrupted, Signals
@@ -41,6 +44,7 @@ def train(
     threads: int = 1,
     device: str = "auto",
     tensorboard: Path | None = None,
+    compile_mode: str | None = None,
 ) -> None:
     """Train ``run`` on ``pack`` (pack.json) and write run, metrics, history, predictions and manifest into ``out``.
 
@@ -59,13 +63,18 @@ def train(
         opened = Pack.open(pack)
         key = [run.to_json(), content_digest(opened.meta), digest(start) if start else None, code_digest(run)]
         saved = Checkpoint(run.id, json.dumps(key))
-        trainer = Trainer(run, opened, start, threads, target)
+        trainer = Trainer(run, opened, start, threads, target, compile_mode)
         state = saved.restore()
         if state:
             trainer.load(state)
         trainer.at.starts += 1
         try:
             status = _fit(trainer, saved, signals, tensorboard)
+        except torch._dynamo.exc.TorchDynamoException as error:
+            raise UserError(
+                f"params.yaml: compute.compile: {compile_mode}: {str(error).splitlines()[0]}; "
+                f"a C++ compiler such as g++ must be there; or set compile: null"
+            ) from error
         except RuntimeError as error:  # torch's own kind on a GPU, a plain one on a CPU
             if not (isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)):
                 raise
@@ -75,7 +84,12 @@ def train(
             "wall_s": time.perf_counter() - began,
             "images_per_s": len(trainer.feeds["train"]) * trainer.at.epoch / max(trainer.at.seconds, 1e-9),
         }
-        facts = {"device": name_of(target), "threads": threads, "precision": trainer.precision, **took}
+        facts = {
+            "device": name_of(target),
+            "threads": threads,
+            "precision": trainer.precision,
+            "compile": compile_mode,
+        } | took
         _write(trainer, status, out, weights, facts, opened, start)
         saved.remove()
 
@@ -153,6 +167,8 @@ def _write(
     write_json(out / "run.json", {"run": run.id, **run.model_dump(mode="json")})
     write_text(out / "history.csv", _csv(at.history, ["epoch"]))
     write_text(out / "predictions.csv", _predictions(tables))
+    with whole(out / "filters.npy") as part, part.open("wb") as file:
+        np.save(file, _first_filters(trainer.evaluated))
     write_json(
         out / "manifest.json",
         manifest(
@@ -170,6 +186,12 @@ def _write(
         with whole(weights) as part:
             part.write_bytes(save({k: v.cpu().contiguous() for k, v in state.items()}))
     write_json(out / "metrics.json", metrics)
+
+
+def _first_filters(model: nn.Module) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """The first convolution's weights, (filters, 3, height, width)."""
+    first = next(part for part in model.modules() if isinstance(part, nn.Conv2d))
+    return first.weight.detach().float().cpu().contiguous().numpy()
 
 
 def _csv(rows: list[dict[str, Any]], columns: list[str]) -> str:

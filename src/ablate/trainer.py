@@ -3,7 +3,7 @@
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from ablate.optimise import Average, Patience, Schedule, clip, loss_of, make_opt
 from ablate.plan import Run
 from ablate.precision import fastest
 from ablate.provenance import processor
+from ablate.small_maps import use_products
 from ablate.weights import freeze_all_but_head, load_start, train_mode
 
 
@@ -53,7 +54,15 @@ class Position:
 class Trainer:
     """A run in progress: network, optimiser, schedule and where they are."""
 
-    def __init__(self, run: Run, opened: Pack, start: Path | None, threads: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        run: Run,
+        opened: Pack,
+        start: Path | None,
+        threads: int,
+        device: torch.device,
+        compile_mode: str | None = None,
+    ) -> None:
         s = run.settings
         self.run, self.s, self.device = run, s, device
         self.feeds = {name: Feed(view, s, opened.meta, device) for name, view in opened.views(s).items()}
@@ -64,6 +73,14 @@ class Trainer:
         self.patience = Patience(s.stop_after)
         self.at = Position()
         self.precision = s.precision if s.precision != "auto" else self._measured(opened, threads)
+        self.forward: Callable[[Tensor], Tensor] = self.model  # of training steps
+        if compile_mode:
+            from torch._inductor import config as inductor  # takes seconds to import
+
+            inductor.fallback_random = True  # dropout draws as it does without compilation
+            self.forward = torch.compile(self.model, mode=compile_mode, dynamic=False)
+        else:
+            use_products(self.model)
 
     def _network(self, opened: Pack, start: Path | None) -> tuple[nn.Module, list[str]]:
         s = self.s
@@ -130,9 +147,9 @@ class Trainer:
             images, partner, share = augment.MIXES[s.mix](images, generator)
         torch.manual_seed(seed_for(seed, "dropout", at.epoch, at.step))
         with self.autocast():
-            logits = self.model(images)
+            logits = self.forward(images)
         loss = loss_of(logits, labels, s.label_smoothing, partner, share)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.model.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if s.clip_norm:
             clip(self.model, s.clip_norm)

@@ -60,6 +60,11 @@ def described(wildcards):
     return [f"{RESULTS}/data/{name}.json" for name in DATASETS] if "per-label" in str(kinds) else []
 
 
+def train_options(wildcards):
+    events = f"--tensorboard logs/tensorboard/{wildcards.run}" if PARAMS.compute.tensorboard else ""
+    return events + (f" --compile {PARAMS.compute.compile}" if PARAMS.compute.compile else "")
+
+
 def made(what, suffix):
     return [
         f"{RESULTS}/{paper}/{name}.{suffix}"

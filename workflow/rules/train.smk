@@ -1,5 +1,5 @@
 # One job per run. A run's name follows from its settings, so a changed setting is another run and another file.
-FILES = ["metrics.json", "run.json", "history.csv", "predictions.csv", "manifest.json"]
+FILES = ["metrics.json", "run.json", "history.csv", "predictions.csv", "filters.npy", "manifest.json"]
 
 
 rule runs:
@@ -38,14 +38,14 @@ rule pretrain:
     resources:
         torch_threads=THREADS,
         device=PARAMS.compute.device,
-        events=lambda w: f"--tensorboard logs/tensorboard/{w.run}" if PARAMS.compute.tensorboard else "",
+        options=train_options,
     params:
         run=record,
         out=f"{PRETRAINED}/{{run}}",
     shell:
         "ablate train --run {params.run:q} --pack {input.pack:q} --out {params.out:q}"
         " --weights {output.weights:q} --threads {resources.torch_threads} --device {resources.device}"
-        " {resources.events} 2>&1 | tee {log:q}"
+        " {resources.options} 2>&1 | tee {log:q}"
 
 
 rule train:
@@ -62,7 +62,7 @@ rule train:
     resources:
         torch_threads=THREADS,
         device=PARAMS.compute.device,
-        events=lambda w: f"--tensorboard logs/tensorboard/{w.run}" if PARAMS.compute.tensorboard else "",
+        options=train_options,
     params:
         run=record,
         out=f"{RUNS}/{{run}}",
@@ -70,4 +70,4 @@ rule train:
     shell:
         "ablate train --run {params.run:q} --pack {input.pack:q} --out {params.out:q} {params.start}"
         " --threads {resources.torch_threads} --device {resources.device}"
-        " {resources.events} 2>&1 | tee {log:q}"
+        " {resources.options} 2>&1 | tee {log:q}"

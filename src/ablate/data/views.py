@@ -74,10 +74,10 @@ class Pack:
                 held["val"] += (n_train + np.flatnonzero(self.labels[n_train:] == label)).tolist()
             train += mine[: settings.per_class].tolist()
         parts = {"train": train, **{name: rows for name, rows in held.items() if rows}}
-        return {
-            name: View(self.images, np.array(rows, np.int64), np.searchsorted(chosen, self.labels[rows]))
-            for name, rows in parts.items()
-        }
+        labels = {name: np.searchsorted(chosen, self.labels[rows]) for name, rows in parts.items()}
+        if settings.labels == "shuffled":
+            labels["train"] = np.random.default_rng(0).permutation(labels["train"])
+        return {name: View(self.images, np.array(rows, np.int64), labels[name]) for name, rows in parts.items()}
 
 
 def content_digest(meta: dict[str, Any]) -> str:
