@@ -2,14 +2,15 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from ablate.collect import collect
+from ablate.papers import Deviation, Paper, Reported, Stated
 from ablate.tables import StudyResults, study_results
 
 SETTINGS = {"dataset": "d", "model": "net1", "optimizer": "sgd", "lr": 0.1, "epochs": 2, "batch_size": 4}
-PAPER = "title: A paper\nauthors: Somebody\nreported: []\nsilent: []\n"
+HEAD = "title: A paper\nauthors: Somebody\nreference: Somewhere\n"
+PAPER = HEAD + "protocol: [{what: x, stated: y, where: z}]\nreported: []\nsilent: []\ndeviations: []\n"
 
 
 class Fabricated:
@@ -78,16 +79,17 @@ class Fabricated:
         return study_results(self.plan, self.collected, self.papers, study, self.runs)
 
 
-def reported(**fields: Any) -> Any:
-    """A number of a paper, as `ablate.papers.read` gives it."""
-    absent = dict.fromkeys(("study", "arm", "minus", "model", "note", "source"))
-    return SimpleNamespace(**absent | {"id": "number", "where": "Table 1", "quote": "as printed"} | fields)
+def reported(**fields: Any) -> Reported:
+    """A number that a paper prints."""
+    fields["value"] = float(fields["value"])
+    return Reported(**{"id": "number", "where": "Table 1", "quote": "as printed"} | fields)
 
 
-def paper(*entries: Any, deviations: list[Any] | None = None) -> Any:
-    """A paper's record, as `ablate.papers.read` gives it."""
-    return SimpleNamespace(reported=entries, deviations=deviations or [])
+def paper(*entries: Reported, deviations: tuple[Deviation, ...] = ()) -> Paper:
+    stated = Stated(what="x", stated="y", where="z")
+    return Paper(title="A paper", authors="Somebody", reference="Somewhere", protocol=(stated,), reported=entries,
+                 silent=(), deviations=deviations)  # fmt: skip
 
 
-def deviation(what: str, studies: tuple[str, ...] | None = None, scales: tuple[str, ...] | None = None) -> Any:
-    return SimpleNamespace(what=what, why="because", studies=studies, scales=scales)
+def deviation(what: str, studies: tuple[str, ...] = (), scales: tuple[str, ...] = ()) -> Deviation:
+    return Deviation(what=what, why="because", studies=studies, scales=scales)

@@ -116,12 +116,12 @@ def test_deviations_are_told_from_the_plan_the_data_and_the_paper_s_file(made: F
     record = paper(
         reported(id="one", study="s", arm="one", metric="val_top1", value=0.5),
         reported(id="two", study="s", arm="two", metric="val_top1", value=0.5),
-        deviations=[
+        deviations=(
             deviation("crop of 64"),
             deviation("another split", studies=("t",)),
             deviation("bf16", scales=("pilot",)),
             deviation("fp64", scales=("paper",)),
-        ],
+        ),
     )
     found = rows(made, record)
     assert found["one"]["deviations"] == (

@@ -2,10 +2,8 @@
 
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -15,7 +13,7 @@ from ablate.config import load
 from ablate.plan import RUNS, make_plan
 from ablate.tables import write_table
 from conftest import TINY
-from fabricated import PAPER, Fabricated, paper, reported
+from fabricated import PAPER, Fabricated
 
 Ablate = Callable[..., tuple[int, str, str]]
 
@@ -78,16 +76,14 @@ def test_explain_refuses(ablate: Ablate, table: Path, words: list[str], said: st
 
 
 @pytest.fixture
-def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def trained(tmp_path: Path) -> list[str]:
     """The tiny parameters' three runs as if they had been trained; their ids."""
     (tmp_path / "params.yaml").write_text(TINY.replace("seeds: [0]", "seeds: [0, 1]"))
     made = Fabricated(tmp_path)  # for papers/
     for name in ("resnet-vs-plain", "tinyimage10"):
         (made.papers / f"{name}.yaml").write_text(PAPER)
-    number = reported(study="shallow", arm="cifar-resnet7", metric="val_top1", value=0.5)
-    records = {"resnet-vs-plain": paper(number), "tinyimage10": paper()}
-    stub = SimpleNamespace(read=lambda path: records[path.stem])
-    monkeypatch.setitem(sys.modules, "ablate.papers", stub)
+    number = "{id: n, study: shallow, arm: cifar-resnet7, metric: val_top1, value: 0.5, where: here, quote: it}"
+    (made.papers / "resnet-vs-plain.yaml").write_text(PAPER.replace("reported: []", f"reported: [{number}]"))
     runs = make_plan(load(tmp_path / "params.yaml")).runs
     for n, (name, run) in enumerate(runs.items()):
         folder = tmp_path / RUNS / name

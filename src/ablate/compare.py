@@ -8,6 +8,7 @@ import pandas as pd
 
 from ablate.cells import PM, Sources, Table, ended, measured, remarks
 from ablate.files import read_json
+from ablate.papers import Paper, Reported, read
 from ablate.tables import collected_runs, title
 
 COUNTS = ("parameters", "keras_parameters", "layers")  # of a network, exact
@@ -19,8 +20,6 @@ NO_TEST = "of validation images, for want of a labelled test split"
 
 def write_comparison(plan_file: Path, papers: Path, output: Path) -> None:
     """Write results/<scale>/<paper>/comparison.csv, or results/<scale>/comparison.csv of all papers."""
-    from ablate.papers import read
-
     plan = read_json(plan_file)
     known = list(dict.fromkeys(key.split("/")[0] for key in plan["studies"]))
     every = output.parent == plan_file.parent
@@ -31,7 +30,7 @@ def write_comparison(plan_file: Path, papers: Path, output: Path) -> None:
     table.write(output, title("The papers' numbers and ours", plan["scale"]))
 
 
-def compare(plan: dict[str, Any], papers: Mapping[str, Any], folder: Path, *, every: bool = False) -> Table:
+def compare(plan: dict[str, Any], papers: Mapping[str, Paper], folder: Path, *, every: bool = False) -> Table:
     """A row per reported number of ``papers`` ({id: its record}), in the order of the files.
 
     ``plan`` is the plan's record, ``folder`` is results/<scale>, where `collect` wrote; with ``every`` rows name
@@ -52,20 +51,20 @@ def compare(plan: dict[str, Any], papers: Mapping[str, Any], folder: Path, *, ev
             else:
                 mine = [r for r in planned if r["study"] == entry.study and r["arm"] in (entry.arm, entry.minus)]
                 cells, sources = _of_runs(entry, mine, runs)
-                cells["deviations"] = deviation(mine, runs, paper, entry.study, plan["scale"])
-            if entry.source:
-                cells["note"] = "; ".join(filter(None, [f"printed by {entry.source}", cells["note"]]))
+                cells["deviations"] = deviation(mine, runs, paper, str(entry.study), plan["scale"])
+            origin = f"printed by {entry.source}" if entry.source else ""
+            cells["note"] = "; ".join(filter(None, [origin, cells["note"], entry.note]))
             table.add(f"{name}/{entry.id}" if every else entry.id, head | cells, sources)
     return table
 
 
-def _of(entry: Any) -> str:
+def _of(entry: Reported) -> str:
     if entry.metric in COUNTS:
         return str(entry.model)
     return f"{entry.study}: {entry.arm}" + (f" minus {entry.minus}" if entry.minus else "")
 
 
-def _unit(entry: Any) -> str:
+def _unit(entry: Reported) -> str:
     if entry.metric in COUNTS:
         return "number"
     if entry.metric in MINUTES:
@@ -73,11 +72,11 @@ def _unit(entry: Any) -> str:
     return "points" if entry.metric in POINTS or entry.minus else "%"
 
 
-def _of_network(entry: Any) -> dict[str, Any]:
+def _of_network(entry: Reported) -> dict[str, Any]:
     """Cells of a number that follows from the network alone."""
     from ablate.network_tables import depth, printed  # imports torch
 
-    network = printed(entry.model)
+    network = printed(str(entry.model))
     ours = {
         "parameters": network.params, "keras_parameters": network.keras_total, "layers": depth(network),
     }[entry.metric]  # fmt: skip
@@ -87,32 +86,32 @@ def _of_network(entry: Any) -> dict[str, Any]:
 
 
 def _of_runs(
-    entry: Any, planned: list[dict[str, Any]], runs: pd.DataFrame
+    entry: Reported, planned: list[dict[str, Any]], runs: pd.DataFrame
 ) -> tuple[dict[str, Any], dict[str, Sources]]:
     """Cells of a mean over seeds, of an arm or of the difference of two, paired by seed."""
     factor = 1 if entry.metric in MINUTES else 100
-    value = round(factor * float(entry.value), 2)
-    cells: dict[str, Any] = {"printed": value, "ours": None, "ours" + PM: None, "n": 0, "difference": None}
+    printed = round(factor * entry.value, 2)
+    cells: dict[str, Any] = {"printed": printed, "ours": None, "ours" + PM: None, "n": 0, "difference": None}
     arms = [arm for arm in (entry.arm, entry.minus) if arm]
     if absent := [arm for arm in arms if arm not in {p["arm"] for p in planned}]:
         return cells | {"note": f"not planned at this scale: {', '.join(absent)}"}, {}
-    by_seed: dict[str, dict[int, float]] = {}
-    sources: Sources = {}
+    found: list[dict[int, tuple[str, float]]] = []  # of each arm, by seed: run, value
     notes: list[str] = []
     for arm in arms:
         mine = runs[(runs["study"] == entry.study) & (runs["arm"] == arm)]
-        found = factor * value_of(ended(mine), entry.metric).dropna().astype(float)
-        sources |= {str(run): round(float(v), 6) for run, v in zip(mine["run"][found.index], found, strict=True)}
-        by_seed[arm] = dict(zip(mine["seed"][found.index], found, strict=True))
-        notes += _notes(entry, arm if entry.minus else "", mine, found)
-    seeds = [seed for seed in by_seed[entry.arm] if all(seed in by_seed[arm] for arm in arms)]
-    differ = {str(s): by_seed[entry.arm][s] - (by_seed[entry.minus][s] if entry.minus else 0) for s in seeds}
-    ours, _ = measured("ours", differ)
-    cells |= ours | {"n": len(seeds), "note": "; ".join(dict.fromkeys(filter(None, notes)))}
+        values = factor * value_of(ended(mine), entry.metric).dropna().astype(float)
+        rows = zip(mine["seed"][values.index], mine["run"][values.index], values, strict=True)
+        found.append({int(seed): (str(run), float(value)) for seed, run, value in rows})
+        notes += _notes(entry, arm if entry.minus else "", mine, values)
+    seeds = [seed for seed in found[0] if all(seed in of_arm for of_arm in found)]
+    signs = (1, -1)[: len(arms)]
+    differences = {str(s): sum(k * of_arm[s][1] for k, of_arm in zip(signs, found, strict=True)) for s in seeds}
+    cells |= measured("ours", differences)[0] | {"n": len(seeds), "note": "; ".join(dict.fromkeys(notes))}
     if cells["ours"] is not None:
-        cells["difference"] = round(cells["ours"] - value, 2)
+        cells["difference"] = round(cells["ours"] - printed, 2)
+    used: Sources = {run: round(value, 6) for of_arm in found for run, value in (of_arm[s] for s in seeds)}
     every = dict.fromkeys(str(p["run"]) for p in planned)
-    return cells, dict.fromkeys(("ours", "ours" + PM, "n", "difference"), sources) | {"note": every}
+    return cells, dict.fromkeys(("ours", "ours" + PM, "n", "difference"), used) | {"note": every}
 
 
 def value_of(runs: pd.DataFrame, metric: str) -> "pd.Series[Any]":
@@ -127,7 +126,7 @@ def value_of(runs: pd.DataFrame, metric: str) -> "pd.Series[Any]":
     return derived[metric] if metric in derived else runs[metric]
 
 
-def _notes(entry: Any, arm: str, runs: pd.DataFrame, found: "pd.Series[Any]") -> list[str]:
+def _notes(entry: Reported, arm: str, runs: pd.DataFrame, found: "pd.Series[Any]") -> list[str]:
     """What is to say of an arm's runs; ``arm`` names it where there are two."""
     statuses = set(runs["status"])
     if ended(runs).empty and len(statuses) == 1:
@@ -141,7 +140,7 @@ def _notes(entry: Any, arm: str, runs: pd.DataFrame, found: "pd.Series[Any]") ->
     return [f"{arm}: {text}" if arm and text != NO_TEST else text for text in said if text]
 
 
-def deviation(planned: list[dict[str, Any]], runs: pd.DataFrame, paper: Any, study: str, scale: str) -> str:
+def deviation(planned: list[dict[str, Any]], runs: pd.DataFrame, paper: Paper, study: str, scale: str) -> str:
     """One sentence on how the arms' protocol deviates from the paper's: from params.yaml, the data that the runs
     were trained on, and what the paper's file adds.
     """

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from ruamel.yaml import YAML
 
 from ablate.errors import UserError, choose
 from ablate.files import read_json
+from ablate.papers import read
 from ablate.plan import RUNS
 
 LABELS = {
@@ -65,7 +65,7 @@ def study_results(plan: Path, collected: Path, papers: Path, study: str, runs_fo
         planned,
         runs,
         history,
-        reported(papers / f"{paper}.yaml", study),
+        read(papers / f"{paper}.yaml").printed(study),
         runs_folder,
         collected.parent / "data",
     )
@@ -89,18 +89,6 @@ def collected_runs(plan: dict[str, Any], collected: Path) -> pd.DataFrame:
     merged = asked.merge(found.drop_duplicates(place)[[*place, *values]], on=place, how="left")
     merged["status"] = merged["status"].fillna("missing")
     return merged
-
-
-def reported(path: Path, study: str) -> dict[str, dict[str, float]]:
-    """{arm: {metric: value}} that the paper at ``path`` printed for ``study``; empty where it printed none."""
-    if not path.exists():
-        raise UserError(f"{path}: no such file; a paper needs one with its reference and reported numbers")
-    values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))["reported"]
-    found: dict[str, dict[str, float]] = {}
-    for entry in values:
-        if entry.get("study") == study:
-            found.setdefault(entry["arm"], {})[entry["metric"]] = entry["value"]
-    return found
 
 
 # Kind: where its function is. A kind in params.yaml may carry an argument after a colon, as in layers:cnn1.
