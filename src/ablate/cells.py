@@ -24,7 +24,7 @@ class Table:
     best: dict[str, str] = field(default_factory=dict)  # column: max or min, whose cell is marked
     caption: str = ""  # one sentence
     across: bool = False  # written with a column per row
-    columns: list[str] = field(default_factory=list)  # where there is no row
+    columns: list[str] = field(default_factory=list)  # in this order; none named: as the rows have them
 
     def add(self, label: str, row: Mapping[str, Any], sources: Mapping[str, Sources] | None = None) -> None:
         """A row, and the runs behind its cells."""
@@ -50,7 +50,7 @@ class Table:
         return _across(text) if self.across else text
 
     def _plain(self) -> pd.DataFrame:
-        return pd.DataFrame(self.rows, columns=None if self.rows else self.columns, dtype=object)
+        return pd.DataFrame(self.rows, columns=self.columns or None, dtype=object)
 
     def write(self, csv: Path, title: str) -> None:
         """Write ``csv``, and beside it .md and .tex with ``title``, and .runs.json: {row: {column: {run: value}}}."""
@@ -151,7 +151,7 @@ def escape(cell: str) -> str:
 
 def latex(frame: pd.DataFrame, title: str, name: str) -> str:
     """A float with a booktabs table (packages booktabs and float's own): no file of ours needs another."""
-    formats = ["p{4cm}" if frame[c].str.len().max() > WIDE else "l" for c in frame]
+    formats = ["p{4cm}" if max(map(len, frame[c]), default=0) > WIDE else "l" for c in frame]
     escaped = frame.map(escape).rename(columns=lambda c: escape(str(c)))
     return escaped.to_latex(
         index=False, escape=False, caption=escape(title), label=f"tab:{name}", column_format="".join(formats)

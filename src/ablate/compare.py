@@ -11,6 +11,7 @@ from ablate.files import read_json
 from ablate.papers import Paper, Reported, read
 from ablate.tables import collected_runs, title
 
+COLUMNS = ["number", "of", "metric", "unit", "printed", "ours", "ours" + PM, "n", "difference", "note", "deviations"]
 COUNTS = ("parameters", "keras_parameters", "layers")  # of a network, exact
 POINTS = ("gap",)
 MINUTES = ("wall_min",)
@@ -38,7 +39,7 @@ def compare(plan: dict[str, Any], papers: Mapping[str, Paper], folder: Path, *, 
     """
     table = Table(
         caption="Accuracies in percent, differences in points; ours with 95 % intervals over seeds.",
-        columns=["number", "of", "metric", "unit", "printed", "ours", "n", "difference", "deviations", "note"],
+        columns=["paper"] * every + COLUMNS,
     )
     for name, paper in papers.items():
         planned = [r for r in plan["runs"] if r["paper"] == name]
