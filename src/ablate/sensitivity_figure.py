@@ -36,7 +36,7 @@ def sensitivity(results: StudyResults) -> Any:
     spread = [(rank["mean"] - rank["low"]).clip(lower=0), (rank["high"] - rank["mean"]).clip(lower=0)]
     bars = [colours[axis] for axis in rank["axis"]]
     right.barh(range(len(rank)), rank["mean"], xerr=spread, capsize=2, color=bars, error_kw={"linewidth": 1})
-    right.set(title="importance, 95 % of shuffles", xlabel="loss of R² when shuffled")
+    right.set(title="importance", xlabel="loss of R² (95 % of shuffles)")
     right.set_yticks(range(len(rank)), list(rank["axis"]))
     for axis in (left, right):
         axis.invert_yaxis()
