@@ -24,6 +24,8 @@ localrules:
     plan,
     collect,
     table,
+    compare,
+    comparison,
     figure,
     report,
 

@@ -1,104 +1,172 @@
-"""Tables, figures and report from fabricated runs. Oracle: values computed by hand."""
+"""Tables, figures and report from fabricated runs. Oracle: values computed by hand, with the arithmetic beside them.
+
+Student's t for 95 % is 12.7062 with one degree of freedom and 4.3027 with two (any printed table).
+"""
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from ablate.collect import collect
+from ablate.cells import escape
 from ablate.data.describe import describe
 from ablate.errors import UserError
 from ablate.figures import write_figure
 from ablate.report import write_report
-from ablate.tables import study_results, write_table
+from ablate.tables import StudyResults, write_table
+from fabricated import Fabricated
 
-PAPER = """
-title: A paper
-authors: Somebody
-reported:
-  - {study: s, arm: one, metric: val_top1, value: 0.3, where: Table 1, quote: "30 %"}
-silent: []
-"""
 VAL = {("one", 0): 0.2, ("one", 1): 0.4, ("two", 0): 0.5, ("two", 1): None}  # None: diverged
 
 
 @pytest.fixture
-def plan(tmp_path: Path) -> Path:
-    """results/<scale>/plan.json and the runs that it names."""
-    runs = []
+def made(tmp_path: Path) -> Fabricated:
+    made = Fabricated(tmp_path)
+    made.study("s", ["init"], {"t": "accuracy"}, {"f": "curves"})
     for (arm, seed), val in VAL.items():
-        name = f"{arm}_s{seed}"
-        runs.append({"run": name, "paper": "p", "study": "s", "arm": arm, "seed": seed, "levels": {"init": arm},
-                     "settings": {"dataset": "d"}, "contaminated": arm == "two"})  # fmt: skip
-        folder = tmp_path / "runs" / name
-        folder.mkdir(parents=True)
-        metrics = {"status": "diverged", "epochs": 1} if val is None else {
-            "status": "done", "epochs": 2, "train_top1": val / 2, "val_top1": val, "n_val": 10, "best_val_top1": val,
+        metrics = {"status": "diverged", "epochs": 1, "val_top1": 0.9} if val is None else {
+            "train_top1": val / 2, "val_top1": val, "n_val": 10, "best_val_top1": val,
         }  # fmt: skip
-        (folder / "metrics.json").write_text(json.dumps(metrics))
-        (folder / "history.csv").write_text(f"epoch,train_top1,val_top1\n1,0.1,0.1\n2,0.2,{val or 0}\n")
-        (folder / "manifest.json").write_text(json.dumps({
-            "git": {"commit": None, "dirty": None}, "data": {"archive": {"digest": "embedded"}, "pack": "0" * 64},
-            "device": "cpu", "threads": 1, "images_per_s": 1.0, "wall_s": 1.0,
-        }))  # fmt: skip
-    (tmp_path / "runs" / "stray_s0").mkdir()  # on disk and not planned: must show nowhere
-    studies = {"p/s": {"title": "T", "axes": ["init"], "tables": {"t": "accuracy"}, "figures": {"f": "curves"}}}
-    path = tmp_path / "results/demo/plan.json"
-    path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({"scale": "demo", "studies": studies, "runs": runs}))
-    (tmp_path / "papers").mkdir()
-    (tmp_path / "papers/p.yaml").write_text(PAPER)
-    return path
+        made.run("s", {"init": arm}, seed, plan={"contaminated": arm == "two"}, **metrics)
+    (made.runs / "stray_s0").mkdir()  # on disk and not planned: must show nowhere
+    return made
 
 
-def test_table_figure_and_report(plan: Path, packs: dict[str, Path], tmp_path: Path) -> None:
-    folder = plan.parent / "p"
-    collect(plan, tmp_path / "runs", "p", folder)
-    results = study_results(plan, folder, tmp_path / "papers", "s")
-    write_table(results, "accuracy", folder / "t.csv")
-    table = pd.read_csv(folder / "t.csv").set_index("init")
+def written(results: StudyResults, kind: str, folder: Path) -> pd.DataFrame:
+    write_table(results, kind, folder / "t.csv")
+    return pd.read_csv(folder / "t.csv", dtype={"init": str})
+
+
+def test_table_figure_and_report(made: Fabricated, packs: dict[str, Path]) -> None:
+    folder = made.collected
+    results = made.results("s")
+    table = written(results, "accuracy", folder).set_index("init")
     assert table.loc["one", "val_top1 %"] == 30.0  # (20 + 40) / 2
-    assert table.loc["one", "val_top1 sd"] == 14.14  # sqrt(((20-30)^2 + (40-30)^2) / 1)
-    assert table.loc["one", "train_top1 %"] == 15.0
-    assert table.loc["one", "paper val_top1 %"] == 30.0 and pd.isna(table.loc["two", "paper val_top1 %"])
-    assert table.loc["two", "seeds"] == 1 and table.loc["two", "diverged"] == 1  # shown, and not averaged
-    assert table.loc["two", "val_top1 %"] == 50.0
+    # standard deviation sqrt((10^2 + 10^2) / 1) = 14.1421, half width 12.7062 * 14.1421 / sqrt(2) = 127.06
+    assert table.loc["one", "val_top1 % ±"] == 127.06
+    assert table.loc["one", "train_top1 %"] == 15.0 and table.loc["one", "n"] == 2
+    assert table.loc["two", "n"] == 1 and table.loc["two", "note"] == "1 of 2 diverged; contaminated"
+    assert table.loc["two", "val_top1 %"] == 50.0 and pd.isna(table.loc["two", "val_top1 % ±"])
     assert json.loads((folder / "metrics.json").read_text())["s"] == {"one": 0.3, "two": 0.5}
-    assert "no evidence" in (folder / "t.md").read_text()
+    markdown = (folder / "t.md").read_text()
+    assert "**Study s (demo: embedded data: no evidence about the paper)." in markdown
+    assert "30.00 ± 127.06" in markdown
+    runs = json.loads((folder / "t.runs.json").read_text())
+    assert runs["one"]["val_top1 %"] == {"s_one_s0": 20.0, "s_one_s1": 40.0}
+    assert runs["two"]["val_top1 %"] == {"s_two_s0": 50.0} and set(runs["two"]["note"]) == {"s_two_s0", "s_two_s1"}
 
-    for _ in range(2):
-        write_figure(results, "curves", folder / "f.svg")
-        drawn = (folder / "f.svg").read_bytes()
+    write_figure(results, "curves", folder / "f.svg")
+    drawn = (folder / "f.svg").read_bytes()
     write_figure(results, "curves", folder / "f.svg")
     assert drawn == (folder / "f.svg").read_bytes()  # equal data, equal bytes
-    describe(packs["cifar10"], "d", plan.parent / "data")
-    write_report(plan, tmp_path / "papers", plan.parent / "report.html")
-    page = (plan.parent / "report.html").read_text()
+    describe(packs["cifar10"], "d", made.plan.parent / "data")
+    (folder / "comparison.csv").write_text("number,ours,ours ±\nten,10.0,1.0\n")
+    write_report(made.plan, made.papers, made.plan.parent / "report.html")
+    page = (made.plan.parent / "report.html").read_text()
     assert "500 training and 200 validation images" in page and "duplicate pairs" in page
-    assert "A paper" in page and "30.0" in page and "stray" not in page and 'src="data:image/png' in page
+    assert "A paper" in page and "30.0 ± 127.06" in page and "10.0 ± 1.0" in page
+    assert "stray" not in page and 'src="data:image/png' in page and ": missing" not in page
+    (folder / "f.png").unlink()
+    write_report(made.plan, made.papers, made.plan.parent / "report.html")
+    assert "f: missing" in (made.plan.parent / "report.html").read_text()
 
 
-def test_a_missing_run_and_a_missing_paper_are_named(plan: Path, tmp_path: Path) -> None:
-    (tmp_path / "runs/two_s0/metrics.json").unlink()
-    with pytest.raises(UserError, match=r"two_s0/metrics\.json"):
-        collect(plan, tmp_path / "runs", "p", plan.parent / "p")
-    assert not (plan.parent / "p").exists()
+def test_latex_is_balanced_and_escaped(made: Fabricated) -> None:
+    made.record["studies"]["p/s"]["title"] = r"50 % & more_of {this} #1 \$ ~ ^ <a> ± ×"
+    made._write()
+    write_table(made.results("s"), "accuracy", made.collected / "t.csv")
+    text = (made.collected / "t.tex").read_text()
+    for name in re.findall(r"\\begin\{(\w+)\}", text):
+        assert text.count(rf"\begin{{{name}}}") == text.count(rf"\end{{{name}}}") == 1
+    assert all(rule in text for rule in (r"\toprule", r"\midrule", r"\bottomrule", r"\label{tab:t}"))
+    assert r"50 \% \& more\_of \{this\} \#1 \textbackslash{}\$ \textasciitilde{} \textasciicircum{} $<$a$>$" in text
+    bare = re.sub(r"\\[\\&%$#_{}]", "", text)  # what is escaped
+    assert bare.count("{") == bare.count("}") and bare.count("$") % 2 == 0
+    assert not re.search(r"[#%]", bare) and "_" not in bare and text.isascii()
+    body = text.split(r"\midrule")[1].split(r"\bottomrule")[0]
+    columns = len(re.search(r"\\begin\{tabular\}\{(.*)\}", text)[1].replace("p{4cm}", "p"))  # type: ignore[index]
+    assert {line.count("&") - line.count(r"\&") for line in body.strip().splitlines()} == {columns - 1}
+    assert escape("**a_b**") == r"\textbf{a\_b}"
 
 
-def test_layer_and_parameter_tables_hold_the_printed_counts(plan: Path, tmp_path: Path) -> None:
+def trial(made: Fabricated, lr: str, seed: int, test: float, seconds: float, **more: float) -> None:
+    settings = {"lr": float(lr), "momentum": 0.9, "gamma": 0.1, "schedule": "step", "step_epochs": 1}
+    metrics = {"train_top1": 0.5, "val_top1": 0.3, "best_val_top1": 0.3, "test_top1": test, "n_test": 4} | more
+    made.run("g", {"lr": lr}, seed, settings=settings, wall_s=seconds, **metrics)
+
+
+def test_trials_are_sorted_by_test_accuracy_and_the_best_is_marked(tmp_path: Path) -> None:
+    made = Fabricated(tmp_path)
+    made.study("g", ["lr"], {}, {})
+    trial(made, "0.001", 0, 0.4, 60)
+    trial(made, "0.001", 1, 0.5, 120, train_top1=0.9)
+    trial(made, "0.005", 0, 0.6, 240)
+    trial(made, "0.005", 1, 0.7, 240)
+    made.run("g", {"lr": "0.1"}, 0, status="diverged")
+    table = written(made.results("g"), "trials", made.collected)
+    assert list(table["learning_rate"]) == [0.005, 0.001, 0.1]
+    assert list(table["test_acc %"])[:2] == [65.0, 45.0]  # (60 + 70) / 2, (40 + 50) / 2
+    assert list(table["time(m)"])[:2] == [4.0, 1.5]  # (1 + 2) / 2
+    assert list(table["train_acc %"])[:2] == [50.0, 70.0]  # (50 + 90) / 2
+    assert table["note"].iloc[2] == "1 of 1 diverged" and pd.isna(table["test_acc %"].iloc[2])
+    paper = ["batch_size", "learning_rate", "momentum", "gamma", "optimizer", "time(m)", "train_acc %", "val_acc %"]
+    assert [c for c in table if "±" not in c][:9] == [*paper, "test_acc %"]
+    lines = (made.collected / "t.md").read_text().splitlines()[4:]
+    assert "**65.00 ± 63.53**" in lines[0] and "**1.50**" in lines[1] and "**70.00 ± 254.12**" in lines[1]
+    assert r"\textbf{65.00 $\pm$ 63.53}" in (made.collected / "t.tex").read_text()
+
+
+def test_nets_have_a_column_each_and_train_val_a_row(tmp_path: Path) -> None:
+    """Oracle: 15 and 12 layers, counted in resnet-vs-plain's table 1."""
+    made = Fabricated(tmp_path)
+    made.study("n", ["model"], {}, {})
+    for label, model, top1 in (("Net 1", "net1", 0.72), ("Net 2", "net2", 0.69)):
+        made.run("n", {"model": label}, 0, settings={"model": model}, train_top1=top1, val_top1=0.4)
+    results = made.results("n")
+    write_table(results, "nets", made.collected / "t.csv")
+    table = pd.read_csv(made.collected / "t.csv", index_col=0)
+    assert list(table.columns) == ["Net 1", "Net 2"]
+    assert list(table.loc["layers (conv and fully connected)"].astype(int)) == [15, 12]
+    assert list(table.loc["training accuracy %"].astype(float)) == [72.0, 69.0]
+    runs = json.loads((made.collected / "t.runs.json").read_text())
+    assert runs["training accuracy %"]["Net 2"] == {"n_Net2_s0": 69.0}
+    table = written(results, "train-val", made.collected).set_index("model")
+    assert table.loc["Net 1", "train accuracy %"] == 72.0 and table.loc["Net 1", "validation accuracy %"] == 40.0
+
+
+def test_accuracy_per_label_is_of_the_best_arm_and_its_test_images(tmp_path: Path) -> None:
+    made = Fabricated(tmp_path)
+    made.study("g", ["lr"], {}, {})
+    # Labels 0 and 1. Seed 0: label 0 right twice of two, label 1 once of two; seed 1: once of two, none of two.
+    first = "val,9,0,1,0.5\ntest,1,0,0,0.9\ntest,2,0,0,0.9\ntest,3,1,1,0.9\ntest,4,1,0,0.9\n"
+    second = "val,9,0,1,0.5\ntest,1,0,0,0.9\ntest,2,0,1,0.9\ntest,3,1,0,0.9\ntest,4,1,0,0.9\n"
+    classes = {"classes": [3, 5]}
+    made.run("g", {"lr": "a"}, 0, settings=classes, predictions=first, best_val_top1=0.5, val_top1=0.5)
+    made.run("g", {"lr": "a"}, 1, settings=classes, predictions=second, best_val_top1=0.6, val_top1=0.6)
+    made.run("g", {"lr": "b"}, 0, settings=classes, best_val_top1=0.5, val_top1=0.9)
+    made.run("g", {"lr": "b"}, 1, settings=classes, status="diverged", best_val_top1=0.99)
+    (made.plan.parent / "data").mkdir()
+    meta = {"classes": ["c"] * 5, "words": ["x", "x", "x", "goldfish, Carassius", "newt"]}
+    (made.plan.parent / "data/d.json").write_text(json.dumps(meta))
+    table = written(made.results("g"), "per-label:best", made.collected).set_index("label")
+    assert list(table.index) == ["goldfish", "newt"]
+    assert table.loc["goldfish", "test_acc %"] == 75.0  # (100 + 50) / 2
+    assert table.loc["newt", "test_acc %"] == 25.0  # (50 + 0) / 2
+    assert list(table["images"]) == [2, 2] and list(table["n"]) == [2, 2]
+    assert "Arm: a." in (made.collected / "t.md").read_text()
+
+
+def test_layer_and_parameter_tables_hold_the_printed_counts(made: Fabricated) -> None:
     """Oracle: five-cnns, figure 8 (first and last layers of model 4) and figure 9 (totals)."""
-    folder = plan.parent / "p"
-    collect(plan, tmp_path / "runs", "p", folder)
-    results = study_results(plan, folder, tmp_path / "papers", "s")
-    write_table(results, "layers:cnn4", folder / "t.csv")
-    table = pd.read_csv(folder / "t.csv")
+    results = made.results("s")
+    table = written(results, "layers:cnn4", made.collected)
     assert table["Output shape"][0] == "(None, 64, 64, 64)" and table["Param #"][0] == 1792
     assert table["Param #"].iloc[-2] == 102_600 and table["Param #"].iloc[-1] == 8_866_376
-    write_table(results, "parameters:cnn2+cnn5", folder / "t.csv")
-    table = pd.read_csv(folder / "t.csv").set_index("model")
+    table = written(results, "parameters:cnn2+cnn5", made.collected).set_index("model")
     assert table["Keras's total"].to_dict() == {"cnn2": 2_555_656, "cnn5": 25_864_328}
     assert "25,890,888" in table.loc["cnn5", "note"] and pd.isna(table.loc["cnn2", "note"])
     for kind, said in (("layers:cnn9", "did you mean"), ("layers", "layers"), ("accuracies", "did you mean")):
         with pytest.raises(UserError, match=said):
-            write_table(results, kind, folder / "t.csv")
+            write_table(results, kind, made.collected / "t.csv")

@@ -12,7 +12,9 @@ from ablate.config import load
 from ablate.errors import UserError
 from ablate.files import write_json
 from ablate.papers import check_files
-from ablate.plan import make_plan, plan_record, state
+from ablate.plan import make_plan, state
+from ablate.plan_record import plan_record, protocol
+from ablate.results_cli import results
 from ablate.steps import steps
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -27,10 +29,11 @@ def plan(
     output: Annotated[Path | None, typer.Option(help="write the plan there for the later steps")] = None,
 ) -> None:
     """List the planned runs and their states."""
-    params = load(PARAMS, json.loads(values) | ({"scale": scale} if scale else {}))
+    over = json.loads(values) | ({"scale": scale} if scale else {})
+    params = load(PARAMS, over)
     made = make_plan(params)
     check_files(PARAMS, PAPERS)
-    record = plan_record(params, made)
+    record = plan_record(params, made, protocol(PARAMS, over))
     if output:
         write_json(output, record)
         return
@@ -86,11 +89,13 @@ def outputs() -> None:
     """Name the tables and figures of the current scale."""
     params = load(PARAMS)
     for paper, studies in params.studies.items():
+        print(f"results/{params.scale}/{paper}/comparison.md")
         for study in studies.values():
             for name in study.tables:
                 print(f"results/{params.scale}/{paper}/{name}.md")
             for name in study.figures:
                 print(f"results/{params.scale}/{paper}/{name}.svg")
+    print(f"results/{params.scale}/comparison.md")
     print(f"results/{params.scale}/report.html")
 
 
@@ -138,7 +143,7 @@ def model(
         Console(width=None if sys.stdout.isatty() else 120).print(as_text(found))
 
 
-app.registered_commands += steps.registered_commands
+app.registered_commands += results.registered_commands + steps.registered_commands
 
 
 def main() -> None:

@@ -1,11 +1,15 @@
 """Gather a paper's planned runs into flat files. Iterates over the plan, never over files on disk."""
 
+import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ablate.files import read_json, write_json, write_text
+from ablate.config import Settings
+from ablate.errors import UserError
+from ablate.files import digest, read_json, write_json, write_text
 
 METRICS = [
     "status",
@@ -22,35 +26,88 @@ METRICS = [
     "test_loss",
     "n_test",
 ]
+ENDED = ("done", "plateau")  # what is averaged; any other status is said and left out
+CURVES = ["epoch", "train_top1", "train_loss", "val_top1", "val_loss"]  # of history.csv where no run has one
+PLACE = ["study", "arm", "seed", "run"]
 
 
-def collect(plan: Path, runs: Path, paper: str, out: Path) -> None:
+def collect(plan: Path, runs: Path, paper: str, out: Path, *, partial: bool = False) -> None:
     """Write ``out``/runs.csv (a row per planned run of ``paper``), history.csv (a row per epoch of each),
     metrics.json and provenance.json.
 
     ``plan`` is what `ablate plan --output` wrote; ``runs`` holds a folder per run.
-    Raises UserError for a missing run.
+    Raises UserError for a run that is missing, that is another than planned, or that stands there twice. With
+    ``partial`` its row says so in ``status`` (``missing``, ``other settings``, ``duplicated``) and has no values.
     """
     planned = [entry for entry in read_json(plan)["runs"] if entry["paper"] == paper]
+    faults = _faults(planned, runs)
+    if faults and not partial:
+        raise UserError("; ".join(fault for _, fault in faults.values()))
     rows, histories, provenance = [], [], {}
     for entry in planned:
         folder = runs / entry["run"]
-        metrics = read_json(folder / "metrics.json")
-        place = {key: entry[key] for key in ("study", "arm", "seed", "run")}
-        rows.append(place | {name: metrics.get(name) for name in METRICS} | {"contaminated": entry["contaminated"]})
-        histories.append(pd.read_csv(folder / "history.csv").assign(**place))
-        provenance[entry["run"]] = read_json(folder / "manifest.json")
+        row = {key: entry[key] for key in PLACE} | dict.fromkeys(METRICS)
+        if entry["run"] in faults:
+            row["status"] = faults[entry["run"]][0]
+            manifest: dict[str, Any] = {}
+        else:
+            metrics, manifest = read_json(folder / "metrics.json"), read_json(folder / "manifest.json")
+            row |= {name: metrics.get(name) for name in METRICS}
+            histories.append(pd.read_csv(folder / "history.csv").assign(**{key: entry[key] for key in PLACE}))
+            provenance[entry["run"]] = manifest
+        row["wall_s"] = manifest.get("wall_s")
+        row["data"] = manifest.get("data", {}).get("archive", {}).get("digest")  # the label of the archive's digest
+        rows.append(row | {"contaminated": entry["contaminated"]})
     table = pd.DataFrame(rows).convert_dtypes()
+    history = pd.concat(histories) if histories else pd.DataFrame(columns=[*CURVES, *PLACE])
     write_text(out / "runs.csv", table.to_csv(index=False, lineterminator="\n"))
-    write_text(out / "history.csv", pd.concat(histories).to_csv(index=False, lineterminator="\n"))
+    write_text(out / "history.csv", history.to_csv(index=False, lineterminator="\n"))
     write_json(out / "metrics.json", _summary(table))
     write_json(out / "provenance.json", provenance)
+
+
+def _faults(planned: list[dict[str, Any]], runs: Path) -> dict[str, tuple[str, str]]:
+    """{run: (status, message)} of the runs that have no result of their own."""
+    faults: dict[str, tuple[str, str]] = {}
+    seen: dict[tuple[str, ...], str] = {}
+    times = Counter((entry["study"], entry["run"]) for entry in planned)
+    for entry in planned:
+        run, folder = entry["run"], runs / entry["run"]
+        if times[entry["study"], run] > 1:
+            faults[run] = "duplicated", f"{run}: planned twice in the study {entry['study']}; plan again"
+        elif not (folder / "metrics.json").exists():
+            faults[run] = "missing", f"{folder}/metrics.json: no such file; train the run, or say --partial"
+        elif difference := _difference(entry, folder / "run.json"):
+            faults[run] = "other settings", f"{folder}/run.json: {difference}; delete the folder and train the run"
+        elif read_json(folder / "metrics.json")["status"] in ENDED:
+            # Two seeds of an arm never give the same curve to the last digit: one is a copy of the other.
+            content = tuple(digest(folder / name) for name in ("metrics.json", "history.csv"))
+            first = seen.setdefault((f"{entry['study']}/{entry['arm']}", *content), run)
+            if first != run:
+                for name in (first, run):
+                    faults[name] = "duplicated", f"{folder}: the same result as {first}; delete both and train them"
+    return faults
+
+
+def _difference(entry: dict[str, Any], file: Path) -> str | None:
+    """What the run in ``file`` has that is not as planned."""
+    found = read_json(file)
+    for key in ("run", "seed"):
+        if found.get(key) != entry[key]:
+            return f"{key} {found.get(key)!r}, planned {entry[key]!r}"
+    try:  # both with their defaults filled in
+        ours, theirs = (
+            Settings.model_validate_json(json.dumps(s)).model_dump() for s in (found["settings"], entry["settings"])
+        )
+    except (KeyError, ValueError) as error:
+        return f"no settings of a run ({error})"
+    return next((f"{key} {ours[key]!r}, planned {theirs[key]!r}" for key in ours if ours[key] != theirs[key]), None)
 
 
 def _summary(table: pd.DataFrame) -> dict[str, Any]:
     """{study: {arm: mean val_top1}} for `dvc metrics`, which compares numbers by their path."""
     tree: dict[str, Any] = {}
     for (study, arm), group in table.groupby(["study", "arm"], sort=False):
-        mean = group["val_top1"].mean()
+        mean = group.loc[group["status"].isin(ENDED), "val_top1"].mean()
         tree.setdefault(str(study), {})[str(arm)] = None if pd.isna(mean) else round(float(mean), 6)
     return tree

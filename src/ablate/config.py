@@ -165,6 +165,7 @@ class Params(Record):
     """``params.yaml`` with its scale merged in."""
 
     scale: str
+    scales: tuple[str, ...] = ()  # the names of all of them; `load` fills it
     mirror: str | None  # a folder or https:// URL that holds the archives under their names
     recipe: Count  # raised when the training code changes what a run computes
     compute: Compute
@@ -210,7 +211,7 @@ def load(path: Path, values: Mapping[str, Any] | None = None) -> Params:
         paper: {name: study for name, study in (studies or {}).items() if study is not None}
         for paper, studies in (raw.get("studies") or {}).items()
     }
-    return check_record(Params, raw, str(path))
+    return check_record(Params, raw | {"scales": tuple(scales)}, str(path))
 
 
 def _at_scale(study: dict[str, Any]) -> dict[str, Any]:

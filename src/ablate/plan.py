@@ -10,7 +10,7 @@ from typing import Any
 from ablate.config import Params, Record, Settings, Study, settings
 from ablate.errors import UserError, choose
 from ablate.files import read_json
-from ablate.models import contaminated, imagenet_name
+from ablate.models import imagenet_name
 
 RUNS = Path("results/runs")  # trained runs, of all scales
 PRETRAINED = Path("results/pretrained")  # runs whose weights others start from
@@ -181,41 +181,6 @@ def _source(arm: Settings, params: Params) -> Run | None:
 def _architecture(arm: Settings) -> dict[str, Any]:
     """What must be the same for weights to fit, and for them to mean the same."""
     return {key: getattr(arm, key) for key in ("model", "stem", "activation") if getattr(arm, key) is not None}
-
-
-def plan_record(params: Params, plan: Plan) -> dict[str, Any]:
-    """The plan as later steps read it: scale, studies, and each planned run with its settings."""
-    return {
-        "scale": plan.scale,
-        "studies": {
-            f"{paper}/{name}": {
-                "title": study.title,
-                "axes": list(study.axes),
-                "tables": dict(study.tables),
-                "figures": dict(study.figures),
-            }
-            for paper, studies in params.studies.items()
-            for name, study in studies.items()
-        },
-        "runs": [
-            {
-                "run": p.run.id,
-                "paper": p.paper,
-                "study": p.study,
-                "arm": p.arm,
-                "seed": p.run.seed,
-                "levels": p.levels,
-                "settings": p.run.settings.model_dump(mode="json", exclude_defaults=True),
-                "contaminated": contaminated(p.run.settings.weights, params.datasets[p.run.settings.dataset].layout),
-            }
-            for p in plan.planned
-        ],
-    }
-
-
-def plan_digest(params: Params, plan: Plan) -> str:
-    """Changes with anything that a table or figure is made from, and with nothing else."""
-    return hashlib.sha256(json.dumps(plan_record(params, plan)).encode()).hexdigest()[:16]
 
 
 def state(run_id: str) -> str:

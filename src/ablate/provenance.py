@@ -40,9 +40,16 @@ CODE = {
         *NETWORKS,
     ],
     "collect": ["collect.py"],
-    "tables": ["tables.py", "layers.py", "models/*.py"],
-    "figures": ["figures.py", "tables.py"],
-    "report": ["report.py", "report.html.j2", "tables.py"],
+    "tables": [
+        *["tables.py", "papers.py", "table_kinds.py", "label_table.py", "network_tables.py", "effects.py"],
+        *["cells.py", "collect.py", "data/views.py", "layers.py", "models/*.py"],
+    ],
+    "compare": [
+        *["compare.py", "papers.py", "tables.py", "network_tables.py", "cells.py", "collect.py"],
+        *["layers.py", "models/*.py"],
+    ],
+    "figures": ["figures.py", "tables.py", "papers.py"],
+    "report": ["report.py", "report.html.j2", "tables.py", "papers.py", "cells.py", "collect.py"],
 }
 
 

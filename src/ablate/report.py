@@ -7,12 +7,16 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from ruamel.yaml import YAML
 
+from ablate.cells import shown
 from ablate.files import read_json, write_text
 from ablate.tables import LABELS
 
 
 def write_report(plan: Path, papers: Path, page: Path) -> None:
-    """Write ``page``. The figures are embedded, so that the file can be sent as it is."""
+    """Write ``page``. The figures are embedded, so that the file can be sent as it is.
+
+    A table, figure or data set that is not there is named as missing: `ablate render --partial` makes what it can.
+    """
     whole, collected = read_json(plan), page.parent
     folders: dict[str, dict[str, object]] = {}
     for key, study in whole["studies"].items():
@@ -21,14 +25,13 @@ def write_report(plan: Path, papers: Path, page: Path) -> None:
         if paper not in folders:
             folders[paper] = YAML(typ="safe", pure=True).load((papers / f"{paper}.yaml").read_text(encoding="utf-8"))
             folders[paper]["studies"] = []
-        tables = [pd.read_csv(folder / f"{name}.csv") for name in study["tables"]]
-        figures = [_embedded(folder / f"{name}.png") for name in study["figures"]]
+            folders[paper]["comparison"] = _table(folder / "comparison.csv")
         folders[paper]["studies"].append(  # type: ignore[attr-defined]
             {
                 "name": key.split("/")[1],
                 "title": study["title"],
-                "tables": [t.to_html(index=False, na_rep="", border=0) for t in tables],
-                "figures": figures,
+                "tables": [(name, _table(folder / f"{name}.csv")) for name in study["tables"]],
+                "figures": [(name, _embedded(folder / f"{name}.png")) for name in study["figures"]],
             }
         )
     names = sorted({run["settings"]["dataset"] for run in whole["runs"]})
@@ -39,6 +42,7 @@ def write_report(plan: Path, papers: Path, page: Path) -> None:
             for what in ("samples", "duplicates")
         }
         for name in names
+        if (collected / "data" / f"{name}.json").exists()
     }
     manifests: dict[str, object] = {}
     for paper in folders:
@@ -55,5 +59,11 @@ def write_report(plan: Path, papers: Path, page: Path) -> None:
     write_text(page, text)
 
 
-def _embedded(image: Path) -> str:
-    return base64.b64encode(image.read_bytes()).decode()
+def _embedded(image: Path) -> str | None:
+    return base64.b64encode(image.read_bytes()).decode() if image.exists() else None
+
+
+def _table(csv: Path) -> str | None:
+    if not csv.exists():
+        return None
+    return shown(pd.read_csv(csv, dtype=object)).to_html(index=False, border=0)

@@ -10,7 +10,7 @@ import typer
 from ablate.config import Dataset
 from ablate.errors import UserError
 from ablate.files import read_json
-from ablate.plan import Run
+from ablate.plan import RUNS, Run
 
 steps = typer.Typer()
 
@@ -181,20 +181,26 @@ def collect(
     plan_file: PlanFile,
     runs: Annotated[Path, typer.Option(help="folder of the trained runs")],
     output: Annotated[Path, typer.Option(help="results/<scale>/<paper>")],
+    partial: Annotated[bool, typer.Option("--partial", help="with rows for runs that are missing")] = False,
 ) -> None:
     """Gather a paper's planned runs into flat files."""
     from ablate.collect import collect as run
 
-    run(plan_file, runs, output.name, output)
+    run(plan_file, runs, output.name, output, partial=partial)
 
 
 @steps.command()
-def table(plan_file: PlanFile, papers: Papers, output: Output) -> None:
-    """Write one table as CSV and Markdown, from what was collected into its folder."""
+def table(
+    plan_file: PlanFile,
+    papers: Papers,
+    output: Output,
+    runs: Annotated[Path, typer.Option(help="folder of the trained runs")] = RUNS,
+) -> None:
+    """Write one table as CSV, Markdown and LaTeX, and the runs behind its cells, from what was collected."""
     from ablate.tables import study_results, write_table
 
     study, kind = _owner(plan_file, "tables", output)
-    write_table(study_results(plan_file, output.parent, papers, study), kind, output)
+    write_table(study_results(plan_file, output.parent, papers, study, runs), kind, output)
 
 
 @steps.command()

@@ -1,15 +1,16 @@
-"""Tables of a study, one function each: (Study) -> DataFrame. A new table is a function and its line."""
+"""Results of a study, and its tables: one function each, (StudyResults) -> Table. A new one is a line in TABLES."""
 
-from collections.abc import Callable
+import importlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from ruamel.yaml import YAML
 
 from ablate.errors import UserError, choose
-from ablate.files import read_json, write_text
+from ablate.files import read_json
+from ablate.papers import read
+from ablate.plan import RUNS
 
 LABELS = {
     "demo": "embedded data: no evidence about the paper",
@@ -31,6 +32,8 @@ class StudyResults:
     runs: pd.DataFrame  # a row per planned run: collect's runs.csv
     history: pd.DataFrame  # a row per epoch of each planned run
     reported: dict[str, dict[str, float]]  # arm: {metric: what the paper printed}
+    runs_folder: Path = RUNS
+    data_folder: Path = Path()  # what `ablate describe` wrote
 
     @property
     def arms(self) -> list[str]:
@@ -42,18 +45,16 @@ class StudyResults:
         return any(p["contaminated"] for p in self.planned if p["arm"] == arm)
 
 
-def study_results(plan: Path, collected: Path, papers: Path, study: str) -> StudyResults:
+def study_results(plan: Path, collected: Path, papers: Path, study: str, runs_folder: Path = RUNS) -> StudyResults:
     """Read one study's part of what `collect` wrote into ``collected`` (results/<scale>/<paper>), and what the
-    paper printed for the same arms.
+    paper printed for the same arms. ``runs_folder`` holds the runs themselves.
     """
     whole, paper = read_json(plan), collected.name
     chosen = whole["studies"].get(f"{paper}/{study}")
     if chosen is None:
         raise choose("--study", f"{paper}/{study}", whole["studies"], "study")
-    runs, history = (
-        table[table["study"] == study]
-        for table in (pd.read_csv(collected / "runs.csv"), pd.read_csv(collected / "history.csv"))
-    )
+    runs, history = collected_runs(whole, collected), pd.read_csv(collected / "history.csv")
+    runs, history = (table[table["study"] == study] for table in (runs, history))
     planned = [r for r in whole["runs"] if (r["paper"], r["study"]) == (paper, study)]
     return StudyResults(
         paper,
@@ -64,97 +65,61 @@ def study_results(plan: Path, collected: Path, papers: Path, study: str) -> Stud
         planned,
         runs,
         history,
-        reported(papers / f"{paper}.yaml", study),
+        read(papers / f"{paper}.yaml").printed(study),
+        runs_folder,
+        collected.parent / "data",
     )
 
 
-def reported(path: Path, study: str) -> dict[str, dict[str, float]]:
-    """{arm: {metric: value}} that the paper at ``path`` printed for ``study``; empty where it printed none."""
-    if not path.exists():
-        raise UserError(f"{path}: no such file; a paper needs one with its reference and reported numbers")
-    values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))["reported"]
-    found: dict[str, dict[str, float]] = {}
-    for entry in values:
-        if entry["study"] == study:
-            found.setdefault(entry["arm"], {})[entry["metric"]] = entry["value"]
-    return found
+def collected_runs(plan: dict[str, Any], collected: Path) -> pd.DataFrame:
+    """runs.csv of one paper: a row per planned run, in the plan's order, and no other.
 
-
-def accuracy(results: StudyResults) -> pd.DataFrame:
-    """A row per arm: mean and standard deviation over seeds, in percent, beside what the paper printed."""
-    rows = []
-    for arm in results.arms:
-        mine = results.runs[results.runs["arm"] == arm]
-        done = mine[mine["status"].isin(["done", "plateau"])]
-        levels = next(p["levels"] for p in results.planned if p["arm"] == arm)
-        row: dict[str, Any] = dict(levels) if levels else {"arm": arm}
-        row["seeds"] = len(done)
-        row |= {str(k): n for k, n in mine["status"].value_counts().items() if k != "done"}
-        for metric in ("train_top1", "val_top1", "best_val_top1", "test_top1"):
-            if done[metric].notna().any():
-                row[f"{metric} %"] = round(100 * done[metric].mean(), 2)
-                row[f"{metric} sd"] = round(100 * done[metric].std(ddof=1), 2) if len(done) > 1 else None
-        for metric, value in results.reported.get(arm, {}).items():
-            row[f"paper {metric} %"] = round(100 * value, 2)
-        for split in ("val", "test"):
-            if done[f"n_{split}"].notna().any():
-                row[f"{split} images"] = int(done[f"n_{split}"].iloc[0])
-        if results.contaminated(arm):
-            row["note"] = "contaminated"
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def layers(results: StudyResults, model: str) -> pd.DataFrame:
-    """A network layer by layer, as a paper prints it: of ``model`` with 200 classes and images of 64 pixels."""
-    from ablate.layers import summary  # here and not above: it imports torch
-
-    found = summary(model, PRINTED_CLASSES, PRINTED_SIDE)
-    rows = [
-        {
-            "Layer (type)": f"{layer.name} ({layer.type})",
-            "Output shape": str(layer.keras_shape or layer.output_shape),
-            "Param #": layer.keras_params,
-            "Multiply-adds": layer.multiply_adds,
-        }
-        for layer in found.layers
-    ]
-    total = {"Layer (type)": "Total", "Output shape": "", "Param #": found.keras_total}
-    return pd.DataFrame([*rows, total | {"Multiply-adds": found.multiply_adds}])
-
-
-def parameters(results: StudyResults, models: str) -> pd.DataFrame:
-    """Parameters of ``models``, joined by +, counted as Keras does and as torch does, and why the two may differ."""
-    from ablate.layers import summary
-
-    found = [summary(model, PRINTED_CLASSES, PRINTED_SIDE) for model in models.split("+")]
-    return pd.DataFrame(
-        {"model": s.model, "Keras's total": s.keras_total, "parameters": s.params, "note": s.note or ""}
-        for s in found
+    A run that the file does not have is ``missing``; one that it has twice is ``duplicated``, because it cannot be
+    known which row is right; neither has values.
+    """
+    found = pd.read_csv(collected / "runs.csv")
+    place = ["study", "run"]
+    twice = found.duplicated(place, keep=False)
+    values = [c for c in found if c not in ("study", "arm", "seed", "run", "contaminated")]
+    found.loc[twice, [c for c in values if c != "status"]] = None
+    found.loc[twice, "status"] = "duplicated"
+    asked = pd.DataFrame(
+        [{k: r[k] for k in ("study", "arm", "seed", "run")} for r in plan["runs"] if r["paper"] == collected.name]
     )
+    merged = asked.merge(found.drop_duplicates(place)[[*place, *values]], on=place, how="left")
+    merged["status"] = merged["status"].fillna("missing")
+    return merged
 
 
-PRINTED_CLASSES, PRINTED_SIDE = 200, 64  # of the summaries in five-cnns: Tiny ImageNet's
-
-# A name in params.yaml may carry an argument after a colon, as in layers:cnn1.
-TABLES: dict[str, Callable[..., pd.DataFrame]] = {
-    "accuracy": accuracy,
-    "layers": layers,
-    "parameters": parameters,
+# Kind: where its function is. A kind in params.yaml may carry an argument after a colon, as in layers:cnn1.
+TABLES = {
+    "accuracy": "table_kinds:accuracy",
+    "train-val": "table_kinds:train_val",
+    "trials": "table_kinds:trials",
+    "nets": "table_kinds:nets",
+    "per-label": "label_table:per_label",
+    "layers": "network_tables:layers",
+    "parameters": "network_tables:parameters",
+    "effects": "effects:effects",
+    "sensitivity": "effects:sensitivity",
 }
 
 
 def write_table(results: StudyResults, kind: str, csv: Path) -> None:
-    """Write the table as CSV and, beside it, as Markdown with its title and scale."""
+    """Write the table as CSV, Markdown and LaTeX, and beside them the runs behind each cell."""
     name, _, argument = kind.partition(":")
     where = f"params.yaml: studies.{results.paper}.{results.study}.tables"
     if name not in TABLES:
         raise choose(where, name, TABLES, "table")
+    module, _, function = TABLES[name].partition(":")
+    make = getattr(importlib.import_module(f"ablate.{module}"), function)  # here: some import torch or scikit-learn
     try:
-        table = TABLES[name](results, argument) if argument else TABLES[name](results)
+        table = make(results, argument) if argument else make(results)
     except (TypeError, ValueError) as error:
         raise UserError(f"{where}: {kind}: {error}") from error
-    write_text(csv, table.to_csv(index=False, lineterminator="\n"))
-    note = LABELS.get(results.scale, "")
-    body = table.astype(object).where(table.notna(), "").to_markdown(index=False)
-    write_text(csv.with_suffix(".md"), f"**{results.title}** ({results.scale}: {note})\n\n{body}\n")
+    table.write(csv, title(results.title, results.scale))
+
+
+def title(text: str, scale: str) -> str:
+    """With the scale and what it stands for."""
+    return f"{text} ({scale}: {LABELS.get(scale, 'a scale of your own')})."

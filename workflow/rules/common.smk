@@ -6,7 +6,8 @@ from snakemake.exceptions import WorkflowError
 from ablate.config import load
 from ablate.errors import UserError
 from ablate.papers import check_files
-from ablate.plan import IMAGENET, PRETRAINED, RUNS, make_plan, plan_digest
+from ablate.plan import IMAGENET, PRETRAINED, RUNS, make_plan
+from ablate.plan_record import plan_digest, protocol
 from ablate.provenance import code_of
 from ablate.resources import available_cores, share
 
@@ -14,6 +15,7 @@ try:
     PARAMS = load(Path("params.yaml"), config)
     PLAN = make_plan(PARAMS)
     check_files(Path("params.yaml"), Path("papers"))
+    PROTOCOL = protocol(Path("params.yaml"), config)
 except UserError as error:
     raise WorkflowError(str(error))
 
@@ -52,6 +54,12 @@ def start_of(wildcards):
 
 def train_code(wildcards):
     return code_of("train", ALL_RUNS[wildcards.run].settings.model)
+
+
+def described(wildcards):
+    """What a table per label needs: the names of the classes."""
+    kinds = [s.tables.get(wildcards.table, "") for s in PARAMS.studies[wildcards.paper].values()]
+    return [f"{RESULTS}/data/{name}.json" for name in DATASETS] if "per-label" in str(kinds) else []
 
 
 def train_options(wildcards):

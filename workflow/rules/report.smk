@@ -1,5 +1,7 @@
 # collect -> tables and figures -> report; all of it iterates over the plan
 COLLECTED = ["runs.csv", "history.csv", "metrics.json", "provenance.json"]
+BESIDE = [".md", ".tex", ".runs.json"]  # each table's .csv
+COMPARISONS = [f"{RESULTS}/{paper}/comparison.csv" for paper in PARAMS.studies]
 
 
 rule plan:
@@ -13,7 +15,7 @@ rule plan:
         values=json.dumps(dict(config)),
     params:
         # Reruns when what is planned changes, and not when a comment in params.yaml does.
-        content=plan_digest(PARAMS, PLAN),
+        content=plan_digest(PARAMS, PLAN, PROTOCOL),
     shell:
         "ablate plan --values {resources.values:q} --output {output:q} 2>&1 | tee {log:q}"
 
@@ -39,16 +41,50 @@ rule table:
         plan=rules.plan.output,
         collected=rules.collect.output,
         paper="papers/{paper}.yaml",
+        data=described,
         code=code_of("tables"),
     output:
         csv=f"{RESULTS}/{{paper}}/{{table}}.csv",
-        md=f"{RESULTS}/{{paper}}/{{table}}.md",
+        others=multiext(f"{RESULTS}/{{paper}}/{{table}}", *BESIDE),
     log:
         "logs/table/{paper}-{table}.log",
     wildcard_constraints:
         table="|".join(Path(path).stem for path in made("tables", "csv")),
+    params:
+        runs=str(RUNS),
     shell:
-        "ablate table --plan {input.plan:q} --papers papers --output {output.csv:q} 2>&1 | tee {log:q}"
+        "ablate table --plan {input.plan:q} --papers papers --runs {params.runs} --output {output.csv:q}"
+        " 2>&1 | tee {log:q}"
+
+
+rule compare:
+    input:
+        plan=rules.plan.output,
+        collected=rules.collect.output,
+        paper="papers/{paper}.yaml",
+        code=code_of("compare"),
+    output:
+        csv=f"{RESULTS}/{{paper}}/comparison.csv",
+        others=multiext(f"{RESULTS}/{{paper}}/comparison", *BESIDE),
+    log:
+        "logs/compare/{paper}.log",
+    shell:
+        "ablate compare --plan {input.plan:q} --papers papers --output {output.csv:q} 2>&1 | tee {log:q}"
+
+
+rule comparison:
+    input:
+        [f"{RESULTS}/{paper}/runs.csv" for paper in PARAMS.studies],
+        [f"papers/{paper}.yaml" for paper in PARAMS.studies],
+        plan=rules.plan.output,
+        code=code_of("compare"),
+    output:
+        csv=f"{RESULTS}/comparison.csv",
+        others=multiext(f"{RESULTS}/comparison", *BESIDE),
+    log:
+        "logs/comparison.log",
+    shell:
+        "ablate compare --plan {input.plan:q} --papers papers --output {output.csv:q} 2>&1 | tee {log:q}"
 
 
 rule figure:
@@ -75,6 +111,8 @@ rule figure:
 rule report:
     input:
         made("tables", "csv"),
+        COMPARISONS,
+        rules.comparison.output,
         made("figures", "png"),
         [f"{RESULTS}/{paper}/provenance.json" for paper in PARAMS.studies],
         [f"{RESULTS}/data/{name}-duplicates.csv" for name in DATASETS],
@@ -95,4 +133,4 @@ for _paper in PARAMS.studies:
         name:
             _paper
         input:
-            [f for f in made("tables", "csv") + made("figures", "svg") if f"/{_paper}/" in f],
+            [f for f in made("tables", "csv") + COMPARISONS + made("figures", "svg") if f"/{_paper}/" in f],

@@ -1,0 +1,158 @@
+"""What tables are made of: rows whose cells name their runs, means with intervals, and the three forms of a file."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ablate.collect import ENDED
+from ablate.files import write_json, write_text
+
+PM = " ±"  # ends the name of a column that holds the half width of the interval of the column of that name
+Sources = dict[str, float | None]  # run: the value that it gave
+
+
+@dataclass
+class Table:
+    """Rows in order. Numbers stay numbers until they are written."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    runs: dict[str, dict[str, Sources]] = field(default_factory=dict)  # row's label: column: its runs
+    best: dict[str, str] = field(default_factory=dict)  # column: max or min, whose cell is marked
+    caption: str = ""  # one sentence
+    across: bool = False  # written with a column per row
+    columns: list[str] = field(default_factory=list)  # in this order; none named: as the rows have them
+
+    def add(self, label: str, row: Mapping[str, Any], sources: Mapping[str, Sources] | None = None) -> None:
+        """A row, and the runs behind its cells."""
+        self.rows.append(dict(row))
+        self.runs[label] = {column: dict(runs) for column, runs in (sources or {}).items()}
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """As in the CSV file."""
+        frame = self._plain()
+        return _across(frame) if self.across else frame
+
+    @property
+    def shown(self) -> pd.DataFrame:
+        """As a reader sees it: text, intervals beside their means, the best of a column in **."""
+        frame = self._plain()
+        text = shown(frame)
+        for column, which in self.best.items():
+            numbers = pd.to_numeric(frame[column])
+            if numbers.notna().any():
+                for row in numbers.index[numbers == getattr(numbers, which)()]:
+                    text.loc[row, column] = f"**{text.loc[row, column]}**"
+        return _across(text) if self.across else text
+
+    def _plain(self) -> pd.DataFrame:
+        return pd.DataFrame(self.rows, columns=self.columns or None, dtype=object)
+
+    def write(self, csv: Path, title: str) -> None:
+        """Write ``csv``, and beside it .md and .tex with ``title``, and .runs.json: {row: {column: {run: value}}}."""
+        write_text(csv, self.frame.to_csv(index=False, lineterminator="\n"))
+        title = f"{title} {self.caption}".strip()
+        write_text(csv.with_suffix(".md"), f"**{title}**\n\n{markdown(self.shown)}\n")
+        write_text(csv.with_suffix(".tex"), latex(self.shown, title, csv.stem))
+        runs = self.runs
+        if self.across:
+            columns = dict.fromkeys(column for cells in runs.values() for column in cells)
+            runs = {c: {row: cells[c] for row, cells in runs.items() if c in cells} for c in columns}
+        write_json(csv.with_suffix(".runs.json"), runs)
+
+
+def _across(frame: pd.DataFrame) -> pd.DataFrame:
+    turned = frame.set_index(frame.columns[0]).T
+    return turned.rename_axis(columns=None).reset_index(names="")
+
+
+def ended(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs that are averaged."""
+    return runs[runs["status"].isin(ENDED)]
+
+
+def remarks(runs: pd.DataFrame, contaminated: bool = False) -> str:
+    """What must be said of the runs that are not averaged: 1 of 3 missing; 1 of 3 diverged."""
+    counts = runs.loc[~runs["status"].isin(ENDED), "status"].value_counts()
+    said = [f"{count} of {len(runs)} {status}" for status, count in counts.items()]
+    return "; ".join([*said, *(["contaminated"] if contaminated else [])])
+
+
+def mean(values: Iterable[float]) -> float | None:
+    """None of nothing."""
+    values = list(values)
+    return sum(values) / len(values) if values else None
+
+
+def half_width(values: Iterable[float]) -> float | None:
+    """Of the 95 % interval of the mean: Student's t with n - 1 degrees of freedom; None for fewer than two."""
+    from scipy import stats  # takes half a second to import
+
+    values = list(values)
+    if len(values) < 2:
+        return None
+    spread = math.sqrt(sum((v - sum(values) / len(values)) ** 2 for v in values) / (len(values) - 1))
+    return float(stats.t.ppf(0.975, len(values) - 1)) * spread / math.sqrt(len(values))
+
+
+def measured(name: str, runs: Mapping[str, float]) -> tuple[dict[str, Any], dict[str, Sources]]:
+    """The two cells ``name`` and its half width, and their sources, from {run: value}."""
+    pair = mean(runs.values()), half_width(runs.values())
+    names = (name, name + PM)
+    cells = {key: None if v is None else round(v, 2) for key, v in zip(names, pair, strict=True)}
+    return cells, {key: dict(runs) for key in names}
+
+
+def values_of(runs: pd.DataFrame, metric: str, factor: float = 1.0) -> dict[str, float]:
+    """{run: value} of those that have it."""
+    chosen = runs[runs[metric].notna()]
+    return {str(run): round(factor * float(v), 6) for run, v in zip(chosen["run"], chosen[metric], strict=True)}
+
+
+def text(value: Any) -> str:
+    """A cell as a reader sees it."""
+    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def shown(frame: pd.DataFrame) -> pd.DataFrame:
+    """All cells as text, half widths beside their means."""
+    out = pd.DataFrame({column: [text(v) for v in frame[column]] for column in frame}, dtype=object)
+    for column in [c for c in out if str(c).endswith(PM)]:
+        whole = str(column).removesuffix(PM)
+        out[whole] = [f"{m} ± {h}" if h else m for m, h in zip(out[whole], out.pop(str(column)), strict=True)]
+    return out.loc[:, [len(out) == 0 or str(c) == "" or bool((out[c] != "").any()) for c in out]]  # no empty columns
+
+
+def markdown(frame: pd.DataFrame) -> str:
+    """A table of text."""
+    return frame.map(lambda cell: cell.replace("|", "\\|").replace("\n", " ")).to_markdown(
+        index=False, disable_numparse=True
+    )
+
+
+SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+SPECIAL |= {"\\": r"\textbackslash{}", "<": "$<$", ">": "$>$", "±": r"$\pm$", "×": r"$\times$", "−": "$-$"}
+SPECIAL |= {"²": "$^2$", "–": "--", "…": r"\dots{}", "\n": " "}
+WIDE = 30  # characters, beyond which a column's text is wrapped
+
+
+def escape(cell: str) -> str:
+    """Text for LaTeX; what is in ** is set bold."""
+    bold = cell.startswith("**") and cell.endswith("**") and len(cell) > 4
+    out = "".join(SPECIAL.get(c, c) for c in (cell[2:-2] if bold else cell))
+    return f"\\textbf{{{out}}}" if bold else out
+
+
+def latex(frame: pd.DataFrame, title: str, name: str) -> str:
+    """A float with a booktabs table (packages booktabs and float's own): no file of ours needs another."""
+    formats = ["p{4cm}" if max(map(len, frame[c]), default=0) > WIDE else "l" for c in frame]
+    escaped = frame.map(escape).rename(columns=lambda c: escape(str(c)))
+    return escaped.to_latex(
+        index=False, escape=False, caption=escape(title), label=f"tab:{name}", column_format="".join(formats)
+    )

@@ -1,0 +1,63 @@
+"""Accuracy per label of an arm, from the predictions that its runs left."""
+
+import json
+
+import pandas as pd
+
+from ablate.cells import Table, ended, measured, remarks
+from ablate.config import Settings
+from ablate.data.views import Pack
+from ablate.errors import UserError, choose
+from ablate.files import read_json
+from ablate.table_kinds import of_arm
+from ablate.tables import StudyResults
+
+
+def per_label(results: StudyResults, which: str) -> Table:
+    """Test accuracy of each label (validation accuracy where there is no test split), of the arm ``which``, or of
+    the one with the highest mean of best_val_top1 for ``best``.
+    """
+    arm = best_arm(results) if which == "best" else which
+    if arm not in results.arms:
+        raise choose(
+            f"params.yaml: studies.{results.paper}.{results.study}.tables: per-label", arm, results.arms, "arm"
+        )
+    runs = of_arm(results, arm)
+    found = {str(run): predictions(results, str(run)) for run in ended(runs)["run"]}
+    split = next(iter(found.values()))["split"].iloc[0] if found else "test"
+    said = remarks(runs, results.contaminated(arm))
+    table = Table(caption=f"Arm: {arm}" + (f" ({said})." if said else "."))
+    for label, name in enumerate(class_names(results, arm)):
+        mine = {run: p[p["label"] == label] for run, p in found.items()}
+        values = {run: 100 * float((p["predicted"] == label).mean()) for run, p in mine.items() if len(p)}
+        cells, sources = measured(f"{split}_acc %", values)
+        images = max((len(p) for p in mine.values()), default=0)
+        table.add(name, {"label": name} | cells | {"images": images, "n": len(values)}, sources)
+    return table
+
+
+def best_arm(results: StudyResults) -> str:
+    """The arm with the highest mean of best_val_top1. Raises UserError where no run has ended."""
+    means = ended(results.runs).groupby("arm", sort=False)["best_val_top1"].mean().dropna()
+    if means.empty:
+        raise UserError(f"{results.paper}/{results.study}: no run has ended, so that no arm is the best; train them")
+    return str(means.idxmax())
+
+
+def predictions(results: StudyResults, run: str) -> pd.DataFrame:
+    """split, position, label, predicted, probability: of test, or else of val."""
+    path = results.runs_folder / run / "predictions.csv"
+    if not path.exists():
+        raise UserError(f"{path}: no such file; train the run again, or name its folder by --runs")
+    table = pd.read_csv(path)
+    return table[table["split"] == ("test" if (table["split"] == "test").any() else "val")]
+
+
+def class_names(results: StudyResults, arm: str) -> list[str]:
+    """The first word of each of the arm's classes, in the order of its labels."""
+    entry = next(p for p in results.planned if p["arm"] == arm)
+    settings = Settings.model_validate_json(json.dumps(entry["settings"]))
+    meta = read_json(results.data_folder / f"{settings.dataset}.json")
+    empty = pd.Series(dtype=int).to_numpy()
+    chosen = Pack(meta, empty, empty).chosen(settings)
+    return [meta["words"][label].split(",")[0] for label in chosen]

@@ -1,0 +1,67 @@
+"""Everything after training, from what is on disk: the rules' own commands, without Snakemake."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial as bound
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ablate import steps
+from ablate.compare import write_comparison
+from ablate.config import load
+from ablate.data.describe import overview
+from ablate.errors import UserError, choose
+from ablate.files import write_json
+from ablate.plan import RUNS, make_plan
+from ablate.plan_record import plan_record, protocol
+
+
+def render(params_file: Path, papers: Sequence[str], values: Mapping[str, Any], *, partial: bool = False) -> Path:
+    """Collect ``papers`` (none: all) and make their tables, comparison and figures; of all, the report too.
+
+    Returns the folder of results. Raises UserError for the first thing that cannot be made; with ``partial`` it is
+    said on stderr, what an earlier call left of it is removed, and the rest is made.
+    """
+    params, folder = load(params_file, values), Path("results")
+    folder /= params.scale
+    for name in papers:
+        if name not in params.studies:
+            raise choose("PAPER", name, params.studies, "paper")
+    plan, sources = folder / "plan.json", Path("papers")
+    write_json(plan, plan_record(params, make_plan(params), protocol(params_file, values)))
+    overview(params)  # draws what is missing of the data's description
+    jobs: dict[Path, Callable[[], None]] = {}
+    for paper in papers or params.studies:
+        steps.collect(plan, RUNS, folder / paper, partial=partial)
+        trained = set(pd.read_csv(folder / paper / "history.csv")["study"])
+        for key, study in params.studies[paper].items():
+            draw = steps.figure if key in trained else _nothing_to_draw
+            for what, suffix, step in (("tables", "csv", steps.table), ("figures", "svg", draw)):
+                for name in getattr(study, what):
+                    output = folder / paper / f"{name}.{suffix}"
+                    jobs[output] = bound(step, plan, sources, output)
+        output = folder / paper / "comparison.csv"
+        jobs[output] = bound(write_comparison, plan, sources, output)
+    if not papers:
+        jobs[folder / "comparison.csv"] = bound(write_comparison, plan, sources, folder / "comparison.csv")
+        jobs[folder / "report.html"] = bound(steps.report, plan, sources, folder / "report.html")
+    for output, job in jobs.items():
+        _do(output, job, partial)
+    return folder
+
+
+def _nothing_to_draw(plan_file: Path, papers: Path, output: Path) -> None:
+    raise UserError("no run of its study is there; train them")
+
+
+def _do(output: Path, job: Callable[[], None], partial: bool) -> None:
+    try:
+        job()
+    except UserError as error:
+        if not partial:
+            raise
+        print(f"ablate: left out: {output}: {error}", file=sys.stderr)
+        for suffix in (".csv", ".md", ".tex", ".runs.json", ".svg", ".png"):
+            output.with_suffix(suffix).unlink(missing_ok=True)

@@ -1,0 +1,63 @@
+"""Commands on results: what made a number, and everything after training."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ablate.config import load
+from ablate.plan import RUNS
+from ablate.steps import Papers, PlanFile
+
+results = typer.Typer()
+PARAMS = Path("params.yaml")
+Scale = Annotated[str | None, typer.Option(help="instead of the one in params.yaml")]
+
+
+@results.command()
+def compare(
+    plan_file: PlanFile,
+    papers: Papers,
+    output: Annotated[Path, typer.Option(help="results/<scale>/[<paper>/]comparison.csv")],
+) -> None:
+    """Write the numbers that a paper, or every paper, printed beside ours."""
+    from ablate.compare import write_comparison
+
+    write_comparison(plan_file, papers, output)
+
+
+@results.command()
+def explain(
+    table: Annotated[str, typer.Argument(help="a table's file, or <paper>/<name>, or comparison")],
+    row: Annotated[str, typer.Argument(help="its label, or its number from 1")],
+    column: Annotated[str, typer.Argument(help="its name, as in the .csv file")],
+    scale: Scale = None,
+    runs: Annotated[Path, typer.Option(help="folder of the trained runs")] = RUNS,
+    as_json: Annotated[bool, typer.Option("--json", help="a list of objects, for machines")] = False,
+) -> None:
+    """Name the runs behind one cell of a table: status, value, command line, manifest."""
+    from ablate.explain import explain as ask
+    from ablate.explain import find
+
+    here = Path("results") / (scale or load(PARAMS).scale)
+    found = ask(find(table, here), row, column, runs)
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    for entry in found:
+        print(entry.pop("run"))
+        for key, value in entry.items():
+            print(f"  {key:9}{'none' if value is None else value}")
+
+
+@results.command()
+def render(
+    papers: Annotated[list[str] | None, typer.Argument(help="none: all of them, and the report")] = None,
+    scale: Scale = None,
+    partial: Annotated[bool, typer.Option("--partial", help="with runs missing, which is then said")] = False,
+) -> None:
+    """Collect, and make tables, comparison, figures and report from what is on disk. Trains nothing."""
+    from ablate.render import render as run
+
+    print(run(PARAMS, papers or [], {"scale": scale} if scale else {}, partial=partial))

@@ -1,0 +1,95 @@
+"""Results that nobody trained: a plan, and run folders with numbers that a test chooses."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ablate.collect import collect
+from ablate.papers import Deviation, Paper, Reported, Stated
+from ablate.tables import StudyResults, study_results
+
+SETTINGS = {"dataset": "d", "model": "net1", "optimizer": "sgd", "lr": 0.1, "epochs": 2, "batch_size": 4}
+HEAD = "title: A paper\nauthors: Somebody\nreference: Somewhere\n"
+PAPER = HEAD + "protocol: [{what: x, stated: y, where: z}]\nreported: []\nsilent: []\ndeviations: []\n"
+
+
+class Fabricated:
+    """results/<scale>/plan.json, runs/ and papers/p.yaml below ``folder``, for one paper, p."""
+
+    def __init__(self, folder: Path, scale: str = "demo") -> None:
+        self.runs, self.papers, self.collected = folder / "runs", folder / "papers", folder / f"results/{scale}/p"
+        self.plan = folder / f"results/{scale}/plan.json"
+        self.record: dict[str, Any] = {"scale": scale, "studies": {}, "runs": []}
+        self.papers.mkdir(parents=True)
+        (self.papers / "p.yaml").write_text(PAPER)
+
+    def study(self, name: str, axes: list[str], tables: dict[str, str], figures: dict[str, str]) -> None:
+        study = {"title": f"Study {name}", "axes": axes, "tables": tables, "figures": figures}
+        self.record["studies"][f"p/{name}"] = study
+        self._write()
+
+    def run(
+        self,
+        study: str,
+        levels: dict[str, str],
+        seed: int,
+        *,
+        settings: dict[str, Any] | None = None,
+        predictions: str = "test,0,0,0,0.9\n",
+        wall_s: float = 60.0,
+        plan: dict[str, Any] | None = None,
+        **metrics: Any,
+    ) -> str:
+        """Plan a run and write its folder; returns its id. ``metrics`` are those of metrics.json."""
+        arm = " / ".join(levels.values())
+        name = f"{study}_{'-'.join(levels.values())}_s{seed}".replace(" ", "")
+        wanted = SETTINGS | (settings or {})
+        entry = {"run": name, "paper": "p", "study": study, "arm": arm, "seed": seed, "levels": levels}
+        entry |= {"settings": wanted, "contaminated": False, "deviations": {}} | (plan or {})
+        self.record["runs"].append(entry)
+        self._write()
+        folder = self.runs / name
+        folder.mkdir(parents=True)
+        metrics = {"status": "done", "epochs": 2} | metrics
+        top1 = [metrics.get(key, 0) for key in ("train_top1", "val_top1")]
+        files = {
+            "metrics.json": json.dumps(metrics),
+            "history.csv": f"epoch,train_top1,val_top1\n1,0.1,0.1\n2,{top1[0]},{top1[1]}\n",
+            "run.json": json.dumps({"run": name, "seed": seed, "settings": wanted}),
+            "predictions.csv": f"split,position,label,predicted,probability\n{predictions}",
+            "manifest.json": json.dumps({
+                "git": {"commit": None, "dirty": None}, "device": "cpu", "threads": 1, "images_per_s": 1.0,
+                "data": {"archive": {"digest": "embedded"}, "pack": "0" * 64}, "wall_s": wall_s,
+                "command": ["ablate", "train", "--run", f"the record of {name}"],
+            }),
+        }  # fmt: skip
+        for file, text in files.items():
+            (folder / file).write_text(text)
+        return name
+
+    def _write(self) -> None:
+        self.plan.parent.mkdir(parents=True, exist_ok=True)
+        self.plan.write_text(json.dumps(self.record))
+
+    def collect(self, *, partial: bool = False) -> None:
+        collect(self.plan, self.runs, "p", self.collected, partial=partial)
+
+    def results(self, study: str, *, partial: bool = False) -> StudyResults:
+        self.collect(partial=partial)
+        return study_results(self.plan, self.collected, self.papers, study, self.runs)
+
+
+def reported(**fields: Any) -> Reported:
+    """A number that a paper prints."""
+    fields["value"] = float(fields["value"])
+    return Reported(**{"id": "number", "where": "Table 1", "quote": "as printed"} | fields)
+
+
+def paper(*entries: Reported, deviations: tuple[Deviation, ...] = ()) -> Paper:
+    stated = Stated(what="x", stated="y", where="z")
+    return Paper(title="A paper", authors="Somebody", reference="Somewhere", protocol=(stated,), reported=entries,
+                 silent=(), deviations=deviations)  # fmt: skip
+
+
+def deviation(what: str, studies: tuple[str, ...] = (), scales: tuple[str, ...] = ()) -> Deviation:
+    return Deviation(what=what, why="because", studies=studies, scales=scales)

@@ -1,0 +1,133 @@
+"""`ablate explain` and `ablate render`, by their commands. Oracle: what was fabricated."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ablate import cli
+from ablate.config import load
+from ablate.plan import RUNS, make_plan
+from ablate.tables import write_table
+from conftest import TINY
+from fabricated import PAPER, Fabricated
+
+Ablate = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def ablate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ablate:
+    """The command, run in ``tmp_path``: (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["ablate", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return run
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    made = Fabricated(tmp_path)
+    made.study("s", ["init"], {"t": "accuracy"}, {})
+    made.run("s", {"init": "one"}, 0, val_top1=0.2)
+    made.run("s", {"init": "one"}, 1, val_top1=0.4)
+    made.run("s", {"init": "two"}, 0, status="diverged")
+    write_table(made.results("s"), "accuracy", made.collected / "t.csv")
+    return made.collected / "t.csv"
+
+
+def test_explain_names_the_runs_of_a_cell(ablate: Ablate, table: Path) -> None:
+    for name in ("p/t", str(table), str(table.with_suffix(".md")), str(table.with_suffix(".runs.json"))):
+        for row in ("one", "1"):
+            code, out, _ = ablate("explain", name, row, "val_top1 %", "--scale", "demo", "--runs", "runs", "--json")
+            assert code == 0
+            assert json.loads(out) == [
+                {
+                    "run": f"s_one_s{seed}", "status": "done", "value": value,
+                    "command": f"ablate train --run 'the record of s_one_s{seed}'",
+                    "manifest": f"runs/s_one_s{seed}/manifest.json",
+                }
+                for seed, value in ((0, 20.0), (1, 40.0))
+            ]  # fmt: skip
+    _, out, _ = ablate("explain", "p/t", "2", "note", "--scale", "demo", "--runs", "runs")
+    assert out.splitlines()[:2] == ["s_two_s0", "  status   diverged"] and "  value    none" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["p/tt", "one", "n"], "unknown table 'p/tt'; allowed: p/t; did you mean 'p/t'?"),
+        (["p/t", "ones", "n"], "unknown row 'ones'; allowed: one, two; did you mean 'one'?"),
+        (["p/t", "3", "n"], "unknown row '3'"),
+        (["p/t", "one", "val_top %"], "did you mean 'val_top1 %'?"),
+    ],
+)
+def test_explain_refuses(ablate: Ablate, table: Path, words: list[str], said: str) -> None:
+    code, _, err = ablate("explain", *words, "--scale", "demo")
+    assert code == 2 and said in err and "Traceback" not in err
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> list[str]:
+    """The tiny parameters' three runs as if they had been trained; their ids."""
+    (tmp_path / "params.yaml").write_text(TINY.replace("seeds: [0]", "seeds: [0, 1]"))
+    made = Fabricated(tmp_path)  # for papers/
+    for name in ("resnet-vs-plain", "tinyimage10"):
+        (made.papers / f"{name}.yaml").write_text(PAPER)
+    number = "{id: n, study: shallow, arm: cifar-resnet7, metric: val_top1, value: 0.5, where: here, quote: it}"
+    (made.papers / "resnet-vs-plain.yaml").write_text(PAPER.replace("reported: []", f"reported: [{number}]"))
+    runs = make_plan(load(tmp_path / "params.yaml")).runs
+    for n, (name, run) in enumerate(runs.items()):
+        folder = tmp_path / RUNS / name
+        folder.mkdir(parents=True)
+        source = made.run("any", {"init": str(n)}, 0, train_top1=0.5, val_top1=0.1 * n, train_loss=1.0, val_loss=1.0)
+        shutil.copytree(made.runs / source, folder, dirs_exist_ok=True)
+        (folder / "run.json").write_text(json.dumps({"run": name, **run.model_dump(mode="json")}))
+    return list(runs)
+
+
+def test_render_makes_everything_without_training(ablate: Ablate, trained: list[str], tmp_path: Path) -> None:
+    code, out, err = ablate("render")
+    assert (code, out.strip(), err) == (0, "results/tiny", "")
+    here = tmp_path / "results/tiny"
+    names = {"table-shallow", "comparison"}
+    assert all(
+        (here / f"resnet-vs-plain/{n}{s}").exists() for n in names for s in (".csv", ".md", ".tex", ".runs.json")
+    )
+    assert (here / "resnet-vs-plain/figure-6.svg").exists() and (here / "comparison.md").exists()
+    row = pd.read_csv(here / "comparison.csv").iloc[0]
+    assert (row["printed"], row["ours"], row["n"]) == (50.0, 5.0, 2)  # (0 + 10) / 2
+    assert "cifar-resnet7" in (here / "report.html").read_text()
+    assert ablate("render", "tinyimage11")[2].endswith("did you mean 'tinyimage10'?\n")
+
+
+def test_render_with_half_of_the_runs_gone(ablate: Ablate, trained: list[str], tmp_path: Path) -> None:
+    for name in trained[::2]:  # seed 0 of every arm
+        shutil.rmtree(tmp_path / RUNS / name)
+    code, _, err = ablate("render")
+    assert code == 2 and trained[0] in err and "Traceback" not in err
+    assert not (tmp_path / "results/tiny/report.html").exists()
+    code, _, err = ablate("render", "--partial")
+    assert code == 0
+    table = pd.read_csv(tmp_path / "results/tiny/resnet-vs-plain/table-shallow.csv")
+    assert list(table["n"]) == [1, 1] and set(table["note"]) == {"1 of 2 missing"}
+    assert list(table["val_top1 %"]) == pytest.approx([10.0, 30.0])  # of seed 1 alone
+    row = pd.read_csv(tmp_path / "results/tiny/comparison.csv").iloc[0]
+    assert (row["ours"], row["n"], row["note"]) == (10.0, 1, "1 of 2 missing")
+    assert "1 of 2 missing" in (tmp_path / "results/tiny/report.html").read_text()
+
+
+def test_render_with_no_run_at_all_says_so_everywhere(ablate: Ablate, trained: list[str], tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / RUNS)
+    code, _, err = ablate("render", "--partial")
+    assert code == 0 and "Traceback" not in err
+    assert pd.read_csv(tmp_path / "results/tiny/comparison.csv")["note"][0] == "not run"
+    assert "2 of 2 missing" in (tmp_path / "results/tiny/report.html").read_text()

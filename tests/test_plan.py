@@ -1,0 +1,64 @@
+"""How many arms the plan has. Oracle: what the papers ask for, written out here by hand."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from ablate import cli
+from ablate.config import load
+from ablate.plan import make_plan
+from ablate.plan_record import plan_record, protocol
+from conftest import ROOT
+
+ARMS = {
+    ("alexnet-vs-resnet", "factorial"): 8,  # 2 networks x augmentation on, off x pretrained, scratch
+    ("alexnet-vs-resnet", "sweep"): 24,  # 2 networks x 4 learning rates x 3 weight decays
+    ("five-cnns", "models"): 5,
+    ("five-cnns", "augmentation"): 10,  # 5 networks x on, off
+    ("five-cnns", "dropout"): 2,
+    ("tinyimage10", "grid"): 12,  # 3 learning rates x 2 momenta x 2 gammas
+    ("tinyimage10", "optimiser"): 2,
+    ("tinyimage10", "batch-size"): 2,
+    ("tinyimage10", "classes"): 2,
+    ("resnet18-init", "overfit"): 2,
+    ("resnet18-init", "subset"): 2,
+    ("resnet18-init", "initialisation"): 3,
+    ("resnet18-init", "activation"): 5,
+    ("resnet-vs-plain", "nets"): 6,
+    ("resnet-vs-plain", "regularisation"): 4,  # dropout on, off x augmentation on, off
+    ("resnet-vs-plain", "seven-layers"): 2,
+    ("resnet-vs-plain", "nine-layers"): 2,
+}
+
+
+def planned(scale: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> list[dict[str, str]]:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("sys.argv", ["ablate", "plan", "--scale", scale, "--json"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    return list(json.loads(capsys.readouterr().out))
+
+
+def test_every_study_has_the_arms_that_its_paper_asks_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arms = {s: {(e["paper"], e["study"], e["arm"]) for e in planned(s, monkeypatch, capsys)}
+            for s in ("paper", "pilot", "demo")}  # fmt: skip
+    assert Counter((paper, study) for paper, study, _ in arms["paper"]) == ARMS
+    assert arms["paper"] == arms["pilot"] == arms["demo"]
+
+
+def test_deviations_are_what_the_scale_changes() -> None:
+    """Oracle: params.yaml, read by eye."""
+    made = {}
+    for scale in ("pilot", "paper"):
+        params = load(ROOT / "params.yaml", {"scale": scale})
+        record = plan_record(params, make_plan(params), protocol(ROOT / "params.yaml", {"scale": scale}))
+        made[scale] = {(r["paper"], r["study"], r["arm"]): r["deviations"] for r in record["runs"]}
+    assert made["pilot"]["five-cnns", "models", "Model 5"] == {
+        "classes": [[0, 10], None], "n_classes": [10, 200], "images_per_class": [100, 500], "epochs": [4, 15],
+        "batch_size": [64, 32], "weights": ["pretrain:other-classes", "imagenet"],
+    }  # fmt: skip
+    assert made["pilot"]["tinyimage10", "classes", "ten classes"]["images_per_class"] == [50, 400]  # 0.8 of 500
+    assert all(deviations == {} for deviations in made["paper"].values())
