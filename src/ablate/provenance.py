@@ -39,9 +39,10 @@ CODE = {
     ],
     "collect": ["collect.py"],
     "tables": ["tables.py", "layers.py", "models/*.py"],
-    "figures": ["figures.py", "tables.py"],
+    "figures": ["figures/*.py", "tables.py", "augment.py", "data/views.py"],
     "report": ["report.py", "report.html.j2", "tables.py"],
 }
+PICTURES = {"samples", "augmented", "predictions", "per-label"}  # kinds of figures that read the study's pack
 
 
 def code_of(step: str, model: str | None = None) -> list[Path]:

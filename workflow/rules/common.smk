@@ -6,7 +6,7 @@ from snakemake.exceptions import WorkflowError
 from ablate.config import load
 from ablate.errors import UserError
 from ablate.plan import IMAGENET, PRETRAINED, RUNS, make_plan, plan_digest
-from ablate.provenance import code_of
+from ablate.provenance import PICTURES, code_of
 from ablate.resources import available_cores, share
 
 try:
@@ -50,6 +50,14 @@ def start_of(wildcards):
 
 def train_code(wildcards):
     return code_of("train", ALL_RUNS[wildcards.run].settings.model)
+
+
+def packs_of_figure(wildcards, name="pack.json"):
+    for study, spec in PARAMS.studies[wildcards.paper].items():
+        if spec.figures.get(wildcards.figure, "").partition(":")[0] in PICTURES:
+            used = {p.run.settings.dataset for p in PLAN.of(wildcards.paper, study)}
+            return [f"{data_dir(dataset)}/{name}" for dataset in sorted(used)]
+    return []
 
 
 def made(what, suffix):

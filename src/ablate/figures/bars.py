@@ -1,0 +1,183 @@
+"""Final accuracies: by arm, by hyperparameter and by label. Bars are means, dots single seeds."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from ablate.errors import choose
+from ablate.figures.common import (
+    NARROW,
+    PALETTE,
+    TOP1,
+    WIDE,
+    Sources,
+    best_arm,
+    finished,
+    label,
+    legend_below,
+    looks,
+    note,
+    nothing,
+    of_arm,
+    panels,
+    settings_of,
+    values,
+    wrapped,
+)  # fmt: skip
+from ablate.tables import StudyResults
+
+HATCHES = ["", "////", "....", "xxxx", "\\\\\\\\", "----"]
+MANY_LABELS = 50  # names beyond which they no longer fit side by side
+
+
+def bars(results: StudyResults) -> Figure:
+    """Validation top-1 of each arm. The last of several axes gives the colour, the others the group; where the paper
+    printed a value, a line across the bar.
+    """
+    levels = {arm: list(of_arm(results, arm)[0]["levels"].values()) or [arm] for arm in results.arms}
+    crossed = all(len(named) > 1 for named in levels.values())
+    place = {arm: ("\n".join(named[:-1]), named[-1]) if crossed else (arm, "") for arm, named in levels.items()}
+    groups, inner = (list(dict.fromkeys(p[i] for p in place.values())) for i in (0, 1))
+    width = WIDE if len(results.arms) > 4 else NARROW
+    figure, (axis,) = panels(1, 1, width, 2.6)
+    wide = 0.8 / len(inner)
+    for arm, (group, level) in place.items():
+        i = inner.index(level)
+        x = groups.index(group) + (i - (len(inner) - 1) / 2) * wide
+        tops = [100 * v for v in values(finished(results, arm)["val_top1"])]
+        _bar(axis, x, tops, 0.9 * wide, i)
+        printed = results.reported.get(arm, {}).get("val_top1")
+        if printed is not None:
+            axis.plot([x - wide / 2, x + wide / 2], [100 * printed] * 2, color="black", lw=1.8, zorder=4)
+        if said := note(results, arm):
+            axis.text(x, max(tops, default=0) + 1, said, rotation=90, ha="center", va="bottom")
+    names = {group: [arm for arm in place if place[arm][0] == group] for group in groups}
+    columns = {level: [arm for arm in place if place[arm][1] == level] for level in inner}
+    marked = [group + _contaminated(results, names[group], "\n") for group in groups]
+    room = width * 0.85 / len(groups)
+    axis.set_xticks(range(len(groups)), ["\n".join(wrapped(t, room) for t in m.split("\n")) for m in marked])
+    axis.tick_params(axis="x", length=0)
+    axis.set(ylabel="validation " + TOP1, ylim=(0, None), xlim=(-0.6, len(groups) - 0.4))
+    handles: list[Any] = []
+    if len(inner) > 1:
+        handles += [
+            Patch(facecolor=PALETTE[i], hatch=HATCHES[i % len(HATCHES)], edgecolor="white",
+                  label=level + _contaminated(results, columns[level], " "))
+            for i, level in enumerate(inner)
+        ]  # fmt: skip
+    _legend(figure, results, handles, printed=any("val_top1" in v for k, v in results.reported.items() if k in place))
+    return figure
+
+
+def _bar(axis: Axes, x: float, tops: list[float], width: float, i: int) -> None:
+    """One bar and its seeds, side by side so that equal ones are seen."""
+    if not tops:
+        return
+    axis.bar(x, np.mean(tops), width, color=PALETTE[i % len(PALETTE)], hatch=HATCHES[i % len(HATCHES)], ec="white")
+    spread = np.linspace(-0.2, 0.2, len(tops)) * width if len(tops) > 1 else [0.0]
+    axis.plot(x + np.array(spread), tops, **DOTS)
+
+
+DOTS: dict[str, Any] = {
+    "marker": "o", "ls": "", "ms": 3, "mfc": "white", "mec": "black", "mew": 0.7, "zorder": 5, "clip_on": False,
+}  # fmt: skip
+
+
+def _contaminated(results: StudyResults, arms: list[str], before: str) -> str:
+    """A mark for a group or colour whose arms are all contaminated."""
+    return f"{before}(contaminated)" if arms and all(results.contaminated(arm) for arm in arms) else ""
+
+
+def _legend(figure: Figure, results: StudyResults, handles: list[Any], *, printed: bool) -> None:
+    handles.append(Line2D([], [], label="a seed", **DOTS))
+    if printed:
+        handles.append(Line2D([], [], color="black", lw=1.8, label="printed in the paper"))
+    legend_below(figure, handles, [str(h.get_label()) for h in handles])
+
+
+def sweep(results: StudyResults) -> Figure:
+    """Validation top-1 against the learning rate, a line per weight decay, a panel for each combination of the other
+    axes; a cross at the bottom where no seed trained to the end. Raises UserError where no axis varies the rate.
+    """
+    if "lr" not in results.axes:
+        raise choose("sweep", ", ".join(results.axes), ["lr"], "axis")
+    rows = []
+    for arm in results.arms:
+        first = of_arm(results, arm)[0]
+        others = [v for k, v in first["levels"].items() if k not in ("lr", "weight-decay")]
+        chosen = settings_of(first)
+        rows.append(("\n".join(others), chosen.weight_decay, chosen.lr, arm))
+    table = pd.DataFrame(rows, columns=["panel", "decay", "lr", "arm"])
+    names = list(dict.fromkeys(table["panel"]))
+    decays = sorted(set(table["decay"]))
+    figure, axes = panels(1, len(names), NARROW if len(names) == 1 else WIDE, 2.4)
+    look = looks([f"{decay:g}" for decay in decays])
+    lost: dict[str, None] = {}
+    for axis, name in zip(axes, names, strict=True):
+        for decay in decays:
+            mine = table[(table["panel"] == name) & (table["decay"] == decay)].sort_values("lr")
+            for lr, said in _swept(axis, results, mine, look[f"{decay:g}"]):
+                at = 0.02 + 0.05 * decays.index(decay)  # of the height: crosses of several lines at one rate
+                axis.plot(lr, at, "x", color=look[f"{decay:g}"]["color"], ms=5, mew=1.5, clip_on=False,
+                          transform=axis.get_xaxis_transform())  # fmt: skip
+                lost[said] = None
+        rates = sorted(set(table["lr"]))
+        axis.set(title=name, xlabel="learning rate", ylabel="validation " + TOP1, xscale="log")
+        axis.set_xticks(rates, [f"{rate:g}" for rate in rates])
+        axis.minorticks_off()
+    top = max(axis.get_ylim()[1] for axis in axes)
+    for axis in axes:
+        axis.set_ylim(0, top)
+    handles = [Line2D([], [], label=f"weight decay {name}", **each) for name, each in look.items()]
+    if lost:
+        handles.append(Line2D([], [], color="black", marker="x", ls="", mew=1.5, label=", ".join(lost)))
+    legend_below(figure, handles, [str(h.get_label()) for h in handles])
+    return figure
+
+
+def _swept(axis: Axes, results: StudyResults, mine: pd.DataFrame, look: dict[str, Any]) -> list[tuple[float, str]]:
+    """One line over the arms in ``mine``; returns (rate, why) of those of which no seed trained to the end."""
+    tops = [[100 * v for v in values(finished(results, arm)["val_top1"])] for arm in mine["arm"]]
+    lost = [(lr, note(results, arm)) for lr, arm, t in zip(mine["lr"], mine["arm"], tops, strict=True) if not t]
+    means, lows, highs = ([float(of(t)) if t else float("nan") for t in tops] for of in (np.mean, np.min, np.max))
+    axis.plot(mine["lr"], means, **look)
+    axis.fill_between(mine["lr"], lows, highs, color=look["color"], alpha=0.15, lw=0)
+    return lost
+
+
+def per_label(results: StudyResults, sources: Sources, argument: str = "") -> Figure:
+    """Test top-1 of each class for the arm that is best on val (of val where there is no test split), in the order of
+    the classes, and what guessing gets. ``argument`` is best, or an arm.
+    """
+    if argument not in ("best", *results.arms):
+        raise choose("per-label", argument, ["best", *results.arms], "arm")
+    arm = best_arm(results) if argument == "best" else argument
+    done = finished(results, arm) if arm else pd.DataFrame({"run": []})
+    tables = [t for run in done["run"] if len(t := sources.predictions(run))]
+    if arm is None or not tables:
+        figure, (axis,) = panels(1, 1, NARROW, 1.5)
+        nothing(axis, "no run trained to the end")
+        return figure
+    chosen = settings_of(of_arm(results, arm)[0])
+    pack = sources.pack(chosen.dataset)
+    names = [pack.meta["words"][i].split(",")[0] for i in pack.chosen(chosen)]
+    figure, (axis,) = panels(1, 1, WIDE, 2.6)
+    right = [(t["label"] == t["predicted"]).groupby(t["label"]).mean() for t in tables]
+    for i in range(len(names)):
+        _bar(axis, i, [100 * float(one[i]) for one in right if i in one.index], 0.8, 0)
+    axis.axhline(100 / len(names), color="black", ls="--", lw=1, zorder=6)
+    every = -(-len(names) // MANY_LABELS)
+    shown = range(0, len(names), every)
+    turned = {"rotation": 90} if len(names) > 20 else {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
+    axis.set_xticks(shown, [names[i] for i in shown], **turned)
+    split = {"test": "test", "val": "validation"}[tables[0]["split"].iloc[0]]
+    axis.set(ylabel=f"{split} {TOP1}", ylim=(0, 100), xlim=(-0.6, len(names) - 0.4))
+    axis.set_title(f"{label(results, arm)}, the best on val" if argument == "best" else label(results, arm))
+    handles = [Line2D([], [], label="a seed", **DOTS), Line2D([], [], color="black", ls="--", lw=1, label="guessing")]
+    legend_below(figure, handles, [str(h.get_label()) for h in handles])
+    return figure
