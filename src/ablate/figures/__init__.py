@@ -20,6 +20,8 @@ from ablate.figures.images import augmented, filters, predictions, samples
 from ablate.files import whole
 from ablate.tables import LABELS, StudyResults
 
+__all__ = ["FIGURES", "Sources", "draw", "write_figure"]
+
 # Readable in print and by colour-blind readers; ids in the SVG are fixed, so that equal data give equal bytes.
 STYLE = {
     "svg.hashsalt": "ablate",
@@ -33,6 +35,9 @@ STYLE = {
     "xtick.labelsize": 7,
     "ytick.labelsize": 7,
     "legend.fontsize": 7,
+    "legend.handlelength": 3,  # long enough to see the dashes
+    "figure.constrained_layout.h_pad": 0.06,
+    "figure.constrained_layout.w_pad": 0.06,
     "figure.titlesize": 8,
     "lines.linewidth": 1.2,
     "lines.markersize": 3.5,

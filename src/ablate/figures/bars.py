@@ -26,13 +26,14 @@ from ablate.figures.common import (
     of_arm,
     panels,
     settings_of,
+    title,
     values,
     wrapped,
 )  # fmt: skip
 from ablate.tables import StudyResults
 
 HATCHES = ["", "////", "....", "xxxx", "\\\\\\\\", "----"]
-MANY_LABELS = 50  # names beyond which they no longer fit side by side
+FLAT_LABELS, MANY_LABELS = 12, 50  # names that fit side by side, and upright
 
 
 def bars(results: StudyResults) -> Figure:
@@ -41,7 +42,10 @@ def bars(results: StudyResults) -> Figure:
     """
     levels = {arm: list(of_arm(results, arm)[0]["levels"].values()) or [arm] for arm in results.arms}
     crossed = all(len(named) > 1 for named in levels.values())
-    place = {arm: ("\n".join(named[:-1]), named[-1]) if crossed else (arm, "") for arm, named in levels.items()}
+    place = {
+        arm: ("\n".join(named[:-1]), named[-1]) if crossed else (title(results, arm), "")
+        for arm, named in levels.items()
+    }
     groups, inner = (list(dict.fromkeys(p[i] for p in place.values())) for i in (0, 1))
     width = WIDE if len(results.arms) > 4 else NARROW
     figure, (axis,) = panels(1, 1, width, 2.6)
@@ -53,7 +57,8 @@ def bars(results: StudyResults) -> Figure:
         _bar(axis, x, tops, 0.9 * wide, i)
         printed = results.reported.get(arm, {}).get("val_top1")
         if printed is not None:
-            axis.plot([x - wide / 2, x + wide / 2], [100 * printed] * 2, color="black", lw=1.8, zorder=4)
+            for color, thick in (("white", 3.4), ("black", 1.8)):  # the rim shows it on a dark bar
+                axis.plot([x - wide / 2, x + wide / 2], [100 * printed] * 2, color=color, lw=thick, zorder=4)
         if said := note(results, arm):
             axis.text(x, max(tops, default=0) + 1, said, rotation=90, ha="center", va="bottom")
     names = {group: [arm for arm in place if place[arm][0] == group] for group in groups}
@@ -166,15 +171,16 @@ def per_label(results: StudyResults, sources: Sources, argument: str = "") -> Fi
     chosen = settings_of(of_arm(results, arm)[0])
     pack = sources.pack(chosen.dataset)
     names = [pack.meta["words"][i].split(",")[0] for i in pack.chosen(chosen)]
-    figure, (axis,) = panels(1, 1, WIDE, 2.6)
+    figure, (axis,) = panels(1, 1, WIDE, 2.6 if len(names) <= FLAT_LABELS else 3.4)
     right = [(t["label"] == t["predicted"]).groupby(t["label"]).mean() for t in tables]
     for i in range(len(names)):
         _bar(axis, i, [100 * float(one[i]) for one in right if i in one.index], 0.8, 0)
     axis.axhline(100 / len(names), color="black", ls="--", lw=1, zorder=6)
     every = -(-len(names) // MANY_LABELS)
     shown = range(0, len(names), every)
-    turned = {"rotation": 90} if len(names) > 20 else {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
-    axis.set_xticks(shown, [names[i] for i in shown], **turned)
+    turned = len(names) > FLAT_LABELS
+    axis.set_xticks(shown, [names[i] if turned else wrapped(names[i], 6 / len(names)) for i in shown])
+    axis.tick_params(axis="x", length=0, labelrotation=90 if turned else 0)
     split = {"test": "test", "val": "validation"}[tables[0]["split"].iloc[0]]
     axis.set(ylabel=f"{split} {TOP1}", ylim=(0, 100), xlim=(-0.6, len(names) - 0.4))
     axis.set_title(f"{label(results, arm)}, the best on val" if argument == "best" else label(results, arm))

@@ -14,6 +14,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from ablate.config import Settings
 from ablate.data.views import Pack
@@ -91,11 +92,26 @@ def note(results: StudyResults, arm: str) -> str:
     return ", ".join(parts)
 
 
-def label(results: StudyResults, arm: str) -> str:
-    """The arm's name as legends and axes show it."""
+def title(results: StudyResults, arm: str) -> str:
+    """The arm's name, in which a level that is a bare number has its axis before it: 'lr 0.01 / momentum 0.9'."""
+    levels = of_arm(results, arm)[0]["levels"]
+    return " / ".join(_named(axis, level) for axis, level in levels.items()) or arm
+
+
+def _named(axis: str, level: str) -> str:
+    try:
+        float(level)
+    except ValueError:
+        return level
+    return f"{axis.replace('-', ' ')} {level}"
+
+
+def label(results: StudyResults, arm: str, *, name: str | None = None) -> str:
+    """The arm as legends and axes show it: its title, or ``name``, and in brackets what a reader must know of it."""
     words = ["contaminated"] if results.contaminated(arm) else []
     words += [said] if (said := note(results, arm)) else []
-    return f"{arm} ({'; '.join(words)})" if words else arm
+    name = name or title(results, arm)
+    return f"{name} ({'; '.join(words)})" if words else name
 
 
 def best_arm(results: StudyResults) -> str | None:
@@ -120,16 +136,17 @@ def values(series: "pd.Series[Any]") -> list[float]:
     return [float(n) for n in numbers if np.isfinite(n)]
 
 
-def panels(rows: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
-    """A figure of ``width`` x ``height`` inches and its axes, row by row."""
-    figure, axes = plt.subplots(rows, columns, figsize=(width, height), layout="constrained", squeeze=False)
+def panels(rows: int, columns: int, width: float, height: float, *, space: float = 0.0) -> tuple[Figure, list[Axes]]:
+    """A figure of ``width`` x ``height`` inches and its axes, row by row; ``space`` between columns in panels."""
+    engine = ConstrainedLayoutEngine(wspace=space)
+    figure, axes = plt.subplots(rows, columns, figsize=(width, height), layout=engine, squeeze=False)
     return figure, list(axes.flat)
 
 
 def legend_below(figure: Figure, handles: Sequence[Any], labels: Sequence[str], **options: Any) -> None:
     """A legend under the axes, in as many columns as fit; the figure grows by its height."""
     width, height = figure.get_size_inches()
-    each = max(len(text) for text in labels) + 8  # the handle is about so wide
+    each = max(len(text) for text in labels) + 9  # the handle is about so wide
     columns = max(1, min(len(labels), int(width * 72 / (each * CHARACTER))))
     columns = options.pop("ncols", None) or -(-len(labels) // -(-len(labels) // columns))  # rows of equal length
     lines = -(-len(labels) // columns) + bool(options.get("title"))

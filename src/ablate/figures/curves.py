@@ -63,7 +63,7 @@ def curves(results: StudyResults, argument: str = "") -> Figure:
         for arm in arms:
             _line(axis, results, arm, metric, **look[arm])
         _finish(axis, metric, title=METRICS[metric][0])
-    _same_heights(axes, metrics)
+    _scale(axes, metrics)
     legend_below(figure, *_entries(results, look))
     return figure
 
@@ -76,6 +76,7 @@ def _paired(results: StudyResults, metrics: list[str], arms: list[str]) -> Figur
         for metric in metrics:
             _line(axis, results, arm, metric, **look[arm] | {"linestyle": SPLITS[metric.partition("_")[0]]})
     _finish(axis, metrics[0], title="")
+    _scale([axis], metrics[:1])
     handles, labels = _entries(results, {arm: look[arm] | {"linestyle": ""} for arm in arms})
     for split, dash in SPLITS.items():
         handles.append(Line2D([], [], color="black", linestyle=dash))
@@ -97,7 +98,11 @@ def trials(results: StudyResults, argument: str = "") -> Figure:
         for arm in results.arms:
             _line(axis, results, arm, metric, band=False, **look[arm])
         _finish(axis, metric, title=METRICS[metric][0])
-    handles, labels = _entries(results, look)
+    _scale(axes, metrics)
+    handles, labels = (
+        [Line2D([], [], **each) for each in look.values()],
+        [label(results, arm, name=arm) for arm in look],
+    )
     first = (
         len({of_arm(results, arm)[0]["levels"].get(results.axes[0]) for arm in results.arms}) if results.axes else 1
     )
@@ -141,19 +146,18 @@ def _line(axis: Axes, results: StudyResults, arm: str, metric: str, *, band: boo
 def _finish(axis: Axes, metric: str, *, title: str) -> None:
     axis.set(title=title, xlabel="epoch", ylabel=METRICS[metric][1])
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if metric.endswith("loss") and axis.dataLim.y1 > HUGE:
-        axis.set_yscale("log")
-    else:
-        axis.set_ylim(bottom=0)
 
 
-def _same_heights(axes: list[Axes], metrics: list[str]) -> None:
-    """Panels of one quantity reach from and to the same value."""
+def _scale(axes: list[Axes], metrics: list[str]) -> None:
+    """Panels of one quantity have one scale: from 0, or logarithmic where some losses dwarf the others."""
     for quantity in {metric.partition("_")[2] for metric in metrics}:
         same = [axis for axis, metric in zip(axes, metrics, strict=True) if metric.endswith(quantity)]
+        log = quantity == "loss" and max(axis.dataLim.y1 for axis in same) > HUGE
+        for axis in same:
+            axis.set_yscale("log" if log else "linear")
         low, high = (pick(axis.get_ylim()[i] for axis in same) for i, pick in enumerate((min, max)))
         for axis in same:
-            axis.set_ylim(low, high)
+            axis.set_ylim(low if log else 0, high)
 
 
 def _entries(results: StudyResults, look: dict[str, dict[str, Any]]) -> tuple[list[Any], list[str]]:

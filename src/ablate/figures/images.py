@@ -29,10 +29,11 @@ from ablate.tables import StudyResults
 Images = np.ndarray[Any, np.dtype[np.uint8]]
 
 ACROSS = 8  # images side by side
-CLASSES = 8  # of the plain grid
+CLASSES = 10  # of the plain grid
 ANSWERS = 4  # images of one figure of predictions
 RIGHT, WRONG = PALETTE[2], PALETTE[3]  # green and red that colour-blind readers tell apart
 TITLE = 0.2  # inches that a panel's title takes
+GAP = 2  # pixels between images
 
 
 def samples(results: StudyResults, sources: Sources, argument: str = "") -> Figure:
@@ -58,10 +59,10 @@ def samples(results: StudyResults, sources: Sources, argument: str = "") -> Figu
         spread = np.linspace(0, len(mine) - 1, min(lines * ACROSS, len(mine))).round().astype(int)
         shown[title] = pack.images[mine[spread]]
     if argument:  # large, one above the other
-        figure, axes = panels(len(shown), 1, WIDE, len(shown) * (WIDE / ACROSS * lines + TITLE) + 0.4)
+        figure, axes = panels(len(shown), 1, WIDE, len(shown) * (WIDE / ACROSS * lines + TITLE) + 0.3)
     else:
-        height = -(-len(shown) // 2) * (WIDE / 2 / ACROSS + TITLE) + 0.4
-        figure, axes = panels(-(-len(shown) // 2), 2, WIDE, height)
+        height = -(-len(shown) // 2) * (WIDE / 2 / ACROSS + 1.5 * TITLE) + 0.4
+        figure, axes = panels(-(-len(shown) // 2), 2, WIDE, height, space=0.03)
     for axis in axes:
         axis.set_axis_off()
     for axis, (title, images) in zip(axes, shown.items(), strict=False):
@@ -79,9 +80,9 @@ def _named(pack: Pack, names: list[str]) -> dict[str, int]:
     found = {name: known.get(name.strip().lower()) for name in names}
     others = iter(n for n in range(len(pack.meta["words"])) if n not in found.values())
     chosen = {}
-    for name, number in found.items():
-        if number is not None:
-            chosen[name] = number
+    for name, there in found.items():
+        if there is not None:
+            chosen[name] = there
         else:
             other = next(others, 0)
             chosen[f"no {name} in this data; instead: {_word(pack, other)}"] = other
@@ -116,7 +117,7 @@ def augmented(results: StudyResults, sources: Sources, argument: str = "") -> Fi
     _show(axis, mosaic(tiles, ACROSS))
     side = tiles[0].shape[0]
     axis.set_xticks([(side + GAP) * i + side / 2 for i in range(ACROSS)], ["original", *map(str, range(1, ACROSS))])
-    axis.set_xlabel(f"draws of {argument}")
+    axis.set_xlabel(f"seven draws of the augmentation {argument}")
     return figure
 
 
@@ -161,7 +162,7 @@ def filters(results: StudyResults, sources: Sources) -> Figure:
     columns = min(len(arms), 3)
     rows = -(-len(arms) // columns)
     width = NARROW if columns == 1 else WIDE
-    figure, axes = panels(rows, columns, width, rows * (width / columns + TITLE) + 0.4)
+    figure, axes = panels(rows, columns, width, rows * (width / columns + TITLE) + 0.25, space=0.06)
     for axis in axes[len(arms) :]:
         axis.set_axis_off()
     for axis, arm in zip(axes, arms, strict=False):
@@ -169,7 +170,7 @@ def filters(results: StudyResults, sources: Sources) -> Figure:
         axis.set_title(label(results, arm))
         if paths:
             weights = np.load(paths[0]).astype(np.float64)  # (out, 3, kh, kw)
-            _show(axis, mosaic(scaled(weights), int(np.ceil(np.sqrt(len(weights))))))
+            _show(axis, mosaic(scaled(weights), int(np.ceil(np.sqrt(len(weights)))), gap=1))
         else:
             nothing(axis, f"no filters: {said}" if (said := note(results, arm)) else "no filters")
     return figure
@@ -184,22 +185,19 @@ def scaled(weights: "np.ndarray[Any, Any]") -> Images:
     return colours
 
 
-GAP = 2  # white pixels between images
-
-
-def mosaic(images: Sequence[Images] | Images, columns: int) -> Images:
-    """(h, w, 3) images of one size as one picture, row by row in ``columns``."""
+def mosaic(images: Sequence[Images] | Images, columns: int, *, gap: int = GAP) -> Images:
+    """(h, w, 3) images of one size as one picture, row by row in ``columns``, ``gap`` white pixels between them."""
     rows, (high, wide, _) = -(-len(images) // columns), images[0].shape
-    picture = np.full((rows * (high + GAP) - GAP, columns * (wide + GAP) - GAP, 3), 255, np.uint8)
+    picture = np.full((rows * (high + gap) - gap, columns * (wide + gap) - gap, 3), 255, np.uint8)
     for n, image in enumerate(images):
-        top, left = n // columns * (high + GAP), n % columns * (wide + GAP)
+        top, left = n // columns * (high + gap), n % columns * (wide + gap)
         picture[top : top + high, left : left + wide] = image
     return picture
 
 
 def _show(axis: Axes, picture: Images) -> None:
     """Pixels as they are, without ticks or frame."""
-    axis.imshow(picture, interpolation="nearest")
+    axis.imshow(picture, interpolation="none")
     axis.set(xticks=[], yticks=[])
     axis.tick_params(length=0)
     for spine in axis.spines.values():
