@@ -26,7 +26,7 @@ NOT_USED = {
     "describe": {"data.verify", "data.layouts"},
     "train": {"data.layouts"},
     "imagenet": {"models", "models.head"},
-    "figures": {"layers"},
+    "figures": {"layers", "data.layouts"},
     "report": {"layers"},
 }
 

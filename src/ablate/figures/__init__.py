@@ -22,6 +22,7 @@ from ablate.tables import LABELS, StudyResults
 
 __all__ = ["FIGURES", "Sources", "draw", "write_figure"]
 
+TITLE_SIZE = 7.5  # points; the scales' labels then fit a narrow figure
 # Readable in print and by colour-blind readers; ids in the SVG are fixed, so that equal data give equal bytes.
 STYLE = {
     "svg.hashsalt": "ablate",
@@ -38,7 +39,7 @@ STYLE = {
     "legend.handlelength": 3,  # long enough to see the dashes
     "figure.constrained_layout.h_pad": 0.06,
     "figure.constrained_layout.w_pad": 0.06,
-    "figure.titlesize": 8,
+    "figure.titlesize": TITLE_SIZE,
     "lines.linewidth": 1.2,
     "lines.markersize": 3.5,
     "hatch.linewidth": 0.5,
@@ -80,7 +81,7 @@ def draw(results: StudyResults, kind: str, sources: Sources) -> Figure:
     seeds = results.runs["seed"].nunique()
     about = f"{results.scale}: {LABELS.get(results.scale, '')}; {seeds} seed{'' if seeds == 1 else 's'}"
     width, height = figure.get_size_inches()
-    lines = [wrapped(results.title, 0.85 * width), wrapped(about, 0.85 * width)]
+    lines = [wrapped(text, width, size=TITLE_SIZE) for text in (results.title, about)]
     figure.set_size_inches(width, height + 0.14 * "\n".join(lines).count("\n"))
     figure.suptitle("\n".join(lines))
     return figure

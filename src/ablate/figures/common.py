@@ -154,9 +154,9 @@ def legend_below(figure: Figure, handles: Sequence[Any], labels: Sequence[str], 
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False, **options)
 
 
-def wrapped(text: str, width: float) -> str:
-    """Broken into lines that fit ``width`` inches."""
-    return "\n".join(textwrap.wrap(text, int(width * 72 / CHARACTER), break_long_words=False))
+def wrapped(text: str, width: float, *, size: float = 7.0) -> str:
+    """Broken into lines that fit ``width`` inches at a font of ``size`` points."""
+    return "\n".join(textwrap.wrap(text, int(width * 72 / (CHARACTER * size / 7)), break_long_words=False))
 
 
 def nothing(axis: Axes, text: str) -> None:

@@ -135,7 +135,9 @@ def _line(axis: Axes, results: StudyResults, arm: str, metric: str, *, band: boo
         return
     table = history[["epoch", metric]].apply(pd.to_numeric, errors="coerce")
     table = table.replace([float("inf"), float("-inf")], float("nan")).dropna()
-    by_epoch = table.groupby("epoch")[metric].agg(["mean", "min", "max"])
+    if table.empty:
+        return
+    by_epoch = table.astype(float).groupby("epoch")[metric].agg(["mean", "min", "max"])
     by_epoch = by_epoch * (100 if metric.endswith("top1") else 1)
     every = max(1, len(by_epoch) // 8)
     axis.plot(by_epoch.index, by_epoch["mean"], markevery=every, **look)
