@@ -203,6 +203,18 @@ def test_an_arm_without_results_is_named_and_says_why(status: str, tmp_path: Pat
     assert one["status"] == "done"
 
 
+def test_a_contaminated_bar_is_marked_where_its_neighbours_are_not(tmp_path: Path, packs: dict[str, Path]) -> None:
+    made = fabricate(study({"model": ["one", "two"], "augment": ["plain", "augmented"]}), tmp_path, packs)
+    for p in made.results.planned:
+        p["contaminated"] = p["arm"] == "two / plain"
+    figure = made.draw("bars")
+    assert texts(figure).count("contaminated") == 1 and legend(figure)[:2] == ["plain", "augmented"]
+    for p in made.results.planned:
+        p["contaminated"] = p["arm"].startswith("two")
+    ticks = [t.get_text() for t in made.draw("bars").axes[0].get_xticklabels()]
+    assert ticks == ["one", "two\n(contaminated)"]
+
+
 def test_bars_show_means_seeds_and_what_the_paper_printed(tmp_path: Path, packs: dict[str, Path]) -> None:
     made = fabricate(study({"model": ["one", "two"], "augment": ["plain", "augmented"]}), tmp_path, packs)
     results = replace(made.results, reported={"two / plain": {"val_top1": 0.375}})

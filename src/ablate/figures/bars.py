@@ -21,6 +21,7 @@ from ablate.figures.common import (
     label,
     legend_below,
     looks,
+    named,
     note,
     nothing,
     of_arm,
@@ -40,15 +41,12 @@ def bars(results: StudyResults) -> Figure:
     """Validation top-1 of each arm. The last of several axes gives the colour, the others the group; where the paper
     printed a value, a line across the bar.
     """
-    levels = {arm: list(of_arm(results, arm)[0]["levels"].values()) or [arm] for arm in results.arms}
-    crossed = all(len(named) > 1 for named in levels.values())
-    place = {
-        arm: ("\n".join(named[:-1]), named[-1]) if crossed else (title(results, arm), "")
-        for arm, named in levels.items()
-    }
+    place = _places(results)
     groups, inner = (list(dict.fromkeys(p[i] for p in place.values())) for i in (0, 1))
     width = WIDE if len(results.arms) > 4 else NARROW
     figure, (axis,) = panels(1, 1, width, 2.6)
+    in_group = {group: _contaminated(results, [a for a in place if place[a][0] == group]) for group in groups}
+    in_colour = {level: _contaminated(results, [a for a in place if place[a][1] == level]) for level in inner}
     wide = 0.8 / len(inner)
     for arm, (group, level) in place.items():
         i = inner.index(level)
@@ -59,24 +57,37 @@ def bars(results: StudyResults) -> Figure:
         if printed is not None:
             for color, thick in (("white", 3.4), ("black", 1.8)):  # the rim shows it on a dark bar
                 axis.plot([x - wide / 2, x + wide / 2], [100 * printed] * 2, color=color, lw=thick, zorder=4)
-        if said := note(results, arm):
-            axis.text(x, max(tops, default=0) + 1, said, rotation=90, ha="center", va="bottom")
-    names = {group: [arm for arm in place if place[arm][0] == group] for group in groups}
-    columns = {level: [arm for arm in place if place[arm][1] == level] for level in inner}
-    marked = [group + _contaminated(results, names[group], "\n") for group in groups]
+        marked = in_group[group] or in_colour[level] or not results.contaminated(arm)
+        if said := ", ".join(filter(None, [note(results, arm), "" if marked else "contaminated"])):
+            axis.text(x, max(tops, default=0) + 2, said, rotation=90, ha="center", va="bottom")
     room = width * 0.85 / len(groups)
-    axis.set_xticks(range(len(groups)), ["\n".join(wrapped(t, room) for t in m.split("\n")) for m in marked])
+    lines = {group: group.split("\n") + ["(contaminated)"] * in_group[group] for group in groups}
+    axis.set_xticks(range(len(groups)), ["\n".join(wrapped(text, room) for text in each) for each in lines.values()])
     axis.tick_params(axis="x", length=0)
-    axis.set(ylabel="validation " + TOP1, ylim=(0, None), xlim=(-0.6, len(groups) - 0.4))
-    handles: list[Any] = []
-    if len(inner) > 1:
-        handles += [
-            Patch(facecolor=PALETTE[i], hatch=HATCHES[i % len(HATCHES)], edgecolor="white",
-                  label=level + _contaminated(results, columns[level], " "))
-            for i, level in enumerate(inner)
-        ]  # fmt: skip
-    _legend(figure, results, handles, printed=any("val_top1" in v for k, v in results.reported.items() if k in place))
+    axis.set(ylabel="validation " + TOP1, ylim=(0, None if axis.patches else 100), xlim=(-0.6, len(groups) - 0.4))
+    handles: list[Any] = [
+        Patch(fc=PALETTE[i], hatch=HATCHES[i % len(HATCHES)], ec="white",
+              label=level + " (contaminated)" * (in_colour[level] and not all(in_group.values())))
+        for i, level in enumerate(inner)
+    ] if len(inner) > 1 else []  # fmt: skip
+    handles.append(Line2D([], [], label="a seed", **DOTS))
+    if any("val_top1" in results.reported.get(arm, {}) for arm in place):
+        handles.append(Line2D([], [], color="black", lw=1.8, label="printed in the paper"))
+    legend_below(figure, handles, [str(h.get_label()) for h in handles])
     return figure
+
+
+def _places(results: StudyResults) -> dict[str, tuple[str, str]]:
+    """{arm: (its group, its colour)}; a study of one axis has a group for each arm, of one colour."""
+    levels = {arm: [named(*level) for level in of_arm(results, arm)[0]["levels"].items()] for arm in results.arms}
+    if all(len(words) > 1 for words in levels.values()):
+        return {arm: ("\n".join(words[:-1]), words[-1]) for arm, words in levels.items()}
+    return {arm: (title(results, arm), "") for arm in results.arms}
+
+
+def _contaminated(results: StudyResults, arms: list[str]) -> bool:
+    """Whether all are: then their group or colour is marked, and not each bar."""
+    return all(results.contaminated(arm) for arm in arms)
 
 
 def _bar(axis: Axes, x: float, tops: list[float], width: float, i: int) -> None:
@@ -91,18 +102,6 @@ def _bar(axis: Axes, x: float, tops: list[float], width: float, i: int) -> None:
 DOTS: dict[str, Any] = {
     "marker": "o", "ls": "", "ms": 3, "mfc": "white", "mec": "black", "mew": 0.7, "zorder": 5, "clip_on": False,
 }  # fmt: skip
-
-
-def _contaminated(results: StudyResults, arms: list[str], before: str) -> str:
-    """A mark for a group or colour whose arms are all contaminated."""
-    return f"{before}(contaminated)" if arms and all(results.contaminated(arm) for arm in arms) else ""
-
-
-def _legend(figure: Figure, results: StudyResults, handles: list[Any], *, printed: bool) -> None:
-    handles.append(Line2D([], [], label="a seed", **DOTS))
-    if printed:
-        handles.append(Line2D([], [], color="black", lw=1.8, label="printed in the paper"))
-    legend_below(figure, handles, [str(h.get_label()) for h in handles])
 
 
 def sweep(results: StudyResults) -> Figure:

@@ -95,10 +95,11 @@ def note(results: StudyResults, arm: str) -> str:
 def title(results: StudyResults, arm: str) -> str:
     """The arm's name, in which a level that is a bare number has its axis before it: 'lr 0.01 / momentum 0.9'."""
     levels = of_arm(results, arm)[0]["levels"]
-    return " / ".join(_named(axis, level) for axis, level in levels.items()) or arm
+    return " / ".join(named(axis, level) for axis, level in levels.items()) or arm
 
 
-def _named(axis: str, level: str) -> str:
+def named(axis: str, level: str) -> str:
+    """A level in words: 'lr 0.01' for a bare number of the axis lr, and any other level as it is."""
     try:
         float(level)
     except ValueError:

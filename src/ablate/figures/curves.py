@@ -148,6 +148,9 @@ def _line(axis: Axes, results: StudyResults, arm: str, metric: str, *, band: boo
 def _finish(axis: Axes, metric: str, *, title: str) -> None:
     axis.set(title=title, xlabel="epoch", ylabel=METRICS[metric][1])
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if not axis.lines:
+        axis.set(xticks=[], yticks=[])
+        axis.text(0.5, 0.5, "no epoch to show", ha="center", va="center", transform=axis.transAxes)
 
 
 def _scale(axes: list[Axes], metrics: list[str]) -> None:
@@ -155,8 +158,8 @@ def _scale(axes: list[Axes], metrics: list[str]) -> None:
     for quantity in {metric.partition("_")[2] for metric in metrics}:
         same = [axis for axis, metric in zip(axes, metrics, strict=True) if metric.endswith(quantity)]
         log = quantity == "loss" and max(axis.dataLim.y1 for axis in same) > HUGE
-        for axis in same:
-            axis.set_yscale("log" if log else "linear")
+        for axis in same if log else []:
+            axis.set_yscale("log")
         low, high = (pick(axis.get_ylim()[i] for axis in same) for i, pick in enumerate((min, max)))
         for axis in same:
             axis.set_ylim(low if log else 0, high)

@@ -162,17 +162,20 @@ def filters(results: StudyResults, sources: Sources) -> Figure:
     columns = min(len(arms), 3)
     rows = -(-len(arms) // columns)
     width = NARROW if columns == 1 else WIDE
-    figure, axes = panels(rows, columns, width, rows * (width / columns + TITLE) + 0.25, space=0.06)
+    titles = [wrapped(label(results, arm), 0.9 * width / columns, size=8) for arm in arms]
+    title_room = TITLE * (1 + max(title.count("\n") for title in titles))
+    figure, axes = panels(rows, columns, width, rows * (width / columns + title_room) + 0.25, space=0.06)
     for axis in axes[len(arms) :]:
         axis.set_axis_off()
-    for axis, arm in zip(axes, arms, strict=False):
+    for axis, arm, title in zip(axes, arms, titles, strict=False):
         paths = [path for p in of_arm(results, arm) if (path := sources.file(p["run"], "filters.npy"))]
-        axis.set_title(label(results, arm))
+        axis.set_title(title)
         if paths:
             weights = np.load(paths[0]).astype(np.float64)  # (out, 3, kh, kw)
             _show(axis, mosaic(scaled(weights), int(np.ceil(np.sqrt(len(weights)))), gap=1))
         else:
             nothing(axis, f"no filters: {said}" if (said := note(results, arm)) else "no filters")
+            axis.set_box_aspect(1)
     return figure
 
 
