@@ -130,9 +130,8 @@ def test_every_kind_that_a_study_asks_for_draws(
     planned = study(GRID, RATES)
     arms = {p["arm"]: status for p in planned if status}
     made = fabricate(planned, tmp_path, packs, lost=arms)
-    write_figure(made.results, kind, tmp_path / "f.svg", made.sources)
-    assert (tmp_path / "f.png").stat().st_size > 1000
     figure = made.draw(kind)
+    figure.draw_without_rendering()
     assert figure.get_size_inches()[0] in (NARROW, WIDE)
     assert figure.get_suptitle() == "A study\ndemo: embedded data: no evidence about the paper; 2 seeds"
     small = [t for t in figure.findobj(plt.Text) if t.get_text() and t.get_fontsize() < 7]
@@ -141,14 +140,14 @@ def test_every_kind_that_a_study_asks_for_draws(
         assert any(LOST[status] in text for text in texts(figure))
 
 
-@pytest.mark.parametrize("kind", ["curves", "bars", "sweep", "samples", "augmented:flip", "predictions:0", "filters"])
+@pytest.mark.parametrize("kind", ["curves", "bars", "samples", "augmented:flip", "predictions:0"])
 def test_equal_data_give_equal_bytes(kind: str, tmp_path: Path, packs: dict[str, Path]) -> None:
     made = fabricate(study({"lr": GRID["lr"]}, RATES), tmp_path, packs)
     drawn = []
-    for _ in range(3):  # the first may set up the renderer
+    for _ in range(2):
         write_figure(made.results, kind, tmp_path / "f.svg", made.sources)
         drawn.append((tmp_path / "f.svg").read_bytes() + (tmp_path / "f.png").read_bytes())
-    assert drawn[1] == drawn[2] and b"<dc:date>" not in drawn[0]
+    assert drawn[0] == drawn[1] and b"<dc:date>" not in drawn[0]
 
 
 def test_curves_have_a_panel_per_metric_and_a_line_per_arm(tmp_path: Path, packs: dict[str, Path]) -> None:
@@ -180,7 +179,7 @@ def test_training_and_validation_of_two_arms_share_a_panel(tmp_path: Path, packs
 
 def test_losses_beyond_all_measure_get_a_logarithmic_axis(tmp_path: Path, packs: dict[str, Path]) -> None:
     made = fabricate(study({"net": ["a", "b"]}), tmp_path, packs)
-    made.results.history.loc[0, "val_loss"] = 1e6
+    made.results.history.loc[0, "val_loss"] = 1e6  # the axes of losses follow it together
     made.results.history.loc[1, "val_loss"] = float("inf")
     figure = made.draw("curves:train_loss+val_loss+val_top1")
     assert [axis.get_yscale() for axis in figure.axes] == ["log", "log", "linear"]

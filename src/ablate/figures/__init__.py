@@ -46,7 +46,7 @@ STYLE = {
 }
 
 
-def sensitivity(results: StudyResults) -> Figure:
+def _sensitivity(results: StudyResults) -> Figure:
     """How far each axis moves the result."""
     figure: Figure = importlib.import_module("ablate.figures.sensitivity").sensitivity(results)
     return figure
@@ -58,7 +58,7 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "trials": trials,
     "bars": bars,
     "sweep": sweep,
-    "sensitivity": sensitivity,
+    "sensitivity": _sensitivity,
     "per-label": per_label,
     "samples": samples,
     "augmented": augmented,
@@ -79,7 +79,8 @@ def draw(results: StudyResults, kind: str, sources: Sources) -> Figure:
     sns.set_theme(context="paper", style="ticks", rc=STYLE)
     figure = FIGURES[name](results, **given)
     seeds = results.runs["seed"].nunique()
-    about = f"{results.scale}: {LABELS.get(results.scale, '')}; {seeds} seed{'' if seeds == 1 else 's'}"
+    scale = ": ".join(filter(None, [results.scale, LABELS.get(results.scale)]))
+    about = f"{scale}; {seeds} seed{'' if seeds == 1 else 's'}"
     width, height = figure.get_size_inches()
     lines = [wrapped(text, width, size=TITLE_SIZE) for text in (results.title, about)]
     figure.set_size_inches(width, height + 0.14 * "\n".join(lines).count("\n"))

@@ -147,7 +147,7 @@ def _line(axis: Axes, results: StudyResults, arm: str, metric: str, *, band: boo
 
 def _finish(axis: Axes, metric: str, *, title: str) -> None:
     axis.set(title=title, xlabel="epoch", ylabel=METRICS[metric][1])
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if not axis.lines:
         axis.set(xticks=[], yticks=[])
         axis.text(0.5, 0.5, "no epoch to show", ha="center", va="center", transform=axis.transAxes)
@@ -162,7 +162,7 @@ def _scale(axes: list[Axes], metrics: list[str]) -> None:
             axis.set_yscale("log")
         low, high = (pick(axis.get_ylim()[i] for axis in same) for i, pick in enumerate((min, max)))
         for axis in same:
-            axis.set_ylim(low if log else 0, high)
+            axis.set_ylim(low if log else 0, 1.03 * high)  # markers at the top stay whole
 
 
 def _entries(results: StudyResults, look: dict[str, dict[str, Any]]) -> tuple[list[Any], list[str]]:
