@@ -10,7 +10,7 @@ from scipy import stats
 
 from ablate.effects import contrasts, importance
 from ablate.errors import UserError
-from ablate.sensitivity_figure import sensitivity
+from ablate.figures.sensitivity import sensitivity
 from ablate.tables import write_table
 from fabricated import Fabricated
 

@@ -29,7 +29,7 @@ NOT_USED = {
     "train": {"data.layouts"},
     "imagenet": {"models", "models.head"},
     "tables": {"data.layouts"},
-    "figures": {"models"},
+    "figures": {"models", "layers", "data.layouts"},
     "report": {"models"},
 }
 

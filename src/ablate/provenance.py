@@ -48,9 +48,13 @@ CODE = {
         *["compare.py", "papers.py", "tables.py", "network_tables.py", "cells.py", "collect.py"],
         *["layers.py", "models/*.py"],
     ],
-    "figures": ["figures.py", "tables.py", "papers.py"],
+    "figures": [
+        *["figures/*.py", "tables.py", "papers.py", "effects.py", "cells.py", "collect.py"],
+        *["augment.py", "data/views.py"],
+    ],
     "report": ["report.py", "report.html.j2", "tables.py", "papers.py", "cells.py", "collect.py"],
 }
+PICTURES = {"samples", "augmented", "predictions", "per-label"}  # kinds of figures that read the study's pack
 
 
 def code_of(step: str, model: str | None = None) -> list[Path]:

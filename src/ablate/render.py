@@ -32,13 +32,15 @@ def render(params_file: Path, papers: Sequence[str], values: Mapping[str, Any], 
     plan, sources = folder / "plan.json", Path("papers")
     write_json(plan, plan_record(params, make_plan(params), protocol(params_file, values)))
     overview(params)  # draws what is missing of the data's description
+    packs = [Path("data", spec.variant, name, "pack.json") for name, spec in params.datasets.items()]
+    draw = bound(steps.figure, runs=RUNS, pack=[path for path in packs if path.exists()])
     jobs: dict[Path, Callable[[], None]] = {}
     for paper in papers or params.studies:
         steps.collect(plan, RUNS, folder / paper, partial=partial)
         trained = set(pd.read_csv(folder / paper / "history.csv")["study"])
         for key, study in params.studies[paper].items():
-            draw = steps.figure if key in trained else _nothing_to_draw
-            for what, suffix, step in (("tables", "csv", steps.table), ("figures", "svg", draw)):
+            drawn = draw if key in trained else _nothing_to_draw
+            for what, suffix, step in (("tables", "csv", steps.table), ("figures", "svg", drawn)):
                 for name in getattr(study, what):
                     output = folder / paper / f"{name}.{suffix}"
                     jobs[output] = bound(step, plan, sources, output)

@@ -204,13 +204,20 @@ def table(
 
 
 @steps.command()
-def figure(plan_file: PlanFile, papers: Papers, output: Output) -> None:
-    """Draw one figure as SVG and PNG, from what was collected into its folder."""
-    from ablate.figures import write_figure
+def figure(
+    plan_file: PlanFile,
+    papers: Papers,
+    output: Output,
+    runs: Annotated[Path | None, typer.Option(help="folder of the trained runs")] = None,
+    pack: Annotated[list[Path] | None, typer.Option(help="<data set>/pack.json; once for each data set")] = None,
+) -> None:
+    """Draw one figure as SVG and PNG, from what was collected into its folder; some read runs and packs as well."""
+    from ablate.figures import Sources, write_figure
     from ablate.tables import study_results
 
     study, kind = _owner(plan_file, "figures", output)
-    write_figure(study_results(plan_file, output.parent, papers, study), kind, output)
+    sources = Sources(runs, {path.absolute().parent.name: path for path in pack or []})
+    write_figure(study_results(plan_file, output.parent, papers, study), kind, output, sources)
 
 
 @steps.command()

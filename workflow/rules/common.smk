@@ -8,7 +8,7 @@ from ablate.errors import UserError
 from ablate.papers import check_files
 from ablate.plan import IMAGENET, PRETRAINED, RUNS, make_plan
 from ablate.plan_record import plan_digest, protocol
-from ablate.provenance import code_of
+from ablate.provenance import PICTURES, code_of
 from ablate.resources import available_cores, share
 
 try:
@@ -65,6 +65,14 @@ def described(wildcards):
 def train_options(wildcards):
     events = f"--tensorboard logs/tensorboard/{wildcards.run}" if PARAMS.compute.tensorboard else ""
     return events + (f" --compile {PARAMS.compute.compile}" if PARAMS.compute.compile else "")
+
+
+def packs_of_figure(wildcards, name="pack.json"):
+    for study, spec in PARAMS.studies[wildcards.paper].items():
+        if spec.figures.get(wildcards.figure, "").partition(":")[0] in PICTURES:
+            used = {p.run.settings.dataset for p in PLAN.of(wildcards.paper, study)}
+            return [f"{data_dir(dataset)}/{name}" for dataset in sorted(used)]
+    return []
 
 
 def made(what, suffix):

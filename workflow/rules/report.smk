@@ -92,6 +92,8 @@ rule figure:
         plan=rules.plan.output,
         collected=rules.collect.output,
         paper="papers/{paper}.yaml",
+        packs=packs_of_figure,
+        arrays=ancient(lambda w: [f for n in ("images.npy", "labels.npy") for f in packs_of_figure(w, n)]),
         code=code_of("figures"),
     output:
         svg=report(
@@ -104,8 +106,12 @@ rule figure:
         "logs/figure/{paper}-{figure}.log",
     wildcard_constraints:
         figure="|".join(Path(path).stem for path in made("figures", "svg")),
+    params:
+        runs=str(RUNS),
+        packs=lambda w, input: [f"--pack {path}" for path in input.packs],
     shell:
-        "ablate figure --plan {input.plan:q} --papers papers --output {output.svg:q} 2>&1 | tee {log:q}"
+        "ablate figure --plan {input.plan:q} --papers papers --runs {params.runs} {params.packs}"
+        " --output {output.svg:q} 2>&1 | tee {log:q}"
 
 
 rule report:

@@ -1,31 +1,26 @@
 """What each axis is worth, drawn: main effects with their intervals, and importance with its spread."""
 
-from typing import Any
-
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import seaborn as sns
+from matplotlib.figure import Figure
 
 from ablate.effects import contrasts, importance
+from ablate.figures.common import WIDE
 from ablate.tables import StudyResults
 
-FONT = 8  # points, at 7 inches
 
-
-def sensitivity(results: StudyResults) -> Any:
+def sensitivity(results: StudyResults) -> Figure:
     """Left: each main effect in points with its 95 % interval over seeds. Right: importance of each axis."""
     main = [e for e in contrasts(results) if not e.interaction]
     rank = importance(results)
     colours = dict(zip(results.axes, sns.color_palette("colorblind", len(results.axes)), strict=True))
     height = 1.4 + 0.26 * max(len(main), len(rank))
     figure, (left, right) = plt.subplots(
-        1, 2, figsize=(7, height), layout="constrained", gridspec_kw={"width_ratios": [3, 2]}
+        1, 2, figsize=(WIDE, height), layout="constrained", gridspec_kw={"width_ratios": [3, 2]}
     )
     for y, effect in enumerate(main):
         if effect.estimate is None:
-            left.text(0, y, "no complete seed", fontsize=FONT - 1, va="center", ha="center")
+            left.text(0, y, "no complete seed", va="center", ha="center")
             continue
         left.errorbar(
             effect.estimate, y, xerr=effect.half, fmt="o", markersize=4, capsize=2, color=colours[effect.name]
@@ -40,7 +35,4 @@ def sensitivity(results: StudyResults) -> Any:
     right.set_yticks(range(len(rank)), list(rank["axis"]))
     for axis in (left, right):
         axis.invert_yaxis()
-        axis.tick_params(labelsize=FONT)
-        axis.xaxis.label.set_size(FONT)
-        axis.title.set_size(FONT + 1)
     return figure

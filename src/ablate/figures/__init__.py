@@ -1,0 +1,99 @@
+"""Figures of a study, one function each: (StudyResults) -> figure. A new figure is a function and its line."""
+
+from collections.abc import Callable
+from inspect import signature
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from ablate.errors import UserError, choose
+from ablate.figures.bars import bars, per_label, sweep
+from ablate.figures.common import Sources, wrapped
+from ablate.figures.curves import curves, trials
+from ablate.figures.images import augmented, filters, predictions, samples
+from ablate.figures.sensitivity import sensitivity
+from ablate.files import whole
+from ablate.tables import LABELS, StudyResults
+
+__all__ = ["FIGURES", "Sources", "draw", "write_figure"]
+
+TITLE_SIZE = 7.5  # points; the scales' labels then fit a narrow figure
+# Readable in print and by colour-blind readers; ids in the SVG are fixed, so that equal data give equal bytes.
+STYLE = {
+    "svg.hashsalt": "ablate",
+    "figure.dpi": 150,
+    "savefig.dpi": 150,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "font.size": 7,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "legend.handlelength": 3,  # long enough to see the dashes
+    "figure.constrained_layout.h_pad": 0.06,
+    "figure.constrained_layout.w_pad": 0.06,
+    "figure.titlesize": TITLE_SIZE,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
+    "hatch.linewidth": 0.5,
+}
+
+
+# A name in params.yaml may carry an argument after a colon, as in samples:lion.
+FIGURES: dict[str, Callable[..., Figure]] = {
+    "curves": curves,
+    "trials": trials,
+    "bars": bars,
+    "sweep": sweep,
+    "sensitivity": sensitivity,
+    "per-label": per_label,
+    "samples": samples,
+    "augmented": augmented,
+    "predictions": predictions,
+    "filters": filters,
+}
+
+
+def draw(results: StudyResults, kind: str, sources: Sources) -> Figure:
+    """The figure of ``kind``, "name" or "name:argument". Raises UserError for one that there is not."""
+    name, _, argument = kind.partition(":")
+    if name not in FIGURES:
+        raise choose("figures", name, FIGURES, "figure")
+    taken = signature(FIGURES[name]).parameters
+    if argument and "argument" not in taken:
+        raise UserError(f"{name} takes no argument; write {name} and not {kind}")
+    given = ({"argument": argument} if argument else {}) | ({"sources": sources} if "sources" in taken else {})
+    sns.set_theme(context="paper", style="ticks", rc=STYLE)
+    figure = FIGURES[name](results, **given)
+    seeds = results.runs["seed"].nunique()
+    scale = ": ".join(filter(None, [results.scale, LABELS.get(results.scale)]))
+    about = f"{scale}; {seeds} seed{'' if seeds == 1 else 's'}"
+    width, height = figure.get_size_inches()
+    lines = [wrapped(text, width, size=TITLE_SIZE) for text in (results.title, about)]
+    figure.set_size_inches(width, height + 0.14 * "\n".join(lines).count("\n"))
+    figure.suptitle("\n".join(lines))
+    return figure
+
+
+def write_figure(results: StudyResults, kind: str, svg: Path, sources: Sources | None = None) -> None:
+    """Draw the figure as SVG and, beside it, as PNG.
+
+    Raises UserError, naming the key in params.yaml, for an unknown kind or argument and for a missing source.
+    """
+    try:
+        figure = draw(results, kind, sources or Sources())
+    except UserError as error:
+        key = f"params.yaml: studies.{results.paper}.{results.study}.figures.{svg.stem}"
+        raise UserError(f"{key}: {error}") from error
+    with whole(svg) as part:
+        figure.savefig(part, format="svg", metadata={"Date": None})
+    with whole(svg.with_suffix(".png")) as part:
+        figure.savefig(part, format="png", metadata={"Software": None})
+    plt.close(figure)

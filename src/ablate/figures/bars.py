@@ -1,0 +1,188 @@
+"""Final accuracies: by arm, by hyperparameter and by label. Bars are means, dots single seeds."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from ablate.errors import choose
+from ablate.figures.common import (
+    NARROW,
+    PALETTE,
+    TOP1,
+    WIDE,
+    Sources,
+    best_arm,
+    finished,
+    label,
+    legend_below,
+    looks,
+    named,
+    note,
+    nothing,
+    of_arm,
+    panels,
+    settings_of,
+    title,
+    values,
+    wrapped,
+)  # fmt: skip
+from ablate.tables import StudyResults
+
+HATCHES = ["", "////", "....", "xxxx", "\\\\\\\\", "----"]
+FLAT_LABELS, MANY_LABELS = 12, 50  # names that fit side by side, and upright
+
+
+def bars(results: StudyResults) -> Figure:
+    """Validation top-1 of each arm. The last of several axes gives the colour, the others the group; where the paper
+    printed a value, a line across the bar.
+    """
+    place = _places(results)
+    groups, inner = (list(dict.fromkeys(p[i] for p in place.values())) for i in (0, 1))
+    width = WIDE if len(results.arms) > 4 else NARROW
+    figure, (axis,) = panels(1, 1, width, 2.6)
+    in_group = {group: _contaminated(results, [a for a in place if place[a][0] == group]) for group in groups}
+    in_colour = {level: _contaminated(results, [a for a in place if place[a][1] == level]) for level in inner}
+    wide = 0.8 / len(inner)
+    for arm, (group, level) in place.items():
+        i = inner.index(level)
+        x = groups.index(group) + (i - (len(inner) - 1) / 2) * wide
+        tops = [100 * v for v in values(finished(results, arm)["val_top1"])]
+        _bar(axis, x, tops, 0.9 * wide, i)
+        printed = results.reported.get(arm, {}).get("val_top1")
+        if printed is not None:
+            for color, thick in (("white", 3.4), ("black", 1.8)):  # the rim shows it on a dark bar
+                axis.plot([x - wide / 2, x + wide / 2], [100 * printed] * 2, color=color, lw=thick, zorder=4)
+        marked = in_group[group] or in_colour[level] or not results.contaminated(arm)
+        if said := ", ".join(filter(None, [note(results, arm), "" if marked else "contaminated"])):
+            axis.text(x, max(tops, default=0) + 2, said, rotation=90, ha="center", va="bottom")
+    room = width * 0.85 / len(groups)
+    lines = {group: group.split("\n") + ["(contaminated)"] * in_group[group] for group in groups}
+    axis.set_xticks(range(len(groups)), ["\n".join(wrapped(text, room) for text in each) for each in lines.values()])
+    axis.tick_params(axis="x", length=0)
+    axis.set(ylabel="validation " + TOP1, ylim=(0, None if axis.patches else 100), xlim=(-0.6, len(groups) - 0.4))
+    handles: list[Any] = [
+        Patch(fc=PALETTE[i], hatch=HATCHES[i % len(HATCHES)], ec="white",
+              label=level + " (contaminated)" * (in_colour[level] and not all(in_group.values())))
+        for i, level in enumerate(inner)
+    ] if len(inner) > 1 else []  # fmt: skip
+    handles.append(Line2D([], [], label="a seed", **DOTS))
+    if any("val_top1" in results.reported.get(arm, {}) for arm in place):
+        handles.append(Line2D([], [], color="black", lw=1.8, label="printed in the paper"))
+    legend_below(figure, handles, [str(h.get_label()) for h in handles])
+    return figure
+
+
+def _places(results: StudyResults) -> dict[str, tuple[str, str]]:
+    """{arm: (its group, its colour)}; a study of one axis has a group for each arm, of one colour."""
+    levels = {arm: [named(*level) for level in of_arm(results, arm)[0]["levels"].items()] for arm in results.arms}
+    if all(len(words) > 1 for words in levels.values()):
+        return {arm: ("\n".join(words[:-1]), words[-1]) for arm, words in levels.items()}
+    return {arm: (title(results, arm), "") for arm in results.arms}
+
+
+def _contaminated(results: StudyResults, arms: list[str]) -> bool:
+    """Whether all are: then their group or colour is marked, and not each bar."""
+    return all(results.contaminated(arm) for arm in arms)
+
+
+def _bar(axis: Axes, x: float, tops: list[float], width: float, i: int) -> None:
+    """One bar and its seeds, side by side so that equal ones are seen."""
+    if not tops:
+        return
+    axis.bar(x, np.mean(tops), width, color=PALETTE[i % len(PALETTE)], hatch=HATCHES[i % len(HATCHES)], ec="white")
+    spread = np.linspace(-0.2, 0.2, len(tops)) * width if len(tops) > 1 else [0.0]
+    axis.plot(x + np.array(spread), tops, **DOTS)
+
+
+DOTS: dict[str, Any] = {
+    "marker": "o", "ls": "", "ms": 3, "mfc": "white", "mec": "black", "mew": 0.7, "zorder": 5, "clip_on": False,
+}  # fmt: skip
+
+
+def sweep(results: StudyResults) -> Figure:
+    """Validation top-1 against the learning rate, a line per weight decay, a panel for each combination of the other
+    axes; a cross at the bottom where no seed trained to the end. Raises UserError where no axis varies the rate.
+    """
+    if "lr" not in results.axes:
+        raise choose("sweep", ", ".join(results.axes), ["lr"], "axis")
+    rows = []
+    for arm in results.arms:
+        first = of_arm(results, arm)[0]
+        others = [v for k, v in first["levels"].items() if k not in ("lr", "weight-decay")]
+        chosen = settings_of(first)
+        rows.append(("\n".join(others), chosen.weight_decay, chosen.lr, arm))
+    table = pd.DataFrame(rows, columns=["panel", "decay", "lr", "arm"])
+    names = list(dict.fromkeys(table["panel"]))
+    decays = sorted(set(table["decay"]))
+    figure, axes = panels(1, len(names), NARROW if len(names) == 1 else WIDE, 2.4)
+    look = looks([f"{decay:g}" for decay in decays])
+    lost: dict[str, None] = {}
+    for axis, name in zip(axes, names, strict=True):
+        for decay in decays:
+            mine = table[(table["panel"] == name) & (table["decay"] == decay)].sort_values("lr")
+            for lr, said in _swept(axis, results, mine, look[f"{decay:g}"]):
+                at = 0.02 + 0.05 * decays.index(decay)  # of the height: crosses of several lines at one rate
+                axis.plot(lr, at, "x", color=look[f"{decay:g}"]["color"], ms=5, mew=1.5, clip_on=False,
+                          transform=axis.get_xaxis_transform())  # fmt: skip
+                lost[said] = None
+        rates = sorted(set(table["lr"]))
+        axis.set(title=name, xlabel="learning rate", ylabel="validation " + TOP1, xscale="log")
+        axis.set_xticks(rates, [f"{rate:g}" for rate in rates])
+        axis.minorticks_off()
+    top = max(axis.get_ylim()[1] for axis in axes)
+    for axis in axes:
+        axis.set_ylim(0, top)
+    handles = [Line2D([], [], label=f"weight decay {name}", **each) for name, each in look.items()]
+    if lost:
+        handles.append(Line2D([], [], color="black", marker="x", ls="", mew=1.5, label=", ".join(lost)))
+    legend_below(figure, handles, [str(h.get_label()) for h in handles])
+    return figure
+
+
+def _swept(axis: Axes, results: StudyResults, mine: pd.DataFrame, look: dict[str, Any]) -> list[tuple[float, str]]:
+    """One line over the arms in ``mine``; returns (rate, why) of those of which no seed trained to the end."""
+    tops = [[100 * v for v in values(finished(results, arm)["val_top1"])] for arm in mine["arm"]]
+    lost = [(lr, note(results, arm)) for lr, arm, t in zip(mine["lr"], mine["arm"], tops, strict=True) if not t]
+    means, lows, highs = ([float(of(t)) if t else float("nan") for t in tops] for of in (np.mean, np.min, np.max))
+    axis.plot(mine["lr"], means, **look)
+    axis.fill_between(mine["lr"], lows, highs, color=look["color"], alpha=0.15, lw=0)
+    return lost
+
+
+def per_label(results: StudyResults, sources: Sources, argument: str = "") -> Figure:
+    """Test top-1 of each class for the arm that is best on val (of val where there is no test split), in the order of
+    the classes, and what guessing gets. ``argument`` is best, or an arm.
+    """
+    if argument not in ("best", *results.arms):
+        raise choose("per-label", argument, ["best", *results.arms], "arm")
+    arm = best_arm(results) if argument == "best" else argument
+    done = finished(results, arm) if arm else pd.DataFrame({"run": []})
+    tables = [t for run in done["run"] if len(t := sources.predictions(run))]
+    if arm is None or not tables:
+        figure, (axis,) = panels(1, 1, NARROW, 1.5)
+        nothing(axis, "no run trained to the end")
+        return figure
+    chosen = settings_of(of_arm(results, arm)[0])
+    pack = sources.pack(chosen.dataset)
+    names = [pack.meta["words"][i].split(",")[0] for i in pack.chosen(chosen)]
+    figure, (axis,) = panels(1, 1, WIDE, 2.6 if len(names) <= FLAT_LABELS else 3.4)
+    right = [(t["label"] == t["predicted"]).groupby(t["label"]).mean() for t in tables]
+    for i in range(len(names)):
+        _bar(axis, i, [100 * float(one[i]) for one in right if i in one.index], 0.8, 0)
+    axis.axhline(100 / len(names), color="black", ls="--", lw=1, zorder=6)
+    every = -(-len(names) // MANY_LABELS)
+    shown = range(0, len(names), every)
+    turned = len(names) > FLAT_LABELS
+    axis.set_xticks(shown, [names[i] if turned else wrapped(names[i], 6 / len(names)) for i in shown])
+    axis.tick_params(axis="x", length=0, labelrotation=90 if turned else 0)
+    split = {"test": "test", "val": "validation"}[tables[0]["split"].iloc[0]]
+    axis.set(ylabel=f"{split} {TOP1}", ylim=(0, 100), xlim=(-0.6, len(names) - 0.4))
+    axis.set_title(f"{label(results, arm)}, the best on val" if argument == "best" else label(results, arm))
+    handles = [Line2D([], [], label="a seed", **DOTS), Line2D([], [], color="black", ls="--", lw=1, label="guessing")]
+    legend_below(figure, handles, [str(h.get_label()) for h in handles])
+    return figure

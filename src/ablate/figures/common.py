@@ -1,0 +1,166 @@
+"""What the figures share: files that some of them read, how an arm is named and drawn, legends."""
+
+import json
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from ablate.config import Settings
+from ablate.data.views import Pack
+from ablate.errors import UserError
+from ablate.tables import StudyResults
+
+NARROW, WIDE = 3.5, 7.0  # inches: one and two columns of a printed page
+CHARACTER = 4.0  # points that a character takes at the style's 7 points, on average
+LOSS, TOP1 = "cross-entropy (nats)", "top-1 accuracy (%)"
+
+# seaborn's colorblind palette, its two palest colours last
+PALETTE = [sns.color_palette("colorblind")[i] for i in (0, 1, 2, 3, 4, 5, 9, 7, 6, 8)]
+DASHES: list[Any] = ["-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)), (0, (7, 1.5)), (0, (3, 1, 1, 1, 1, 1))]
+MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+FINISHED = ["done", "plateau"]
+STATUS = {"missing": "not run", "out-of-memory": "out of memory"}  # in words, where they differ
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What some figures read besides the collected tables."""
+
+    runs: Path | None = None  # a folder per run
+    packs: dict[str, Path] = field(default_factory=dict)  # data set: its pack.json
+
+    def pack(self, dataset: str) -> Pack:
+        """The opened pack. Raises UserError when it was not given or is damaged."""
+        if dataset not in self.packs:
+            raise UserError(f"no pack of {dataset}; add --pack data/<variant>/{dataset}/pack.json")
+        return Pack.open(self.packs[dataset])
+
+    def file(self, run: str, name: str) -> Path | None:
+        """The file ``name`` that ``run`` left behind, or None. Raises UserError when no folder of runs was given."""
+        if self.runs is None:
+            raise UserError("no folder of runs; add --runs results/runs")
+        path = self.runs / run / name
+        return path if path.exists() else None
+
+    def predictions(self, run: str) -> pd.DataFrame:
+        """A row per image: split, position in the pack, label, predicted, probability. The test split where there is
+        one, else val; empty where the run evaluated none.
+        """
+        path = self.file(run, "predictions.csv")
+        table = pd.read_csv(path) if path else pd.DataFrame(columns=["split", "position", "label", "predicted"])
+        splits = set(table["split"])
+        return table[table["split"] == ("test" if "test" in splits else "val")]
+
+
+def of_arm(results: StudyResults, arm: str) -> list[dict[str, Any]]:
+    """The arm's planned runs, a seed each."""
+    return [p for p in results.planned if p["arm"] == arm]
+
+
+def settings_of(planned: dict[str, Any]) -> Settings:
+    """The settings that the plan keeps without their defaults."""
+    return Settings.model_validate_json(json.dumps(planned["settings"]))
+
+
+def finished(results: StudyResults, arm: str) -> pd.DataFrame:
+    """The arm's rows of runs.csv that trained to the end."""
+    mine = results.runs[results.runs["arm"] == arm]
+    return mine[mine["status"].isin(FINISHED)]
+
+
+def note(results: StudyResults, arm: str) -> str:
+    """What became of the arm's runs where any did not end well: 'diverged', '1 of 2 not run'; else empty."""
+    planned = of_arm(results, arm)
+    known = dict(zip(results.runs["run"], results.runs["status"], strict=True))
+    statuses = [known.get(p["run"], "missing") for p in planned]
+    parts = []
+    for status in dict.fromkeys(s for s in statuses if s not in FINISHED):
+        count = statuses.count(status)
+        some = "" if count == len(planned) else f"{count} of {len(planned)} "
+        parts.append(some + STATUS.get(status, str(status)))
+    return ", ".join(parts)
+
+
+def title(results: StudyResults, arm: str) -> str:
+    """The arm's name, in which a level that is a bare number has its axis before it: 'lr 0.01 / momentum 0.9'."""
+    levels = of_arm(results, arm)[0]["levels"]
+    return " / ".join(named(axis, level) for axis, level in levels.items()) or arm
+
+
+def named(axis: str, level: str) -> str:
+    """A level in words: 'lr 0.01' for a bare number of the axis lr, and any other level as it is."""
+    try:
+        float(level)
+    except ValueError:
+        return level
+    return f"{axis.replace('-', ' ')} {level}"
+
+
+def label(results: StudyResults, arm: str, *, name: str | None = None) -> str:
+    """The arm as legends and axes show it: its title, or ``name``, and in brackets what a reader must know of it."""
+    words = ["contaminated"] if results.contaminated(arm) else []
+    words += [said] if (said := note(results, arm)) else []
+    name = name or title(results, arm)
+    return f"{name} ({'; '.join(words)})" if words else name
+
+
+def best_arm(results: StudyResults) -> str | None:
+    """By the mean over seeds of best_val_top1, never by test; the first of equals. None where no run ended."""
+    means = {arm: finished(results, arm)["best_val_top1"].astype(float).mean() for arm in results.arms}
+    known = {arm: mean for arm, mean in means.items() if np.isfinite(mean)}
+    return max(known, key=lambda arm: known[arm]) if known else None
+
+
+def looks(names: Sequence[str], *, dashed: bool = True) -> dict[str, dict[str, Any]]:
+    """{name: colour, marker and dashes of its line}. Markers and dashes tell lines apart without the colour."""
+    dashes = cycle(DASHES if dashed else ["-"])
+    return {
+        name: {"color": color, "linestyle": dash, "marker": marker}
+        for name, color, dash, marker in zip(names, cycle(PALETTE), dashes, cycle(MARKERS), strict=False)
+    }
+
+
+def values(series: "pd.Series[Any]") -> list[float]:
+    """Finite numbers only."""
+    numbers = pd.to_numeric(series, errors="coerce").to_numpy(dtype=float)
+    return [float(n) for n in numbers if np.isfinite(n)]
+
+
+def panels(rows: int, columns: int, width: float, height: float, *, space: float = 0.0) -> tuple[Figure, list[Axes]]:
+    """A figure of ``width`` x ``height`` inches and its axes, row by row; ``space`` between columns in panels."""
+    engine = ConstrainedLayoutEngine(wspace=space)
+    figure, axes = plt.subplots(rows, columns, figsize=(width, height), layout=engine, squeeze=False)
+    return figure, list(axes.flat)
+
+
+def legend_below(figure: Figure, handles: Sequence[Any], labels: Sequence[str], **options: Any) -> None:
+    """A legend under the axes, in as many columns as fit; the figure grows by its height."""
+    width, height = figure.get_size_inches()
+    each = max(len(text) for text in labels) + 9  # the handle is about so wide
+    columns = max(1, min(len(labels), int(width * 72 / (each * CHARACTER))))
+    columns = options.pop("ncols", None) or -(-len(labels) // -(-len(labels) // columns))  # rows of equal length
+    lines = -(-len(labels) // columns) + bool(options.get("title"))
+    figure.set_size_inches(width, height + 0.15 * lines + 0.1)
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False, **options)
+
+
+def wrapped(text: str, width: float, *, size: float = 7.0) -> str:
+    """Broken into lines that fit ``width`` inches at a font of ``size`` points."""
+    return "\n".join(textwrap.wrap(text, int(width * 72 / (CHARACTER * size / 7)), break_long_words=False))
+
+
+def nothing(axis: Axes, text: str) -> None:
+    """Say in the panel why it is empty."""
+    axis.set_axis_off()
+    axis.text(0.5, 0.5, text, ha="center", va="center", transform=axis.transAxes, wrap=True)

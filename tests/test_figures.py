@@ -1,0 +1,389 @@
+"""Every kind of figure, from fabricated runs and the demo's packs. Oracle: what the runs were made to say."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+
+from ablate.config import load
+from ablate.data.views import Pack
+from ablate.errors import UserError
+from ablate.figures import FIGURES, STYLE, Sources, draw, write_figure
+from ablate.figures.common import NARROW, WIDE, best_arm
+from ablate.figures.images import RIGHT, WRONG, mosaic, scaled
+from ablate.provenance import PICTURES
+from ablate.tables import StudyResults
+
+ROOT = Path(__file__).parents[1]
+SEEDS = (0, 1)
+LOST = {"missing": "not run", "diverged": "diverged"}
+
+
+@dataclass
+class Fabricated:
+    """A study's results and the files of its runs."""
+
+    results: StudyResults
+    sources: Sources
+
+    def draw(self, kind: str) -> Any:
+        return draw(self.results, kind, self.sources)
+
+
+def study(axes: dict[str, Sequence[str]], settings: dict[str, dict[str, Any]] | None = None, **common: Any) -> Any:
+    """Planned runs of the product of ``axes``; ``settings`` are those of single levels."""
+    base = {"dataset": "tiny-imagenet", "model": "alexnet10", "classes": [0, 10], "split": "holdout",
+            "optimizer": "sgd", "lr": 0.01, "epochs": 3, "batch_size": 32} | common  # fmt: skip
+    planned = []
+    for levels, seed in product(product(*axes.values()), SEEDS):
+        named = dict(zip(axes, levels, strict=True))
+        own = {k: v for level in levels for k, v in (settings or {}).get(level, {}).items()}
+        arm = " / ".join(levels)
+        planned.append({"run": f"{'-'.join(levels)}_s{seed}".replace(" ", ""), "arm": arm, "seed": seed,
+                        "levels": named, "settings": base | own, "contaminated": "pretrained" in levels})  # fmt: skip
+    return planned
+
+
+def fabricate(
+    planned: list[dict[str, Any]], tmp_path: Path, packs: dict[str, Path], lost: dict[str, str] | None = None
+) -> Fabricated:
+    """Runs of 3 epochs, each arm a little better than the one before; ``lost`` maps an arm to the status of all its
+    runs, of which there are no epochs.
+    """
+    lost, runs, history = lost or {}, [], []
+    arms = list(dict.fromkeys(p["arm"] for p in planned))
+    opened = Pack.open(packs["tiny-imagenet"])
+    for p in planned:
+        top = 0.2 + 0.05 * arms.index(p["arm"]) + 0.02 * p["seed"]
+        place = {"study": "s", "arm": p["arm"], "seed": p["seed"], "run": p["run"]}
+        if p["arm"] in lost:
+            runs.append(place | {"status": lost[p["arm"]], "val_top1": None, "best_val_top1": None})
+            continue
+        runs.append(place | {"status": "done", "val_top1": top, "best_val_top1": top})
+        for epoch in (1, 2, 3):
+            share = epoch / 3
+            history.append(place | {"epoch": epoch, "train_top1": top * share, "val_top1": top * share,
+                                    "train_loss": 2 - share, "val_loss": 2.1 - share})  # fmt: skip
+        folder = tmp_path / "runs" / p["run"]
+        folder.mkdir(parents=True)
+        np.save(folder / "filters.npy", np.random.default_rng(0).normal(size=(10, 3, 5, 5)).astype(np.float32))
+        test = np.flatnonzero(opened.labels[: opened.meta["train"]] < 10)[:40]
+        rows = {"split": "test", "position": test, "label": opened.labels[test], "predicted": opened.labels[test]}
+        pd.DataFrame(rows | {"probability": 0.5}).to_csv(folder / "predictions.csv", index=False)
+    columns = ["study", "arm", "seed", "run", "epoch", "train_top1", "val_top1", "train_loss", "val_loss"]
+    results = StudyResults(
+        paper="p",
+        study="s",
+        title="A study",
+        scale="demo",
+        axes=list(planned[0]["levels"]),
+        planned=planned,
+        runs=pd.DataFrame(runs),
+        history=pd.DataFrame(history, columns=columns),
+        reported={},
+    )
+    return Fabricated(results, Sources(tmp_path / "runs", packs))
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Any:
+    yield
+    plt.close("all")
+
+
+GRID = {"lr": ["0.001", "0.005", "0.0001"], "momentum": ["0.9", "0.5"], "gamma": ["0.1", "0.01"]}
+RATES = {level: {"lr": float(level)} for level in GRID["lr"]}
+
+
+def texts(figure: Any) -> list[str]:
+    """All that is written in a figure, less empty texts."""
+    return [t.get_text() for t in figure.findobj(plt.Text) if t.get_text()]
+
+
+def legend(figure: Any) -> list[str]:
+    return [t.get_text() for t in figure.legends[0].get_texts()]
+
+
+def kinds_of_params() -> list[str]:
+    params = load(ROOT / "params.yaml", {"scale": "paper"})
+    studies = [s for paper in params.studies.values() for s in paper.values()]
+    return sorted({kind.partition("@")[0] for s in studies for kind in s.figures.values()})
+
+
+@pytest.mark.parametrize("kind", kinds_of_params())
+@pytest.mark.parametrize("status", [None, *LOST])
+def test_every_kind_that_a_study_asks_for_draws(
+    kind: str, status: str | None, tmp_path: Path, packs: dict[str, Path]
+) -> None:
+    """Also when nothing trained to the end; then arms are still named, and with them why."""
+    name = kind.partition(":")[0]
+    planned = study(GRID, RATES)
+    arms = {p["arm"]: status for p in planned if status}
+    made = fabricate(planned, tmp_path, packs, lost=arms)
+    figure = made.draw(kind)
+    figure.draw_without_rendering()
+    assert figure.get_size_inches()[0] in (NARROW, WIDE)
+    assert figure.get_suptitle() == "A study\ndemo: embedded data: no evidence about the paper; 2 seeds"
+    small = [t for t in figure.findobj(plt.Text) if t.get_text() and t.get_fontsize() < 7]
+    assert not small, small
+    if status and name in ("curves", "trials", "bars", "sweep", "filters"):
+        assert any(LOST[status] in text for text in texts(figure))
+
+
+@pytest.mark.parametrize("kind", ["curves", "bars", "samples", "augmented:flip", "predictions:0"])
+def test_equal_data_give_equal_bytes(kind: str, tmp_path: Path, packs: dict[str, Path]) -> None:
+    made = fabricate(study({"lr": GRID["lr"]}, RATES), tmp_path, packs)
+    drawn = []
+    for _ in range(2):
+        write_figure(made.results, kind, tmp_path / "f.svg", made.sources)
+        drawn.append((tmp_path / "f.svg").read_bytes() + (tmp_path / "f.png").read_bytes())
+    assert drawn[0] == drawn[1] and b"<dc:date>" not in drawn[0]
+
+
+def test_curves_have_a_panel_per_metric_and_a_line_per_arm(tmp_path: Path, packs: dict[str, Path]) -> None:
+    made = fabricate(study({"net": ["Net 1", "Net 2", "Net 6"]}), tmp_path, packs)
+    for kind, titles, labels in (
+        ("curves", ["training", "validation"], ["top-1 accuracy (%)"] * 2),
+        ("curves:val_top1+val_loss", ["validation"] * 2, ["top-1 accuracy (%)", "cross-entropy (nats)"]),
+        ("curves:train_top1", ["training"], ["top-1 accuracy (%)"]),
+    ):
+        figure = made.draw(kind)
+        assert [a.get_title() for a in figure.axes] == titles and [a.get_ylabel() for a in figure.axes] == labels
+        assert {a.get_xlabel() for a in figure.axes} == {"epoch"}
+        assert legend(figure) == ["Net 1", "Net 2", "Net 6"]
+        for axis in figure.axes:
+            assert len({(to_hex(x.get_color()), x.get_marker(), str(x.get_linestyle())) for x in axis.lines}) == 3
+    accuracy = made.draw("curves:val_top1").axes[0]
+    assert accuracy.lines[0].get_ydata()[-1] == pytest.approx(21)  # the mean of 20 % and 22 %
+    low, high = accuracy.collections[0].get_paths()[0].get_extents().intervaly
+    assert high == pytest.approx(22) and low == pytest.approx(20 / 3)
+
+
+def test_training_and_validation_of_two_arms_share_a_panel(tmp_path: Path, packs: dict[str, Path]) -> None:
+    made = fabricate(study({"net": ["Net 1", "Net 2", "Net 6"]}), tmp_path, packs)
+    figure = made.draw("curves:train_loss+val_loss@Net 1+Net 6")
+    (axis,) = figure.axes
+    assert len(axis.lines) == 4 and {str(x.get_linestyle()) for x in axis.lines} == {"--", "-"}
+    assert legend(figure) == ["Net 1", "Net 6", "training", "validation"]
+
+
+def test_losses_beyond_all_measure_get_a_logarithmic_axis(tmp_path: Path, packs: dict[str, Path]) -> None:
+    made = fabricate(study({"net": ["a", "b"]}), tmp_path, packs)
+    made.results.history.loc[0, "val_loss"] = 1e6  # the axes of losses follow it together
+    made.results.history.loc[1, "val_loss"] = float("inf")
+    figure = made.draw("curves:train_loss+val_loss+val_top1")
+    assert [axis.get_yscale() for axis in figure.axes] == ["log", "log", "linear"]
+    assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
+
+
+@pytest.mark.parametrize("status", LOST)
+def test_an_arm_without_results_is_named_and_says_why(status: str, tmp_path: Path, packs: dict[str, Path]) -> None:
+    planned = study({"model": ["one", "two"], "weights": ["scratch", "pretrained"]})
+    made = fabricate(planned, tmp_path, packs, lost={"two / pretrained": status})
+    said = f"two / pretrained (contaminated; {LOST[status]})"
+    assert said in legend(made.draw("curves"))
+    bars = made.draw("bars")
+    assert LOST[status] in texts(bars) and "pretrained (contaminated)" in legend(bars)
+    filters = made.draw("filters")
+    assert said in [text.replace("\n", " ") for text in texts(filters)] and f"no filters: {LOST[status]}" in texts(
+        filters
+    )
+    one = made.results.runs.loc[0].copy()
+    made.results.runs.loc[0, "status"] = "diverged"
+    assert "one / scratch (1 of 2 diverged)" in legend(made.draw("curves"))
+    assert one["status"] == "done"
+
+
+def test_a_contaminated_bar_is_marked_where_its_neighbours_are_not(tmp_path: Path, packs: dict[str, Path]) -> None:
+    made = fabricate(study({"model": ["one", "two"], "augment": ["plain", "augmented"]}), tmp_path, packs)
+    for p in made.results.planned:
+        p["contaminated"] = p["arm"] == "two / plain"
+    figure = made.draw("bars")
+    assert texts(figure).count("contaminated") == 1 and legend(figure)[:2] == ["plain", "augmented"]
+    for p in made.results.planned:
+        p["contaminated"] = p["arm"].startswith("two")
+    ticks = [t.get_text() for t in made.draw("bars").axes[0].get_xticklabels()]
+    assert ticks == ["one", "two\n(contaminated)"]
+
+
+def test_bars_show_means_seeds_and_what_the_paper_printed(tmp_path: Path, packs: dict[str, Path]) -> None:
+    made = fabricate(study({"model": ["one", "two"], "augment": ["plain", "augmented"]}), tmp_path, packs)
+    results = replace(made.results, reported={"two / plain": {"val_top1": 0.375}})
+    figure = draw(results, "bars", made.sources)
+    (axis,) = figure.axes
+    assert [p.get_height() for p in axis.patches] == pytest.approx([21, 26, 31, 36])
+    dots = [y for line in axis.lines if line.get_marker() == "o" for y in line.get_ydata()]
+    assert dots == pytest.approx([20, 22, 25, 27, 30, 32, 35, 37])
+    assert [
+        list(x.get_ydata()) for x in axis.lines if to_hex(x.get_color()) == "#000000" and x.get_marker() == "None"
+    ] == [[37.5, 37.5]]
+    assert legend(figure) == ["plain", "augmented", "a seed", "printed in the paper"]
+    assert [t.get_text() for t in axis.get_xticklabels()] == ["one", "two"]
+    assert "printed in the paper" not in legend(made.draw("bars"))
+
+
+def test_a_sweep_has_a_panel_per_model_and_a_line_per_weight_decay(tmp_path: Path, packs: dict[str, Path]) -> None:
+    axes = {"model": ["AlexNet", "ResNet-18"], "lr": ["0.01", "0.1"], "weight-decay": ["0.0", "0.0005", "0.005"]}
+    own = {level: {"lr": float(level)} for level in axes["lr"]}
+    own |= {level: {"weight_decay": float(level)} for level in axes["weight-decay"]}
+    made = fabricate(study(axes, own), tmp_path, packs, lost={"AlexNet / 0.1 / 0.005": "diverged"})
+    figure = made.draw("sweep")
+    assert [axis.get_title() for axis in figure.axes] == ["AlexNet", "ResNet-18"]
+    assert {axis.get_xscale() for axis in figure.axes} == {"log"}
+    assert [len([x for x in axis.lines if len(x.get_xdata()) == 2]) for axis in figure.axes] == [3, 3]
+    assert [len([x for x in axis.lines if x.get_marker() == "x"]) for axis in figure.axes] == [1, 0]
+    assert legend(figure) == ["weight decay 0", "weight decay 0.0005", "weight decay 0.005", "diverged"]
+
+
+def test_twelve_trials_can_be_told_apart(tmp_path: Path, packs: dict[str, Path]) -> None:
+    made = fabricate(study(GRID, RATES), tmp_path, packs)
+    figure = made.draw("trials:val")
+    assert [axis.get_ylabel() for axis in figure.axes] == ["top-1 accuracy (%)", "cross-entropy (nats)"]
+    for axis in figure.axes:
+        seen = {(to_hex(x.get_color()), str(x.get_linestyle()), x.get_marker()) for x in axis.lines}
+        assert len(axis.lines) == len(seen) == 12
+    assert len(legend(figure)) == 12 and legend(figure)[0] == "0.001 / 0.9 / 0.1"
+    assert figure.legends[0].get_title().get_text() == "lr / momentum / gamma"
+
+
+def test_the_best_arm_is_the_best_on_val(tmp_path: Path, packs: dict[str, Path]) -> None:
+    made = fabricate(study({"momentum": ["0.9", "0.5"]}), tmp_path, packs)
+    assert best_arm(made.results) == "0.5"
+    made.results.runs["test_top1"] = [0.9, 0.9, 0.1, 0.1]  # must not count
+    assert best_arm(made.results) == "0.5"
+    made.results.runs["status"] = ["done", "done", "diverged", "diverged"]
+    assert best_arm(made.results) == "0.9"
+    made.results.runs["status"] = "missing"
+    assert best_arm(made.results) is None
+
+
+def test_accuracy_per_label(tmp_path: Path, packs: dict[str, Path]) -> None:
+    made = fabricate(study({"momentum": ["0.9", "0.5"]}), tmp_path, packs)
+    for seed, right in ((0, 4), (1, 2)):  # of the 4 images of label 0
+        path = tmp_path / f"runs/0.5_s{seed}/predictions.csv"
+        table = pd.DataFrame({"split": "test", "position": 0, "label": np.repeat(np.arange(10), 4), "predicted": 9})
+        table.loc[: right - 1, "predicted"] = 0
+        val = table.assign(split="val", predicted=table["label"])  # must not count
+        pd.concat([val, table]).to_csv(path, index=False)
+    figure = made.draw("per-label:best")
+    (axis,) = figure.axes
+    words = json.loads(packs["tiny-imagenet"].read_text())["words"]
+    names = [t.get_text().replace("\n", " ") for t in axis.get_xticklabels()]
+    assert names == [w.split(",")[0] for w in words[:10]]
+    assert [p.get_height() for p in axis.patches] == pytest.approx([75] + [0] * 8 + [100])
+    assert list(axis.lines[0].get_ydata()) == [100, 50]  # a dot per seed
+    assert [10.0, 10.0] in [list(x.get_ydata()) for x in axis.lines]  # guessing
+    assert axis.get_ylabel() == "test top-1 accuracy (%)" and axis.get_title() == "momentum 0.5, the best on val"
+
+
+def test_predictions_are_green_when_right_and_red_when_wrong(tmp_path: Path, packs: dict[str, Path]) -> None:
+    made = fabricate(study({"momentum": ["0.9", "0.5"]}, classes=[3, 7]), tmp_path, packs)
+    opened = Pack.open(packs["tiny-imagenet"])
+    names = [words.split(",")[0] for words in opened.meta["words"]]
+    rows = [("test", int(np.flatnonzero(opened.labels == 3 + i % 4)[i // 4]), i % 4, i % 4 if i < 5 else (i + 1) % 4)
+            for i in range(8)]  # fmt: skip
+    path = tmp_path / "runs/0.5_s0/predictions.csv"
+    pd.DataFrame(rows, columns=["split", "position", "label", "predicted"]).to_csv(path, index=False)
+    seen = []
+    for batch in "01":
+        for axis in made.draw(f"predictions:{batch}").axes:
+            pixels = axis.images[0].get_array()
+            position, label, predicted = next(r[1:] for r in rows if np.array_equal(opened.images[r[1]], pixels))
+            sign, colour = ("✓", RIGHT) if label == predicted else ("✗", WRONG)
+            said = axis.get_title().replace("\n", " "), axis.get_xlabel().replace("\n", " ")
+            assert said == (f"{sign} predicted: {names[3 + predicted]}", f"true: {names[3 + label]}")
+            assert to_hex(axis.title.get_color()) == to_hex(axis.xaxis.label.get_color()) == to_hex(colour)
+            seen.append(position)
+    assert sorted(seen) == sorted(r[1] for r in rows)  # two batches, no image twice
+
+
+def test_samples_are_found_by_any_of_their_names(tmp_path: Path, packs: dict[str, Path]) -> None:
+    made = fabricate(study({"momentum": ["0.9", "0.5"]}, per_class=2), tmp_path, packs)
+    meta = json.loads(packs["tiny-imagenet"].read_text())
+    last = meta["words"][1].split(",")[-1].strip()
+    figure = made.draw(f"samples:{last.upper()}+no such thing")
+    first = meta["words"][0].split(",")[0]
+    assert [axis.get_title(loc="left") for axis in figure.axes] == [
+        last.upper(), f"no no such thing in this data; instead: {first}"
+    ]  # fmt: skip
+    opened = Pack.open(packs["tiny-imagenet"])
+    corner = figure.axes[0].images[0].get_array()[:64, :64]
+    assert np.array_equal(corner, opened.images[np.flatnonzero(opened.labels == 1)[0]])
+    grid = made.draw("samples")  # the ten classes that the study trains on, two images of each
+    assert len([axis for axis in grid.axes if axis.images]) == 10
+
+
+def test_augmented_images_stand_beside_their_originals(tmp_path: Path, packs: dict[str, Path]) -> None:
+    made = fabricate(study({"momentum": ["0.9"]}), tmp_path, packs)
+    same, flipped = (made.draw(f"augmented:{level}").axes[0].images[0].get_array() for level in ("none", "flip"))
+    tiles = [
+        [p[66 * r : 66 * r + 64, 66 * c : 66 * c + 64] for r in range(3) for c in range(8)] for p in (same, flipped)
+    ]
+    for n, (plain, other) in enumerate(zip(*tiles, strict=True)):
+        assert np.array_equal(plain, tiles[0][n // 8 * 8])
+        assert np.array_equal(plain, other) or np.array_equal(plain[:, ::-1], other)
+    assert not np.array_equal(same, flipped)
+
+
+def test_filters_have_a_panel_per_arm_and_use_the_whole_range(tmp_path: Path, packs: dict[str, Path]) -> None:
+    made = fabricate(study({"weights": ["a", "b", "c", "d"]}), tmp_path, packs)
+    (tmp_path / "runs/b_s0/filters.npy").unlink()  # its second seed has some
+    for seed in SEEDS:
+        (tmp_path / f"runs/c_s{seed}/filters.npy").unlink()
+    figure = made.draw("filters")
+    assert [axis.get_title() for axis in figure.axes][:4] == ["a", "b", "c", "d"]
+    assert [len(axis.images) for axis in figure.axes][:4] == [1, 1, 0, 1] and "no filters" in texts(figure)
+    picture = figure.axes[0].images[0].get_array()
+    assert picture.shape == (3 * 6 - 1, 4 * 6 - 1, 3)  # 10 filters of 5 x 5 in a grid of 4 columns
+    colours = scaled(np.load(tmp_path / "runs/a_s0/filters.npy"))
+    assert colours.min() == 0 and colours.max() == 255 and np.array_equal(picture[:5, 6:11], colours[1])
+    assert mosaic(colours[:1], 8).shape[1] == 8 * 7 - 2
+    assert scaled(np.zeros((2, 3, 1, 1))).max() == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("curvs", "did you mean 'curves'"),
+        ("curves:val_top5", "allowed: train_loss, train_top1, val_loss, val_top1"),
+        ("curves:val_top1@Net 9", "allowed: Net 1, Net 6"),
+        ("trials", "allowed: train, val"),
+        ("trials:test", "allowed: train, val"),
+        ("sweep", "allowed: lr"),
+        ("bars:x", "write bars"),
+        ("augmented:flop", "did you mean 'flip'"),
+        ("predictions:-1", "allowed: 0"),
+        ("predictions:10", "allowed: 0 to 9"),
+        ("per-label", "allowed: Net 1, Net 6, best"),
+    ],
+)
+def test_a_wrong_kind_names_its_key_and_what_is_allowed(
+    kind: str, said: str, tmp_path: Path, packs: dict[str, Path]
+) -> None:
+    made = fabricate(study({"net": ["Net 1", "Net 6"]}), tmp_path, packs)
+    with pytest.raises(UserError) as raised:
+        write_figure(made.results, kind, tmp_path / "f.svg", made.sources)
+    assert str(raised.value).startswith("params.yaml: studies.p.s.figures.f: ") and said in str(raised.value)
+    assert not (tmp_path / "f.svg").exists()
+
+
+def test_a_source_that_was_not_given_is_named(tmp_path: Path, packs: dict[str, Path]) -> None:
+    made = fabricate(study({"net": ["Net 1", "Net 6"]}), tmp_path, packs)
+    for kind, said in (("samples", "--pack"), ("filters", "--runs")):
+        with pytest.raises(UserError, match=said):
+            draw(made.results, kind, Sources())
+    assert set(FIGURES) > PICTURES
+    for name in set(FIGURES) - PICTURES - {"sensitivity", "sweep", "trials"}:  # the rule gives these no pack
+        draw(made.results, name, Sources(made.sources.runs))
+
+
+def test_the_style_is_readable_in_print() -> None:
+    assert min(size for key, size in STYLE.items() if key.endswith(("size", "fontsize")) and "marker" not in key) >= 7
