@@ -60,5 +60,5 @@ def test_deviations_are_what_the_scale_changes() -> None:
         "classes": [[0, 10], None], "n_classes": [10, 200], "images_per_class": [60, 500], "epochs": [5, 15],
         "batch_size": [64, 32], "weights": ["pretrain:other-classes", "imagenet"],
     }  # fmt: skip
-    assert made["pilot"]["tinyimage10", "classes", "ten classes"]["images_per_class"] == [50, 400]  # 0.8 of 500
+    assert made["pilot"]["tinyimage10", "classes", "ten classes"]["images_per_class"] == [10, 400]  # 0.8 of 500
     assert all(deviations == {} for deviations in made["paper"].values())
