@@ -162,6 +162,7 @@ def test_choices_are_written_down_with_a_place_and_a_reason(id: str, plan: Plan)
             assert {s.lr, s.batch_size, s.epochs, s.weight_decay} <= {*found, 0.0}, planned.run.id
 
 
+LAST = "what: PyTorch in place of Torch"  # the file's one deviation
 BAD = {
     "wrong arm": ("arm: Net 3,", "arm: Net3,", ["reported.net-3-train.arm", "unknown arm 'Net3'", "'Net 3'"]),
     "wrong other arm": ("minus: Net 3", "minus: Nett 3", ["net-1-over-net-3.minus", "did you mean 'Net 3'"]),
@@ -183,8 +184,9 @@ BAD = {
     "of runs and a network": ("model: net3", "model: net3, arm: Net 3", ["net-3-layers.arm", "remove one"]),
     "of nothing": ("study: nets, arm: Net 3, where", "where", ["reported.net-3-train", "add study and arm"]),
     "empty quote": ('&shallow "two shallow networks with 7 and 9 layers"', '&shallow ""', ["reported.27.quote"]),
-    "wrong scale": ("scales: [pilot]", "scales: [pilots]", ["deviations.1.scales", "did you mean 'pilot'"]),
-    "wrong study of a deviation": ("scales: [pilot]", "studies: [netts]", ["deviations.1.studies", "mean 'nets'"]),
+    "wrong scale": (LAST, f"{LAST}, scales: [pilots]", ["deviations.0.scales", "did you mean 'pilot'"]),
+    "wrong study of a deviation": (LAST, f"{LAST}, studies: [netts]", ["deviations.0.studies", "mean 'nets'"]),
+    "wrong level of a deviation": (LAST, f"{LAST}, levels: [net 1]", ["deviations.0.levels", "mean 'Net 1'"]),
 }  # fmt: skip
 
 

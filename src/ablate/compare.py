@@ -159,7 +159,9 @@ def deviation(planned: list[dict[str, Any]], runs: pd.DataFrame, paper: Paper, s
     said += [
         str(d.what)
         for d in paper.deviations
-        if (not d.studies or study in d.studies) and (not d.scales or scale in d.scales)
+        if (not d.studies or study in d.studies)
+        and (not d.scales or scale in d.scales)
+        and (not d.levels or any({*d.levels} & {*p["levels"].values()} for p in planned))
     ]
     return "; ".join(dict.fromkeys(said)) or "none"
 

@@ -80,6 +80,7 @@ class Deviation(Record):
     what: Text
     why: Text
     studies: tuple[Text, ...] = ()  # none named: all
+    levels: tuple[Text, ...] = ()  # labels of params.yaml: of arms that have one of them; none named: of all
     scales: tuple[Text, ...] = ()  # none named: all
 
 
@@ -165,6 +166,10 @@ def check(papers: Mapping[str, Paper], plan: Plan, folder: Path = Path("papers")
             for study in deviation.studies:
                 if study not in arms[id]:
                     raise choose(f"{file}: deviations.{i}.studies", study, arms[id], "study")
+            levels = {label for p in plan.planned if p.paper == id for label in p.levels.values()}
+            for level in deviation.levels:
+                if level not in levels:
+                    raise choose(f"{file}: deviations.{i}.levels", level, levels, "level")
 
 
 def check_files(params: Path, folder: Path) -> None:

@@ -74,7 +74,7 @@ def _facts(run: Run, params: Params) -> dict[str, Any]:
 
 
 def _deviations(ours: dict[str, Any], theirs: dict[str, Any] | None) -> dict[str, list[Any]] | None:
-    """{what: [ours, theirs]}; None where the protocol has no such arm. ``auto`` asks for nothing in particular."""
+    """{what: [ours, theirs]}; None where the protocol has no such arm."""
     if theirs is None:
         return None
-    return {k: [ours[k], theirs[k]] for k in ours if ours[k] != theirs[k] and theirs[k] != "auto"}
+    return {k: [ours[k], theirs[k]] for k in ours if ours[k] != theirs[k]}
