@@ -121,6 +121,7 @@ def test_deviations_are_told_from_the_plan_the_data_and_the_paper_s_file(made: F
             deviation("another split", studies=("t",)),
             deviation("bf16", scales=("pilot",)),
             deviation("fp64", scales=("paper",)),
+            deviation("without biases", levels=("two",)),
         ),
     )
     found = rows(made, record)
@@ -128,7 +129,9 @@ def test_deviations_are_told_from_the_plan_the_data_and_the_paper_s_file(made: F
         "epochs 5, not 15; 10 classes, not 200; 100 training images per class, not 500; gamma none, not 0.1; "
         "embedded data; contaminated weights; crop of 64; bf16"
     )
-    assert found["two"]["deviations"] == "the protocol has no such arm; embedded data; crop of 64; bf16"
+    assert (
+        found["two"]["deviations"] == "the protocol has no such arm; embedded data; crop of 64; bf16; without biases"
+    )
 
 
 def test_all_papers_together_name_the_paper(made: Fabricated) -> None:
