@@ -91,5 +91,5 @@ def paper(*entries: Reported, deviations: tuple[Deviation, ...] = ()) -> Paper:
                  silent=(), deviations=deviations)  # fmt: skip
 
 
-def deviation(what: str, studies: tuple[str, ...] = (), scales: tuple[str, ...] = ()) -> Deviation:
-    return Deviation(what=what, why="because", studies=studies, scales=scales)
+def deviation(what: str, **where: tuple[str, ...]) -> Deviation:
+    return Deviation.model_validate({"what": what, "why": "because", **where})
