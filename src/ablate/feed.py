@@ -32,7 +32,8 @@ class Feed:
 
     def __init__(self, view: View, settings: Settings, meta: dict[str, Any], device: torch.device) -> None:
         self.positions = torch.from_numpy(view.positions)
-        self.images = torch.from_numpy(view.images[view.positions]).to(device)  # (n, S, S, 3) uint8
+        images = torch.from_numpy(view.images[view.positions]).permute(0, 3, 1, 2)
+        self.images = images.contiguous().to(device)  # (n, 3, S, S) uint8
         self.labels = torch.from_numpy(view.labels).to(device)
         own = settings.normalize == "pack"
         mean, std = (meta["mean"], meta["std_over_pixels"]) if own else (IMAGENET_MEAN, IMAGENET_STD)
@@ -68,7 +69,7 @@ class Feed:
             yield self.positions[rows.cpu()], self._normalised(self._gathered(rows)), self.labels[rows]
 
     def _gathered(self, rows: Tensor) -> Tensor:
-        return self.images[rows].permute(0, 3, 1, 2).float().div_(255)  # channels_last by its strides
+        return self.images.index_select(0, rows) / 255
 
     def _normalised(self, images: Tensor) -> Tensor:
         """In place, and in whatever layout they have: the first convolution takes them into its own."""
