@@ -22,7 +22,7 @@ from ablate.config import Settings, load
 from ablate.data.views import Pack
 from ablate.errors import UserError
 from ablate.evaluate import Tally
-from ablate.feed import _bounds
+from ablate.feed import _bounds, home
 from ablate.files import digest
 from ablate.interrupt import Interrupted
 from ablate.plan import Run
@@ -275,6 +275,13 @@ def test_losses_are_those_of_the_recipe(
     assert golden["recipe"] == load(ROOT / "params.yaml").recipe, "another recipe; run tests/golden.py"
     for name, expected in golden["losses"].items():
         assert losses(name, packs["cifar10"], tmp_path) == pytest.approx(expected, rel=2e-3), name
+
+
+def test_images_lie_on_the_device_where_they_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At most half of what is free: of 1,000 bytes, 500."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 4000))
+    gpu, cpu = torch.device("cuda"), torch.device("cpu")
+    assert home(gpu, 500) == gpu and home(gpu, 501) == cpu and home(cpu, 10**15) == cpu
 
 
 @pytest.mark.parametrize(("n", "size", "expected"), [

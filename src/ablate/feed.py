@@ -1,6 +1,7 @@
 """Images on their way into a network: gathered from the pack, augmented and normalised on the device, batch by batch.
 
-There are no worker processes: the whole split lies on the device as bytes, and a batch is a few tensor operations.
+There are no worker processes: the whole split lies on the device as bytes where it fits, and a batch is a few tensor
+operations.
 Every random draw is a function of (seed, purpose, epoch, step), so that a run can go on from any step without
 replaying those before it, and runs that share a seed share the order of their images.
 """
@@ -33,7 +34,7 @@ class Feed:
     def __init__(self, view: View, settings: Settings, meta: dict[str, Any], device: torch.device) -> None:
         self.positions = torch.from_numpy(view.positions)
         images = torch.from_numpy(view.images[view.positions]).permute(0, 3, 1, 2)
-        self.images = images.contiguous().to(device)  # (n, 3, S, S) uint8
+        self.images = images.contiguous().to(home(device, images.nbytes))  # (n, 3, S, S) uint8
         self.labels = torch.from_numpy(view.labels).to(device)
         own = settings.normalize == "pack"
         mean, std = (meta["mean"], meta["std_over_pixels"]) if own else (IMAGENET_MEAN, IMAGENET_STD)
@@ -58,22 +59,30 @@ class Feed:
     def batch(self, seed: int, epoch: int, step: int) -> tuple[Tensor, Tensor]:
         """Images (B, 3, S, S) float, augmented and normalised, and labels (B,), of one training step."""
         order = _order(len(self), seed_for(seed, "order", epoch))
-        rows = order[self.bounds[step] : self.bounds[step + 1]].to(self.labels.device)
+        rows = order[self.bounds[step] : self.bounds[step + 1]]
         images = self._gathered(rows)
         images = self.augment(images, torch.Generator().manual_seed(seed_for(seed, "augment", epoch, step)))
-        return self._normalised(images), self.labels[rows]
+        return self._normalised(images), self.labels[rows.to(self.labels.device)]
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Yield (positions in the pack (B,), images (B, 3, S, S) float, labels (B,)) of the split, as it lies."""
-        for rows in torch.split(torch.arange(len(self), device=self.labels.device), self.batch_size):
-            yield self.positions[rows.cpu()], self._normalised(self._gathered(rows)), self.labels[rows]
+        for rows in torch.split(torch.arange(len(self)), self.batch_size):
+            labels = self.labels[rows.to(self.labels.device)]
+            yield self.positions[rows], self._normalised(self._gathered(rows)), labels
 
     def _gathered(self, rows: Tensor) -> Tensor:
-        return self.images.index_select(0, rows) / 255
+        return self.images.index_select(0, rows.to(self.images.device)).to(self.labels.device) / 255
 
     def _normalised(self, images: Tensor) -> Tensor:
         """In place, and in whatever layout they have: the first convolution takes them into its own."""
         return images.mul_(self.scale).add_(self.shift)
+
+
+def home(device: torch.device, size: int) -> torch.device:
+    """Where ``size`` bytes of images lie: on the device where they take at most half of its free memory, else here."""
+    if device.type == "cuda" and size > torch.cuda.mem_get_info(device)[0] / 2:
+        return torch.device("cpu")
+    return device
 
 
 def _bounds(n: int, size: int) -> list[int]:
