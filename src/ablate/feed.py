@@ -79,7 +79,7 @@ class Feed:
 
 
 def home(device: torch.device, size: int) -> torch.device:
-    """Where ``size`` bytes of images lie: on the device where they take at most half of its free memory, else here."""
+    """Where ``size`` bytes of images lie: on the device where they take up at most half of what is free."""
     if device.type == "cuda" and size > torch.cuda.mem_get_info(device)[0] / 2:
         return torch.device("cpu")
     return device
