@@ -20,7 +20,8 @@ def sensitivity(results: StudyResults) -> Figure:
     )
     for y, effect in enumerate(main):
         if effect.estimate is None:
-            left.text(0, y, "no complete seed", va="center", ha="center")
+            at = left.get_yaxis_transform()
+            left.text(0.5, y, "no complete seed", va="center", ha="center", transform=at)
             continue
         left.errorbar(
             effect.estimate, y, xerr=effect.half, fmt="o", markersize=4, capsize=2, color=colours[effect.name]
