@@ -42,15 +42,15 @@ OF_NETWORKS = {"parameters": Measure("number of parameters", "parameters", 1)}
 # Each is a number of one run; evidence.py has the functions.
 BEHAVIOURS = {
     # Share of the evaluated images that get the label which is predicted most often.
-    "largest-label-share": Measure("share of the most predicted label", "share", 1),
+    "largest-label-share": Measure("share of images given the most predicted label", "share", 1),
     # Of the last epoch. A run that diverged stands at chance, 1 / classes: it did not learn its images.
     "final-train-top1": Measure("final training accuracy", "points"),
-    # How fast a run learns: the area under its curve per epoch. Defined for runs that never learn as well, and the
-    # same question to both arms; a higher end also counts as speed.
+    # How fast a run learns: the area under its curve, per epoch that it had. Defined for runs that never learn as
+    # well, and the same question to both arms; a higher end counts as speed, too.
     "mean-train-top1": Measure("training accuracy averaged over the epochs", "points"),
     "mean-val-top1": Measure("validation accuracy averaged over the epochs", "points"),
     # Epoch of the lowest validation loss, the first of equals, as a share of the epochs that the run had.
-    "overfit-epoch": Measure("share of the epochs at which the validation loss is lowest", "share", 1),
+    "overfit-epoch": Measure("share of the epochs until the lowest validation loss", "share", 1),
     "lowest-val-loss": Measure("lowest validation loss of all epochs", "nats", 1),
 }
 
@@ -86,7 +86,7 @@ class Claim(Record):
     direction: Direction | None = None
     arm: Text | None = None  # its label, as `ablate plan` prints it
     minus: Text | None = None  # another arm, which is subtracted
-    arms: tuple[Text, ...] = ()  # order: the best first; behaviour: each of them
+    arms: tuple[Text, ...] = ()  # order: the highest first; behaviour: each of them
     over: Literal["next", "rest"] = "next"  # order: each arm over the next one, or the first over every other
     reported: Name | None = None  # value, gap: id of the entry of `reported` that has the claimed value
     value: Number | None = None  # gap: the claimed value; none given: 0
@@ -154,7 +154,7 @@ def check_alone(claim: Claim, reported: Mapping[str, Claimed], where: str) -> No
             raise choose(f"{where}.metric", claim.metric, metrics, "metric")
     if claim.kind == "order":
         if len(claim.arms) < 2 or len(set(claim.arms)) < len(claim.arms):
-            raise UserError(f"{where}.arms: must be two or more, each once, the best first")
+            raise UserError(f"{where}.arms: must be two or more, each once, the highest first")
         if (claim.metric in OF_NETWORKS) == (claim.study is not None):
             raise UserError(f"{where}.study: goes with a metric of runs, and only with one; add or remove it")
     if claim.kind == "interaction" and len(claim.axes) != 2:

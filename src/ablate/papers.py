@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ablate.claims import Claim, Claimed, check_alone, check_names
+from ablate.claims import ERRORS, Claim, Claimed, check_alone, check_names
 from ablate.config import Name, Record, check_record, load, read_yaml
 from ablate.errors import UserError, choose
 from ablate.models import REGISTRY
@@ -104,6 +104,15 @@ class Paper(Record):
             if entry.study == study and entry.arm is not None and entry.own:
                 found.setdefault(entry.arm, {}).setdefault(entry.metric, entry.value)
         return found
+
+    def claimed(self, claim: Claim) -> float:
+        """The number that ``claim`` compares with, in its metric's unit; 0 where it compares arms with each other."""
+        if claim.reported is None:
+            return claim.value or claim.threshold or 0.0
+        entry = next(e for e in self.reported if e.id == claim.reported)
+        if entry.metric not in ERRORS:
+            return entry.value
+        return -entry.value if entry.minus else 1 - entry.value
 
 
 def read(path: Path) -> Paper:

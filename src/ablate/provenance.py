@@ -41,20 +41,17 @@ CODE = {
     ],
     "collect": ["collect.py"],
     "tables": [
-        *[
-            "tables.py",
-            "papers.py",
-            "claims.py",
-            "table_kinds.py",
-            "label_table.py",
-            "network_tables.py",
-            "effects.py",
-        ],
+        *["tables.py", "papers.py", "claims.py", "table_kinds.py", "label_table.py", "network_tables.py"],
+        "effects.py",
         *["cells.py", "collect.py", "data/views.py", "layers.py", "models/*.py"],
     ],
     "compare": [
         *["compare.py", "papers.py", "claims.py", "tables.py", "network_tables.py", "cells.py", "collect.py"],
         *["layers.py", "models/*.py"],
+    ],
+    "claims": [
+        *["evidence.py", "statements.py", "papers.py", "claims.py", "tables.py", "network_tables.py"],
+        *["cells.py", "collect.py", "layers.py", "models/*.py"],
     ],
     "figures": [
         *["figures/*.py", "tables.py", "papers.py", "claims.py", "effects.py", "cells.py", "collect.py"],
