@@ -4,13 +4,14 @@ Nothing else reads these files, and no number of a paper stands in Python. `read
 all of them against the studies and networks that there are. Imports no torch.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import inf
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
+from ablate.claims import ERRORS, Claim, Claimed, check_alone, check_names
 from ablate.config import Name, Record, check_record, load, read_yaml
 from ablate.errors import UserError, choose
 from ablate.models import REGISTRY
@@ -94,7 +95,7 @@ class Paper(Record):
     reported: tuple[Reported, ...]
     silent: tuple[Silence, ...]
     deviations: tuple[Deviation, ...]
-    claims: tuple[Any, ...] = ()
+    claims: tuple[Claim, ...] = ()
 
     def printed(self, study: str) -> dict[str, dict[str, float]]:
         """{arm: {metric: value}} of one study: the paper's own numbers of single arms, the first where it has two."""
@@ -103,6 +104,15 @@ class Paper(Record):
             if entry.study == study and entry.arm is not None and entry.own:
                 found.setdefault(entry.arm, {}).setdefault(entry.metric, entry.value)
         return found
+
+    def claimed(self, claim: Claim) -> float:
+        """The number that ``claim`` compares with, in its metric's unit; 0 where it compares arms with each other."""
+        if claim.reported is None:
+            return claim.value or claim.threshold or 0.0
+        entry = next(e for e in self.reported if e.id == claim.reported)
+        if entry.metric not in ERRORS:
+            return entry.value
+        return -entry.value if entry.minus else 1 - entry.value
 
 
 def read(path: Path) -> Paper:
@@ -115,6 +125,14 @@ def read(path: Path) -> Paper:
             raise UserError(f"{where}: stands there twice; give each entry an id of its own")
         seen.add(entry.id)
         _check_entry(entry, where)
+    numbers = {e.id: Claimed(e.metric, e.study, e.arm, e.minus) for e in paper.reported if e.model is None}
+    seen.clear()
+    for claim in paper.claims:
+        where = f"{path}: claims.{claim.id}"
+        if claim.id in seen:
+            raise UserError(f"{where}: stands there twice; give each claim an id of its own")
+        seen.add(claim.id)
+        check_alone(claim, numbers, where)
     for i, deviation in enumerate(paper.deviations):
         for scale in deviation.scales:
             if scale not in SCALES:
@@ -150,9 +168,9 @@ def check(papers: Mapping[str, Paper], plan: Plan, folder: Path = Path("papers")
             results there, and is not wrong.
         folder: where the files lie, for messages.
     """
-    arms: dict[str, dict[str, list[str]]] = {}  # by paper and study
+    arms: dict[str, dict[str, dict[str, dict[str, str]]]] = {}  # by paper and study; of each its levels
     for planned in plan.planned:
-        arms.setdefault(planned.paper, {}).setdefault(planned.study, []).append(planned.arm)
+        arms.setdefault(planned.paper, {}).setdefault(planned.study, {})[planned.arm] = planned.levels
     for id in arms:
         if id not in papers:
             raise UserError(f"{folder / id}.yaml: there is no such file, but params.yaml has studies.{id}; add it")
@@ -162,6 +180,8 @@ def check(papers: Mapping[str, Paper], plan: Plan, folder: Path = Path("papers")
             raise choose(file, id, arms, "paper")
         for entry in paper.reported:
             _check_names(entry, arms[id], f"{file}: reported.{entry.id}")
+        for claim in paper.claims:
+            check_names(claim, arms[id], f"{file}: claims.{claim.id}")
         for i, deviation in enumerate(paper.deviations):
             for study in deviation.studies:
                 if study not in arms[id]:
@@ -183,7 +203,7 @@ def check_files(params: Path, folder: Path) -> None:
     check({id: read(folder / f"{id}.yaml") for id in whole.studies}, make_plan(whole), folder)
 
 
-def _check_names(entry: Reported, studies: Mapping[str, list[str]], where: str) -> None:
+def _check_names(entry: Reported, studies: Mapping[str, Collection[str]], where: str) -> None:
     if entry.model is not None:
         if entry.model not in REGISTRY:
             raise choose(f"{where}.model", entry.model, REGISTRY, "model")

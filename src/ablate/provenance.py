@@ -41,18 +41,23 @@ CODE = {
     ],
     "collect": ["collect.py"],
     "tables": [
-        *["tables.py", "papers.py", "table_kinds.py", "label_table.py", "network_tables.py", "effects.py"],
+        *["tables.py", "papers.py", "claims.py", "table_kinds.py", "label_table.py", "network_tables.py"],
+        "effects.py",
         *["cells.py", "collect.py", "data/views.py", "layers.py", "models/*.py"],
     ],
     "compare": [
-        *["compare.py", "papers.py", "tables.py", "network_tables.py", "cells.py", "collect.py"],
+        *["compare.py", "papers.py", "claims.py", "tables.py", "network_tables.py", "cells.py", "collect.py"],
         *["layers.py", "models/*.py"],
     ],
+    "claims": [
+        *["evidence.py", "statements.py", "papers.py", "claims.py", "tables.py", "network_tables.py"],
+        *["cells.py", "collect.py", "layers.py", "models/*.py"],
+    ],
     "figures": [
-        *["figures/*.py", "tables.py", "papers.py", "effects.py", "cells.py", "collect.py"],
+        *["figures/*.py", "tables.py", "papers.py", "claims.py", "effects.py", "cells.py", "collect.py"],
         *["augment.py", "data/views.py"],
     ],
-    "report": ["report.py", "report.html.j2", "tables.py", "papers.py", "cells.py", "collect.py"],
+    "report": ["report.py", "report.html.j2", "tables.py", "papers.py", "claims.py", "cells.py", "collect.py"],
 }
 PICTURES = {"samples", "augmented", "predictions", "per-label"}  # kinds of figures that read the study's pack
 

@@ -1,0 +1,301 @@
+"""What the runs say about a claim: one number per seed and comparison, and what is missing. No verdict is made here.
+
+A claim comes down to comparisons of arms, each a weighted sum of what their runs are measured by. The sum is taken
+within each seed, over the seeds in which every arm has its number; the claimed value is subtracted from it, so that 0
+always stands for "exactly as claimed" or, where no value is claimed, for "no difference".
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ablate.cells import mean
+from ablate.claims import OF_NETWORKS, Claim, Direction
+from ablate.collect import ENDED
+from ablate.papers import Paper
+
+NO_TEST = "on validation images, for want of a labelled test split"
+Planned = list[dict[str, Any]]  # entries of the plan's record
+Weights = dict[str, float]  # arm, or network: what it counts
+
+
+@dataclass(frozen=True)
+class Part:
+    """One comparison. A claim of several holds where all of them do."""
+
+    name: str
+    by_seed: dict[int, float]  # less the claimed value, in the evidence's unit
+    direction: Direction  # where by_seed has to lie from 0; for `less` it is not negated
+    margin: float  # the smallest difference that counts, in the same unit
+    claimed: float  # what was subtracted, in the same unit
+
+    @property
+    def n(self) -> int:
+        """Seeds that count."""
+        return len(self.by_seed)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that a verdict on one claim is made from."""
+
+    claim: str  # its id
+    parts: tuple[Part, ...]
+    unit: str  # points, nats, share or parameters
+    missing: tuple[str, ...]  # what the claim asks for and no run can say
+    notes: tuple[str, ...]  # what else has to be said of the numbers
+    contaminated: bool  # an arm starts from weights that have seen the data set's images
+    paired: bool  # every comparison is between arms of the same planned seeds; also where there is but one arm
+    datasets: frozenset[str]
+    runs: tuple[str, ...]  # that the numbers come from
+    varies_over: str  # seeds; nothing, of a network
+
+
+@dataclass(frozen=True)
+class _Contrast:
+    name: str
+    weights: Weights
+    claimed: float = 0.0  # in the unit of the metric
+
+
+def evidence(
+    claim: Claim,
+    paper: Paper,
+    planned: Planned,
+    runs: pd.DataFrame,
+    history: pd.DataFrame,
+    folder: Path,
+) -> Evidence:
+    """Measure what ``runs`` say about ``claim``.
+
+    Args:
+        claim: one of ``paper``'s, checked.
+        paper: has the reported numbers.
+        planned: the plan record's runs of this paper; what it has not is not planned at its scale.
+        runs: a row per planned run (tables.collected_runs).
+        history: a row per epoch of each run that there is (collect's history.csv).
+        folder: holds the runs' own folders.
+
+    A run that diverged, or that is missing, gives no number and is named in ``missing``. The one exception is
+    `final-train-top1`: there a run that diverged stands at chance, because not to have learnt is the answer.
+    """
+    if claim.metric in OF_NETWORKS:
+        return _of_networks(claim, paper)
+    mine = [p for p in planned if p["study"] == claim.study]
+    contrasts = _contrasts(claim, paper, {p["arm"]: p["levels"] for p in mine})
+    arms = list(dict.fromkeys(arm for c in contrasts for arm in c.weights))
+    mine = [p for p in mine if p["arm"] in arms]
+    rows = runs[(runs["study"] == claim.study) & runs["arm"].isin(arms)]
+    numbers, notes = _measured(claim, mine, rows, history[history["study"] == claim.study], folder)
+    by_arm = {arm: {p["seed"]: p["run"] for p in mine if p["arm"] == arm} for arm in arms}
+    found = {
+        arm: {s: numbers[run] for s, run in by_seed.items() if run in numbers} for arm, by_seed in by_arm.items()
+    }
+    parts = tuple(_part(claim, c, found) for c in contrasts)
+    unpaired = [c.name for c in contrasts if len({frozenset(by_arm[arm]) for arm in c.weights if by_arm[arm]}) > 1]
+    missing = [f"{c.name} is not planned at this scale" for c in contrasts if not c.weights]
+    missing += _absent(claim, mine)
+    missing += _missing(claim, arms, mine, rows, numbers)
+    missing += [f"{name}: planned with other seeds for one arm than for another" for name in unpaired]
+    used = [
+        by_arm[arm][s] for c, part in zip(contrasts, parts, strict=True) for arm in c.weights for s in part.by_seed
+    ]
+    return Evidence(
+        claim=claim.id,
+        parts=parts,
+        unit=claim.measure.unit,
+        missing=tuple(missing),
+        notes=tuple(notes),
+        contaminated=any(p["contaminated"] for p in mine),
+        paired=not unpaired,
+        datasets=frozenset(str(p["settings"]["dataset"]) for p in mine),
+        runs=tuple(dict.fromkeys(used)),
+        varies_over="seeds",
+    )
+
+
+def _of_networks(claim: Claim, paper: Paper) -> Evidence:
+    """Counts, which no run and no seed changes; they stand under seed 0."""
+    from ablate.network_tables import printed  # imports torch
+
+    found = {arm: {0: float(printed(arm).params)} for arm in claim.arms}
+    parts = tuple(_part(claim, c, found) for c in _contrasts(claim, paper, {}))
+    return Evidence(claim.id, parts, claim.measure.unit, (), (), False, True, frozenset(), (), "nothing")
+
+
+def _part(claim: Claim, contrast: _Contrast, found: dict[str, dict[int, float]]) -> Part:
+    """The contrast within each seed in which every one of its arms has a number."""
+    factor = claim.measure.factor
+    seeds = set.intersection(*(set(found[arm]) for arm in contrast.weights)) if contrast.weights else set()
+    by_seed = {
+        seed: round(factor * (sum(w * found[arm][seed] for arm, w in contrast.weights.items()) - contrast.claimed), 9)
+        for seed in sorted(seeds)
+    }
+    margin, less = (round(factor * v, 9) for v in (claim.margin, contrast.claimed))
+    return Part(contrast.name, by_seed, claim.sense, margin, less)
+
+
+def _contrasts(claim: Claim, paper: Paper, levels: dict[str, dict[str, str]]) -> list[_Contrast]:
+    """What is to compare. ``levels`` has {arm: {axis: label}} of the study; no weights: not planned."""
+    match claim.kind:
+        case "order":
+            first, *rest = claim.arms
+            pairs = [(first, arm) for arm in rest] if claim.over == "rest" else list(pairwise(claim.arms))
+            return [_Contrast(f"{a} over {b}", {a: 1.0, b: -1.0}) for a, b in pairs]
+        case "effect":
+            name = f"{claim.level} vs {claim.reference}{_where(claim)}"
+            weights = _signed(claim, levels, {str(claim.axis): (str(claim.level), str(claim.reference))})
+            return [_Contrast(name, weights)]
+        case "interaction":
+            (a, b), (c, d) = claim.axes.values()
+            name = f"{a} vs {b}, at {c} vs {d}{_where(claim)}"
+            return [_Contrast(name, _signed(claim, levels, claim.axes))]
+    value = paper.claimed(claim)
+    if claim.arms:
+        return [_Contrast(arm, {arm: 1.0}, value) for arm in claim.arms]
+    weights = {str(claim.arm): 1.0} | ({claim.minus: -1.0} if claim.minus else {})
+    name = f"{claim.arm} minus {claim.minus}" if claim.minus else str(claim.arm)
+    return [_Contrast(name, weights, value)]
+
+
+def _where(claim: Claim) -> str:
+    return "".join(f", {axis} {' and '.join(labels)}" for axis, labels in claim.at.items())
+
+
+def _signed(claim: Claim, levels: dict[str, dict[str, str]], pairs: dict[str, tuple[str, str]]) -> Weights:
+    """Level less reference of each axis in ``pairs``, averaged over the levels of the others; {} if one is absent."""
+    chosen = {
+        arm: at
+        for arm, at in levels.items()
+        if all(at[axis] in labels for axis, labels in claim.at.items())
+        and all(at[axis] in pair for axis, pair in pairs.items())
+    }
+    corners = 2 ** len(pairs)
+    if len({tuple(at[axis] for axis in pairs) for at in chosen.values()}) < corners:
+        return {}
+    share = corners / len(chosen)
+    signs = {
+        arm: (-1) ** sum(at[axis] == reference for axis, (_, reference) in pairs.items())
+        for arm, at in chosen.items()
+    }
+    return {arm: sign * share for arm, sign in signs.items()}
+
+
+def _measured(
+    claim: Claim, planned: Planned, rows: pd.DataFrame, history: pd.DataFrame, folder: Path
+) -> tuple[dict[str, float], list[str]]:
+    """{run: number} of those that have one, and what is to say of them."""
+    done = rows[rows["status"].isin(ENDED)]
+    notes: list[str] = []
+    found: dict[str, float | None] = {}
+    if claim.kind == "behaviour":
+        curves = {str(run): curve.sort_values("epoch") for run, curve in history.groupby("run")}
+        for row in done.to_dict("records"):
+            run = str(row["run"])
+            curve = curves.get(run, history.iloc[:0])
+            found[run] = MEASURES[str(claim.behaviour)]({str(k): v for k, v in row.items()}, curve, folder / run)
+        if claim.behaviour == "final-train-top1":
+            classes = {p["run"]: _classes(p["settings"]) for p in planned}
+            for run in rows.loc[rows["status"] == "diverged", "run"]:
+                if n := classes[run]:
+                    found[run] = 1 / n
+                    notes.append(f"{run} diverged and stands at chance")
+    else:
+        metric = "gap" if claim.kind == "gap" else str(claim.metric)
+        if metric == "gap":
+            numbers = done["train_top1"] - done["val_top1"]
+        elif metric == "test_top1":
+            numbers = done["test_top1"].fillna(done["val_top1"])
+            notes += [NO_TEST] * bool((done["test_top1"].isna() & done["val_top1"].notna()).any())
+        else:
+            numbers = done[metric]
+        found = {str(run): None if pd.isna(v) else float(v) for run, v in zip(done["run"], numbers, strict=True)}
+    return {run: number for run, number in found.items() if number is not None}, notes
+
+
+def _absent(claim: Claim, planned: Planned) -> list[str]:
+    """Levels that the claim averages over, some of which its scale leaves out."""
+    return [
+        f"{label} is not planned at this scale"
+        for axis, labels in claim.at.items()
+        for label in labels
+        if planned and label not in {p["levels"][axis] for p in planned}
+    ]
+
+
+def _missing(
+    claim: Claim, arms: list[str], planned: Planned, rows: pd.DataFrame, numbers: dict[str, float]
+) -> list[str]:
+    """What the arms should have and have not."""
+    said = []
+    for arm in arms:
+        mine = [p["run"] for p in planned if p["arm"] == arm]
+        if not mine:
+            said.append(f"{arm} is not planned at this scale")
+        status = {
+            str(run): str(s) for run, s in rows.loc[rows["arm"] == arm, ["run", "status"]].itertuples(index=False)
+        }
+        faults = [status.get(run, "missing") for run in mine if run not in numbers]
+        for fault in dict.fromkeys(faults):
+            what = f"without {claim.behaviour or claim.metric or 'gap'}" if fault in ENDED else fault
+            what = "with other settings" if fault == "other settings" else what
+            said.append(f"{faults.count(fault)} of {len(mine)} runs of {arm} {what}")
+    return said
+
+
+def _classes(settings: dict[str, Any]) -> int | None:
+    """How many classes a run has, where its settings name them."""
+    match settings.get("classes"):
+        case [int(first), int(end)]:
+            return end - first
+        case [*names] if names:
+            return len(names)
+    return None
+
+
+def _largest_label_share(row: dict[str, Any], curve: pd.DataFrame, folder: Path) -> float | None:
+    file = folder / "predictions.csv"
+    if not file.exists():
+        return None
+    table = pd.read_csv(file)
+    table = table[table["split"] == ("test" if (table["split"] == "test").any() else "val")]
+    return float(table["predicted"].value_counts(normalize=True).iloc[0]) if len(table) else None
+
+
+def _final(row: dict[str, Any], curve: pd.DataFrame, folder: Path) -> float | None:
+    return float(row["train_top1"]) if pd.notna(row["train_top1"]) else None
+
+
+def _average(column: str) -> "Measured":
+    return lambda row, curve, folder: mean(_column(curve, column))
+
+
+def _overfit_epoch(row: dict[str, Any], curve: pd.DataFrame, folder: Path) -> float | None:
+    losses = _column(curve, "val_loss")
+    return (losses.index(min(losses)) + 1) / len(losses) if losses else None
+
+
+def _lowest_val_loss(row: dict[str, Any], curve: pd.DataFrame, folder: Path) -> float | None:
+    return min(_column(curve, "val_loss"), default=None)
+
+
+def _column(curve: pd.DataFrame, name: str) -> list[float]:
+    """A value per epoch, in their order; nothing where an epoch lacks it."""
+    if name not in curve or curve[name].isna().any():
+        return []
+    return [float(v) for v in curve[name]]
+
+
+Measured = Callable[[dict[str, Any], pd.DataFrame, Path], float | None]  # (row of runs.csv, history, folder of a run)
+MEASURES: dict[str, Measured] = {
+    "largest-label-share": _largest_label_share,
+    "final-train-top1": _final,
+    "mean-train-top1": _average("train_top1"),
+    "mean-val-top1": _average("val_top1"),
+    "overfit-epoch": _overfit_epoch,
+    "lowest-val-loss": _lowest_val_loss,
+}
