@@ -1,4 +1,4 @@
-"""Whether results support a paper's claims: exact tests over seeds, corrected for all claims of the paper and all looks.
+"""Whether results support claims: exact tests over seeds, corrected for all claims of a paper and for all looks.
 
 A claim is one or more parts, and holds only if all of them do (intersection-union: Berger 1982), so its p is the
 largest of theirs. It is contradicted if one part is: the smallest of their p for the opposite, times their number.
