@@ -26,6 +26,7 @@ localrules:
     table,
     compare,
     comparison,
+    claims,
     figure,
     report,
 

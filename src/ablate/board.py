@@ -12,12 +12,13 @@ from typing import Any
 import pandas as pd
 
 from ablate.cells import Sources, Table
-from ablate.claims import statement
+from ablate.claims import Claim
 from ablate.controls import PAPER as CONTROLS
 from ablate.controls import broken, outcomes
 from ablate.evidence import Evidence, evidence
 from ablate.files import read_json, write_json
 from ablate.papers import Paper, read
+from ablate.statements import statement
 from ablate.tables import collected_runs, title
 from ablate.verdicts import Part, Verdict, judge
 
@@ -30,7 +31,8 @@ class Judged:
     """A claim with its evidence and its verdict."""
 
     paper: str
-    claim: Any  # claims.Claim
+    claim: Claim
+    statement: str  # the claim in words
     found: Evidence
     verdict: str  # one of WORDS
     by_test: Verdict
@@ -38,7 +40,7 @@ class Judged:
 
 
 def judged(plan: dict[str, Any], papers: dict[str, Paper], folder: Path, runs: Path) -> list[Judged]:
-    """Every claim of ``papers``, from what was collected into ``folder``/<paper>; ``runs`` has the runs themselves."""
+    """Every claim of ``papers``, from what was collected into ``folder``/<paper>; ``runs`` has the runs' folders."""
     bad = broken(outcomes(plan, runs))
     every: list[Judged] = []
     for name, paper in papers.items():
@@ -56,7 +58,7 @@ def judged(plan: dict[str, Any], papers: dict[str, Paper], folder: Path, runs: P
             e = found[claim.id]
             verdict = tested.get(claim.id) or _counted(e)
             word, why = _lowered(verdict.verdict, e, plan["scale"], bad)
-            every.append(Judged(name, claim, e, word, verdict, why))
+            every.append(Judged(name, claim, statement(claim, paper), e, word, verdict, why))
     return every
 
 
@@ -93,7 +95,7 @@ def board(every: list[Judged]) -> Table:
         v, p = j.by_test, next((p for p in j.found.parts if p.name == j.by_test.part), None)
         row = {
             "paper": j.paper,
-            "claim": statement(j.claim),
+            "claim": j.statement,
             "verdict": j.verdict,
             "effect": _rounded(v.estimate),
             "low": _rounded(v.low),
@@ -106,7 +108,9 @@ def board(every: list[Judged]) -> Table:
             "what was found": " ".join(filter(None, [v.sentence, f"({j.why})" if j.why else ""])),
         }
         sources: Sources = dict.fromkeys(j.found.runs)
-        table.add(f"{j.paper}/{j.claim.id}", row, dict.fromkeys(("verdict", "effect", "low", "high", "n", "p"), sources))
+        table.add(
+            f"{j.paper}/{j.claim.id}", row, dict.fromkeys(("verdict", "effect", "low", "high", "n", "p"), sources)
+        )
     return table
 
 
@@ -124,7 +128,9 @@ def write_board(plan_file: Path, papers: Path, runs: Path, output: Path) -> None
     every = judged(plan, {name: read(papers / f"{name}.yaml") for name in names}, output.parent, runs)
     board(every).write(output.with_suffix(".csv"), title("Claims and verdicts", plan["scale"]))
     draw_board(every, plan["scale"], output.with_suffix(".svg"))
-    write_json(output, {"scale": plan["scale"], "controls": outcomes(plan, runs), "claims": [_plain(j) for j in every]})
+    write_json(
+        output, {"scale": plan["scale"], "controls": outcomes(plan, runs), "claims": [_plain(j) for j in every]}
+    )
 
 
 def _plain(j: Judged) -> dict[str, Any]:
@@ -132,7 +138,7 @@ def _plain(j: Judged) -> dict[str, Any]:
     return {
         "paper": j.paper,
         "id": claim.pop("id"),
-        "statement": statement(j.claim),
+        "statement": j.statement,
         "verdict": j.verdict,
         "why": j.why,
         **{key: value for key, value in asdict(j.by_test).items() if key != "verdict"},

@@ -50,6 +50,7 @@ CODE = {
         *["layers.py", "models/*.py"],
     ],
     "claims": [
+        *["board.py", "figures/*.py", "controls.py", "verdicts.py", "seed_tests.py", "effects.py"],
         *["evidence.py", "statements.py", "papers.py", "claims.py", "tables.py", "network_tables.py"],
         *["cells.py", "collect.py", "layers.py", "models/*.py"],
     ],

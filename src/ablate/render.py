@@ -48,6 +48,7 @@ def render(params_file: Path, papers: Sequence[str], values: Mapping[str, Any], 
         jobs[output] = bound(write_comparison, plan, sources, output)
     if not papers:
         jobs[folder / "comparison.csv"] = bound(write_comparison, plan, sources, folder / "comparison.csv")
+        jobs[folder / "claims.json"] = bound(steps.judge, plan, sources, folder / "claims.json")
         jobs[folder / "report.html"] = bound(steps.report, plan, sources, folder / "report.html")
     for output, job in jobs.items():
         _do(output, job, partial)
@@ -65,5 +66,5 @@ def _do(output: Path, job: Callable[[], None], partial: bool) -> None:
         if not partial:
             raise
         print(f"ablate: left out: {output}: {error}", file=sys.stderr)
-        for suffix in (".csv", ".md", ".tex", ".runs.json", ".svg", ".png"):
+        for suffix in (".csv", ".json", ".md", ".tex", ".runs.json", ".svg", ".png"):
             output.with_suffix(suffix).unlink(missing_ok=True)

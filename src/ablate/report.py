@@ -54,6 +54,8 @@ def write_report(plan: Path, papers: Path, page: Path) -> None:
         papers=folders,
         data=data,
         manifests=manifests,
+        claims=_table(collected / "claims.csv"),
+        board=_embedded(collected / "claims.png"),
         n_runs=len(whole["runs"]),
     )
     write_text(page, text)

@@ -1,12 +1,15 @@
 """Commands on results: what made a number, and everything after training."""
 
 import json
+import sys
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ablate.config import load
+from ablate.files import read_json
 from ablate.plan import RUNS
 from ablate.steps import Papers, PlanFile
 
@@ -49,6 +52,32 @@ def explain(
         print(entry.pop("run"))
         for key, value in entry.items():
             print(f"  {key:9}{'none' if value is None else value}")
+
+
+@results.command()
+def claims(
+    scale: Scale = None,
+    strict: Annotated[bool, typer.Option("--strict", help="exit with 1 unless every claim is reproduced")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="what the rule `claims` wrote, for machines")] = False,
+) -> None:
+    """Show the verdict on every claim, as the rule `claims` found it."""
+    found = read_json(Path("results") / (scale or load(PARAMS).scale) / "claims.json")
+    if as_json:
+        print(json.dumps(found, indent=1))
+    else:
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table("paper", "claim", "verdict", "what was found")
+        for c in found["claims"]:
+            table.add_row(c["paper"], c["statement"], c["verdict"], " ".join(filter(None, [c["sentence"], c["why"]])))
+        Console(width=None if sys.stdout.isatty() else 200).print(table)
+        for c in found["controls"]:
+            print(f"control {c['outcome']}: {c['dataset']}, {c['control']}, seed {c['seed']}: {c['said']}")
+        counted = Counter(c["verdict"] for c in found["claims"])
+        print(", ".join(f"{n} {word}" for word, n in counted.items()))
+    if strict and any(c["verdict"] != "reproduced" for c in found["claims"]):
+        raise typer.Exit(1)
 
 
 @results.command()

@@ -221,6 +221,19 @@ def figure(
 
 
 @steps.command()
+def judge(
+    plan_file: PlanFile,
+    papers: Papers,
+    output: Annotated[Path, typer.Option(help="results/<scale>/claims.json")],
+    runs: Annotated[Path, typer.Option(help="folder of the trained runs")] = RUNS,
+) -> None:
+    """Write the verdict on every claim of every paper: table, figure, JSON."""
+    from ablate.board import write_board
+
+    write_board(plan_file, papers, runs, output)
+
+
+@steps.command()
 def report(plan_file: PlanFile, papers: Papers, output: Annotated[Path, typer.Option()]) -> None:
     """Write the report, one HTML page, from the tables and figures in the folders beside it."""
     from ablate.report import write_report

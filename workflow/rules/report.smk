@@ -87,6 +87,24 @@ rule comparison:
         "ablate compare --plan {input.plan:q} --papers papers --output {output.csv:q} 2>&1 | tee {log:q}"
 
 
+rule claims:
+    input:
+        [f"{RESULTS}/{paper}/runs.csv" for paper in PARAMS.studies],
+        [f"papers/{paper}.yaml" for paper in PARAMS.studies],
+        plan=rules.plan.output,
+        code=code_of("claims"),
+    output:
+        json=f"{RESULTS}/claims.json",
+        others=multiext(f"{RESULTS}/claims", ".csv", *BESIDE, ".svg", ".png"),
+    log:
+        "logs/claims.log",
+    params:
+        runs=str(RUNS),
+    shell:
+        "ablate judge --plan {input.plan:q} --papers papers --runs {params.runs} --output {output.json:q}"
+        " 2>&1 | tee {log:q}"
+
+
 rule figure:
     input:
         plan=rules.plan.output,
@@ -119,6 +137,7 @@ rule report:
         made("tables", "csv"),
         COMPARISONS,
         rules.comparison.output,
+        rules.claims.output,
         made("figures", "png"),
         [f"{RESULTS}/{paper}/provenance.json" for paper in PARAMS.studies],
         [f"{RESULTS}/data/{name}-duplicates.csv" for name in DATASETS],

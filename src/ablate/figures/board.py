@@ -41,16 +41,15 @@ def draw_board(every: Sequence["Judged"], scale: str, svg: Path) -> None:
         if part is None or j.by_test.estimate is None or not part.margin:
             axis.text(0, y, j.verdict, ha="center", va="center", color="0.4")
             continue
-        middle, *ends = (
-            max(-REACH, min(REACH, sense * v / part.margin)) if v is not None else None
-            for v in (j.by_test.estimate, j.by_test.low, j.by_test.high)
-        )
-        if None not in ends:
-            axis.plot(ends, [y, y], color=colour, linewidth=1)
+        ends = [v for v in (j.by_test.low, j.by_test.high) if v is not None]
+        middle, *ends = (max(-REACH, min(REACH, sense * v / part.margin)) for v in (j.by_test.estimate, *ends))
+        axis.plot(ends, [y] * len(ends), color=colour, linewidth=1)
         axis.plot(middle, y, marker=marker, color=colour, markersize=4.5, linestyle="")
     for x, dashes in ((0, "-"), (1, "--")):
         axis.axvline(x, color="0.5", linewidth=0.8, linestyle=dashes, zorder=0)
-    axis.set(xlim=(-REACH * 1.05, REACH * 1.05), ylim=(len(every) - 0.4, -0.6), xlabel="effect in margins of the claim")
+    axis.set(
+        xlim=(-REACH * 1.05, REACH * 1.05), ylim=(len(every) - 0.4, -0.6), xlabel="effect in margins of the claim"
+    )
     axis.set_yticks(range(len(every)), [f"{j.paper}: {j.claim.id}" for j in every])
     shown = [word for word in LOOKS if any(j.verdict == word for j in every)]
     handles = [Line2D([], [], color=LOOKS[w][0], marker=LOOKS[w][1], linestyle="", markersize=4.5) for w in shown]
