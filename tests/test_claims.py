@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ablate.claims import BEHAVIOURS, KEYS, METRICS, Claim
+from ablate.claims import BEHAVIOURS, KEYS, METRICS, OF_PAIRS, Claim
 from ablate.config import check_record, load
 from ablate.errors import UserError
 from ablate.evidence import MEASURES, NO_TEST, Evidence, evidence
@@ -73,12 +73,12 @@ def test_claims_of_the_papers_need_no_pandas_and_no_torch() -> None:
 
 
 def test_each_behaviour_has_its_function() -> None:
-    assert BEHAVIOURS.keys() == MEASURES.keys()
+    assert BEHAVIOURS.keys() == MEASURES.keys() | {*OF_PAIRS}
 
 
 NETS = "id: net-1-over-net-6, kind: order, study: nets, metric: val_top1, arms: [Net 1, Net 6]"
 NINE = "study: nine-layers, metric: val_top1, axis: model, level: ResNet,\n     reference: plain, direction: same"
-FASTER = "behaviour: mean-val-top1, arm: Net 1, minus: Net 6"
+FASTER = "behaviour: val-speed, arm: Net 1, minus: Net 6"
 THREE = "arm: Net 1, minus: Net 3,\n     reported: net-1-over-net-3"
 SEVEN = "study: nets, arm: Net 6, reported: plain-gap, direction: same"
 DROPS = "axis: dropout, level: dropout 0.5,\n     reference: no dropout, direction: less"
@@ -102,9 +102,10 @@ BAD = {
     "wrong axis of at": (DROPS, DROPS + ", at: {augmen: plain}", ["dropout-shrinks-the-gap.at", "mean 'augment'"]),
     "wrong level of at": (DROPS, DROPS + ", at: {augment: plane}", ["gap.at.augment", "did you mean 'plain'"]),
     "its own axis in at": (DROPS, DROPS + ", at: {dropout: no dropout}", ["gap.at", "unknown axis 'dropout'"]),
-    "wrong behaviour": (FASTER, FASTER.replace("top1", "top"), ["trains-faster.behaviour", "mean 'mean-val-top1'"]),
+    "wrong behaviour": (FASTER, FASTER.replace("speed", "sped"), ["trains-faster.behaviour", "mean 'val-speed'"]),
     "wrong other arm": (FASTER, FASTER.replace("Net 6", "Nett 6"), ["trains-faster.minus", "did you mean 'Net 6'"]),
     "an arm less itself": (FASTER, FASTER.replace("Net 6", "Net 1"), ["trains-faster.minus", "unknown arm 'Net 1'"]),
+    "speed of one arm": (FASTER, FASTER.replace(", minus: Net 6", ""), ["trains-faster.minus", "of two arms"]),
     "arm and arms": (FASTER, FASTER + ", arms: [Net 2]", ["net-1-trains-faster.arms", "or arms"]),
     "wrong number": (THREE, THREE.replace("-net-3", "-net3"), ["net-3.reported", "did you mean 'net-1-over-net-3'"]),
     "number of another arm": (THREE, THREE.replace("minus: Net 3", "minus: Net 2"),
@@ -267,20 +268,42 @@ def test_largest_label_share_is_of_the_evaluated_split(tmp_path: Path) -> None:
 
 
 def test_behaviours_of_curves(tmp_path: Path) -> None:
-    """A: means (0.2 + 0.4 + 0.6 + 0.6) / 4 = 0.45 and 0.5; lowest loss 1.5 first in epoch 2 of 4. B: 0.3, 0.25; 1.75
-    in epoch 4 of 5.
-    """
+    """Lowest loss of A: 1.5, first in epoch 2 of 4; of B: 1.75 in epoch 4 of 5."""
     fab = Fabricated(tmp_path)
     a, b = (fab.run("s", {"net": arm}, 0, train_top1=0.9) for arm in "AB")
-    curve(fab, a, train_top1=[0.2, 0.4, 0.6, 0.8], val_top1=[0.2, 0.4, 0.6, 0.6], val_loss=[2.0, 1.5, 1.5, 1.8])
-    curve(fab, b, train_top1=[0.25] * 5, val_top1=[0.1, 0.2, 0.3, 0.4, 0.5], val_loss=[2.0, 1.9, 1.8, 1.75, 1.8])
-    expected = {
-        "mean-val-top1": 15.0, "mean-train-top1": 25.0, "overfit-epoch": 0.5 - 0.8, "lowest-val-loss": -0.25,
-        "final-train-top1": 0.0,
-    }  # fmt: skip
-    for name, difference in expected.items():
+    curve(fab, a, train_top1=[0.2, 0.4, 0.6, 0.8], val_loss=[2.0, 1.5, 1.5, 1.8])
+    curve(fab, b, train_top1=[0.25] * 5, val_loss=[2.0, 1.9, 1.8, 1.75, 1.8])
+    for name, difference in {"overfit-epoch": 0.5 - 0.8, "lowest-val-loss": -0.25, "final-train-top1": 0.0}.items():
         assert only(said(fab, behaviour(name, minus="B"))) == {0: pytest.approx(difference)}, name
-    assert only(said(fab, behaviour("mean-val-top1", threshold=0.4))) == {0: pytest.approx(5.0)}
+    assert only(said(fab, behaviour("overfit-epoch", threshold=0.4))) == {0: pytest.approx(0.1)}
+    assert said(fab, behaviour("overfit-epoch")).unit == "share"
+
+
+def test_speed_is_towards_what_both_reach(tmp_path: Path) -> None:
+    """Seed 0, both reach 0.4: A has 1/2, 1, 1, 1 of it, mean 7/8; B has 1/4, 1/2, 3/4, 1, mean 5/8. That A ends
+    higher plays no part: in seed 1 it does, and takes as long as B to 0.4. In training B is faster. Seed 2 has no B.
+    """
+    fab = Fabricated(tmp_path)
+    curves = {
+        ("A", 0): ([0.2, 0.4, 0.6, 0.8], [0.1, 0.1, 0.1, 0.2]), ("B", 0): ([0.1, 0.2, 0.3, 0.4], [0.2] * 4),
+        ("A", 1): ([0.1, 0.2, 0.4, 0.8], [0.0] * 4), ("B", 1): ([0.1, 0.2, 0.4, 0.4], [0.0] * 4),
+        ("A", 2): ([0.2, 0.3, 0.4, 0.5], [0.2] * 4),
+    }  # fmt: skip
+    for (arm, seed), (val, train) in curves.items():
+        run = fab.run("s", {"net": arm}, seed, train_top1=train[-1], val_top1=val[-1])
+        curve(fab, run, val_top1=val, train_top1=train)
+    assert only(said(fab, behaviour("val-speed", minus="B"))) == {0: 0.25, 1: 0.0}
+    assert only(said(fab, behaviour("train-speed", minus="B"))) == {0: -0.375, 1: 0.0}
+    assert said(fab, behaviour("val-speed", minus="B")).runs == ("s_A_s0", "s_A_s1", "s_B_s0", "s_B_s1")
+
+
+def test_a_run_that_never_learns_is_not_fast(tmp_path: Path) -> None:
+    """Both reach its best, 0.12: the other at once, itself in the last of four epochs, from 0.1."""
+    fab = Fabricated(tmp_path)
+    a, b = (fab.run("s", {"net": arm}, 0, val_top1=0.1, wall_s=1.0) for arm in "AB")
+    curve(fab, a, val_top1=[0.2, 0.3, 0.4, 0.5])
+    curve(fab, b, val_top1=[0.1, 0.1, 0.1, 0.12])
+    assert only(said(fab, behaviour("val-speed", minus="B"))) == {0: pytest.approx(1 - (3 * 0.1 + 0.12) / (4 * 0.12))}
 
 
 def test_a_behaviour_of_several_arms_has_a_part_for_each(fab: Fabricated) -> None:
@@ -324,7 +347,7 @@ def test_a_diverged_run_is_missing_but_did_not_learn_either(
     fab.run("s", {"net": "B"}, 1, train_top1=0.8, val_top1=0.4)
     found = said(fab, claim(kind="order", metric="val_top1", arms=["A", "B"]))
     assert only(found) == {1: 10.0} and found.missing == ("1 of 2 runs of A diverged",)
-    found = said(fab, behaviour("mean-val-top1"))
+    found = said(fab, behaviour("val-speed", minus="B"))
     assert set(only(found)) == {1} and found.missing == ("1 of 2 runs of A diverged",)
     found = said(fab, behaviour("final-train-top1", threshold=1))
     if chance is None:
@@ -392,6 +415,8 @@ SAID: list[tuple[dict[str, Any], str]] = [
      "With X the gap between training and validation accuracy is more than 6 points above that with Y"),
     ({"kind": "behaviour", "behaviour": "largest-label-share", "arm": "Adam", "threshold": 1, "direction": "same"},
      "With Adam the share of images given the most predicted label is 100 %"),
+    ({"kind": "behaviour", "behaviour": "val-speed", "arm": "A", "minus": "B", "direction": "greater"},
+     "With A the speed with which validation accuracy rises is above that with B"),
     ({"kind": "behaviour", "behaviour": "lowest-val-loss", "arm": "A", "threshold": 2.3, "direction": "less"},
      "With A the lowest validation loss of all epochs is below 2.3 nats"),
     ({"kind": "behaviour", "behaviour": "final-train-top1", "arms": ["A", "B"], "threshold": 0.2,

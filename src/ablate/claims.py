@@ -45,14 +45,17 @@ BEHAVIOURS = {
     "largest-label-share": Measure("share of images given the most predicted label", "share", 1),
     # Of the last epoch. A run that diverged stands at chance, 1 / classes: it did not learn its images.
     "final-train-top1": Measure("final training accuracy", "points"),
-    # How fast a run learns: the area under its curve, per epoch that it had. Defined for runs that never learn as
-    # well, and the same question to both arms; a higher end counts as speed, too.
-    "mean-train-top1": Measure("training accuracy averaged over the epochs", "points"),
-    "mean-val-top1": Measure("validation accuracy averaged over the epochs", "points"),
+    # How early a run gets where its pair gets as well, whatever the one or the other ends at: its curve, cut off at
+    # the lower of the two's best accuracies in that seed, averaged over the epochs as a share of that. For a curve
+    # that rises, a difference of 0.1 says that accuracies which both reach come a tenth of the epochs earlier. It
+    # asks the same of both, and is defined for runs that never learn.
+    "train-speed": Measure("speed with which training accuracy rises", "share", 1),
+    "val-speed": Measure("speed with which validation accuracy rises", "share", 1),
     # Epoch of the lowest validation loss, the first of equals, as a share of the epochs that the run had.
     "overfit-epoch": Measure("share of the epochs until the lowest validation loss", "share", 1),
     "lowest-val-loss": Measure("lowest validation loss of all epochs", "nats", 1),
 }
+OF_PAIRS = ("train-speed", "val-speed")  # which have to have `minus`
 
 # By kind: the keys that a claim must have beside id, quote, where, kind, margin and why, and those that it may have.
 KEYS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
@@ -133,8 +136,8 @@ class Claimed(NamedTuple):
     minus: str | None
 
 
-def check_alone(claim: Claim, reported: Mapping[str, Claimed], where: str) -> None:
-    """Refuse keys of another kind, missing ones, and what the claim says that its reported number does not."""
+def check_alone(claim: Claim, reported: Iterable[str], where: str) -> None:
+    """Refuse keys of another kind, missing ones, and what its file does not have; ``reported`` are ids of runs."""
     must, may = KEYS[claim.kind]
     given = claim.model_fields_set - OF_ALL
     for key in sorted(given - must - may):
@@ -148,6 +151,8 @@ def check_alone(claim: Claim, reported: Mapping[str, Claimed], where: str) -> No
             raise choose(f"{where}.behaviour", claim.behaviour, BEHAVIOURS, "behaviour")
         if (claim.arm is None) == (not claim.arms) or (claim.minus and claim.arms):
             raise UserError(f"{where}.arms: write arm, with minus or without, or arms for each of several")
+        if claim.behaviour in OF_PAIRS and claim.minus is None:
+            raise UserError(f"{where}.minus: is missing; {claim.behaviour} is of two arms")
     if claim.metric is not None:
         metrics = METRICS | OF_NETWORKS if claim.kind == "order" else METRICS
         if claim.metric not in metrics:
@@ -162,13 +167,10 @@ def check_alone(claim: Claim, reported: Mapping[str, Claimed], where: str) -> No
     if claim.kind == "gap" and claim.value is not None and claim.reported is not None:
         raise UserError(f"{where}.value: stands there beside reported, which has the value; remove one")
     if claim.reported is not None:
-        _check_reported(claim, reported, where)
+        _known([claim.reported], reported, f"{where}.reported", "id")
 
 
-def _check_reported(claim: Claim, reported: Mapping[str, Claimed], where: str) -> None:
-    if claim.reported not in reported:
-        raise choose(f"{where}.reported", claim.reported, reported, "id")
-    entry = reported[claim.reported]
+def _check_reported(claim: Claim, entry: Claimed, where: str) -> None:
     ours = Claimed("gap" if claim.kind == "gap" else str(claim.metric), claim.study, claim.arm, claim.minus)
     theirs = entry._replace(metric=ERRORS.get(entry.metric, entry.metric))
     for key, a, b in zip(Claimed._fields, ours, theirs, strict=True):
@@ -176,8 +178,8 @@ def _check_reported(claim: Claim, reported: Mapping[str, Claimed], where: str) -
             raise UserError(f"{where}.reported: {claim.reported} has {key} {b!r}, the claim {a!r}; correct one")
 
 
-def check_names(claim: Claim, studies: Levels, where: str) -> None:
-    """Refuse a study, an arm, an axis, a level or a network that there is not."""
+def check_names(claim: Claim, studies: Levels, reported: Mapping[str, Claimed], where: str) -> None:
+    """Refuse a study, an arm, an axis, a level or a network that there is not, and a number of something else."""
     if claim.metric in OF_NETWORKS:
         _known(claim.arms, REGISTRY, f"{where}.arms", "model")
         return
@@ -186,6 +188,8 @@ def check_names(claim: Claim, studies: Levels, where: str) -> None:
     for key, names in claim.named.items():
         _known(names, arms.keys() - {claim.arm} if key == "minus" else arms, f"{where}.{key}", "arm")
     axes = {axis: {levels[axis] for levels in arms.values()} for axis in next(iter(arms.values()))}
+    if claim.reported is not None:
+        _check_reported(claim, reported[claim.reported], where)
     if claim.axis is not None:
         _known([claim.axis], axes, f"{where}.axis", "axis")
         _known([str(claim.level)], axes[claim.axis], f"{where}.level", "level")

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from ablate.cells import mean
-from ablate.claims import OF_NETWORKS, Claim, Direction
+from ablate.claims import OF_NETWORKS, OF_PAIRS, Claim, Direction
 from ablate.collect import ENDED
 from ablate.papers import Paper
 
@@ -194,10 +194,15 @@ def _measured(
     found: dict[str, float | None] = {}
     if claim.kind == "behaviour":
         curves = {str(run): curve.sort_values("epoch") for run, curve in history.groupby("run")}
-        for row in done.to_dict("records"):
-            run = str(row["run"])
-            curve = curves.get(run, history.iloc[:0])
-            found[run] = MEASURES[str(claim.behaviour)]({str(k): v for k, v in row.items()}, curve, folder / run)
+        if claim.behaviour in OF_PAIRS:
+            column = claim.behaviour.replace("-speed", "_top1")
+            found |= _speeds({run: _column(curves[run], column) for run in done["run"] if run in curves}, planned)
+        else:
+            measure = MEASURES[str(claim.behaviour)]
+            for row in done.to_dict("records"):
+                run = str(row["run"])
+                values = {str(key): value for key, value in row.items()}
+                found[run] = measure(values, curves.get(run, history.iloc[:0]), folder / run)
         if claim.behaviour == "final-train-top1":
             classes = {p["run"]: _classes(p["settings"]) for p in planned}
             for run in rows.loc[rows["status"] == "diverged", "run"]:
@@ -225,6 +230,17 @@ def _absent(claim: Claim, planned: Planned) -> list[str]:
         for label in labels
         if planned and label not in {p["levels"][axis] for p in planned}
     ]
+
+
+def _speeds(curves: dict[str, list[float]], planned: Planned) -> dict[str, float | None]:
+    """{run: its curve's mean, cut off at the lower best of its seed's runs, as a share of that}."""
+    seeds = {p["run"]: p["seed"] for p in planned}
+    best = {run: max(curve) for run, curve in curves.items() if curve}
+    found: dict[str, float | None] = {}
+    for run in best:
+        level = min(best[other] for other in best if seeds[other] == seeds[run])
+        found[run] = mean(min(v / level, 1.0) for v in curves[run]) if level else 0.0
+    return found
 
 
 def _missing(
@@ -270,10 +286,6 @@ def _final(row: dict[str, Any], curve: pd.DataFrame, folder: Path) -> float | No
     return float(row["train_top1"]) if pd.notna(row["train_top1"]) else None
 
 
-def _average(column: str) -> "Measured":
-    return lambda row, curve, folder: mean(_column(curve, column))
-
-
 def _overfit_epoch(row: dict[str, Any], curve: pd.DataFrame, folder: Path) -> float | None:
     losses = _column(curve, "val_loss")
     return (losses.index(min(losses)) + 1) / len(losses) if losses else None
@@ -294,8 +306,6 @@ Measured = Callable[[dict[str, Any], pd.DataFrame, Path], float | None]  # (row 
 MEASURES: dict[str, Measured] = {
     "largest-label-share": _largest_label_share,
     "final-train-top1": _final,
-    "mean-train-top1": _average("train_top1"),
-    "mean-val-top1": _average("val_top1"),
     "overfit-epoch": _overfit_epoch,
     "lowest-val-loss": _lowest_val_loss,
 }

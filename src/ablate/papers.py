@@ -105,6 +105,11 @@ class Paper(Record):
                 found.setdefault(entry.arm, {}).setdefault(entry.metric, entry.value)
         return found
 
+    @property
+    def of_runs(self) -> dict[str, Claimed]:
+        """What the reported numbers of runs are of, by id."""
+        return {e.id: Claimed(e.metric, e.study, e.arm, e.minus) for e in self.reported if e.model is None}
+
     def claimed(self, claim: Claim) -> float:
         """The number that ``claim`` compares with, in its metric's unit; 0 where it compares arms with each other."""
         if claim.reported is None:
@@ -125,14 +130,13 @@ def read(path: Path) -> Paper:
             raise UserError(f"{where}: stands there twice; give each entry an id of its own")
         seen.add(entry.id)
         _check_entry(entry, where)
-    numbers = {e.id: Claimed(e.metric, e.study, e.arm, e.minus) for e in paper.reported if e.model is None}
     seen.clear()
     for claim in paper.claims:
         where = f"{path}: claims.{claim.id}"
         if claim.id in seen:
             raise UserError(f"{where}: stands there twice; give each claim an id of its own")
         seen.add(claim.id)
-        check_alone(claim, numbers, where)
+        check_alone(claim, paper.of_runs, where)
     for i, deviation in enumerate(paper.deviations):
         for scale in deviation.scales:
             if scale not in SCALES:
@@ -181,7 +185,7 @@ def check(papers: Mapping[str, Paper], plan: Plan, folder: Path = Path("papers")
         for entry in paper.reported:
             _check_names(entry, arms[id], f"{file}: reported.{entry.id}")
         for claim in paper.claims:
-            check_names(claim, arms[id], f"{file}: claims.{claim.id}")
+            check_names(claim, arms[id], paper.of_runs, f"{file}: claims.{claim.id}")
         for i, deviation in enumerate(paper.deviations):
             for study in deviation.studies:
                 if study not in arms[id]:
