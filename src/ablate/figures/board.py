@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.lines import Line2D
 
 from ablate.figures import STYLE
-from ablate.figures.common import PALETTE, WIDE, wrapped
+from ablate.figures.common import PALETTE, WIDE
 from ablate.files import whole
 from ablate.tables import LABELS
 
@@ -48,7 +48,9 @@ def draw_board(every: Sequence["Judged"], scale: str, svg: Path) -> None:
     for x, dashes in ((0, "-"), (1, "--")):
         axis.axvline(x, color="0.5", linewidth=0.8, linestyle=dashes, zorder=0)
     axis.set(
-        xlim=(-REACH * 1.05, REACH * 1.05), ylim=(len(every) - 0.4, -0.6), xlabel="effect in margins of the claim"
+        xlim=(-REACH * 1.05, REACH * 1.05),
+        ylim=(len(every) - 0.4, -0.6),
+        xlabel=f"effect in margins of the claim (beyond {REACH:g}: at the border)",
     )
     axis.set_yticks(range(len(every)), [f"{j.paper}: {j.claim.id}" for j in every])
     shown = [word for word in LOOKS if any(j.verdict == word for j in every)]
@@ -56,7 +58,7 @@ def draw_board(every: Sequence["Judged"], scale: str, svg: Path) -> None:
     counted = [f"{word} ({sum(j.verdict == word for j in every)})" for word in shown]
     figure.legend(handles, counted, loc="outside lower center", ncols=len(shown), frameon=False)
     about = ": ".join(filter(None, [scale, LABELS.get(scale)]))
-    figure.suptitle(wrapped(f"Claims of all papers\n{about}; lines are 95 % intervals over seeds", WIDE))
+    figure.suptitle(f"Claims of all papers\n{about}; lines are 95 % intervals over seeds")
     for target, kind in ((svg, "svg"), (svg.with_suffix(".png"), "png")):
         with whole(target) as temporary:
             figure.savefig(temporary, format=kind, metadata={"Date" if kind == "svg" else "Software": None})

@@ -1,0 +1,105 @@
+"""The board from planted results. Oracle: what was planted; a verdict is lowered for a reason, and never raised."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from ablate.board import write_board
+from ablate.controls import PAPER as CONTROLS
+from conftest import Workspace
+from fabricated import HEAD, Fabricated
+
+CLAIM = """
+claims:
+  - {id: better, kind: order, study: s, metric: val_top1, arms: [a, b], quote: "a is better", where: "1",
+     margin: 0.01, why: "A point."}
+  - {id: fewer, kind: order, metric: parameters, arms: [alexnet, resnet18], quote: "fewer parameters", where: "1",
+     margin: 0, why: "A count."}
+"""
+PAPER = HEAD + "protocol: [{what: x, stated: y, where: z}]\nreported: []\nsilent: []\ndeviations: []" + CLAIM
+SEEDS = 8  # 2 * 0.5 ** 8 is below 0.05
+
+
+def planted(folder: Path, *, gain: float = 0.05, seeds: int = SEEDS, scale: str = "pilot", **of_b: Any) -> Fabricated:
+    """Arm a is ``gain`` above b in every seed, give or take what differs between seeds."""
+    made = Fabricated(folder, scale)
+    (made.papers / "p.yaml").write_text(PAPER)
+    made.study("s", ["arm"], {}, {})
+    for seed in range(seeds):
+        made.run("s", {"arm": "a"}, seed, val_top1=0.5 + gain + 0.001 * seed, n_val=100)
+        made.run("s", {"arm": "b"}, seed, val_top1=0.5 + 0.0005 * seed, n_val=100, **of_b)
+    return made
+
+
+def board(made: Fabricated) -> dict[str, Any]:
+    """claims.json by claim."""
+    made.collect(partial=True)
+    output = made.plan.parent / "claims.json"
+    write_board(made.plan, made.papers, made.runs, output)
+    for suffix in (".csv", ".md", ".tex", ".svg", ".png", ".runs.json"):
+        assert output.with_suffix(suffix).stat().st_size > 0
+    return {c["id"]: c for c in json.loads(output.read_text())["claims"]}
+
+
+def test_planted_effects_get_their_verdict(tmp_path: Path) -> None:
+    assert board(planted(tmp_path / "1"))["better"]["verdict"] == "reproduced"
+    assert board(planted(tmp_path / "2", gain=-0.05))["better"]["verdict"] == "contradicted"
+    assert board(planted(tmp_path / "3", seeds=3))["better"]["verdict"] == "undecided"  # p cannot be below 0.25
+    found = board(planted(tmp_path / "4"))
+    assert found["fewer"]["verdict"] == "reproduced" and "46,544,128" in found["fewer"]["sentence"]  # NOTES.md
+    table = pd.read_csv(tmp_path / "4/results/pilot/claims.csv")
+    assert table["verdict"].tolist() == ["reproduced", "reproduced"]
+    assert table["effect"][0] == pytest.approx(5 + 0.05 * 3.5, abs=0.001)  # points; seeds 0 to 7
+    assert table["n"][0] == SEEDS and table["varies over"][0] == "seeds"
+    cells = json.loads((tmp_path / "4/results/pilot/claims.runs.json").read_text())
+    assert len(cells["p/better"]["effect"]) == 2 * SEEDS
+
+
+def test_what_is_missing_diverged_or_contaminated_is_never_reproduced(tmp_path: Path) -> None:
+    missing = planted(tmp_path / "missing", seeds=SEEDS + 1)
+    (missing.runs / "s_b_s0/metrics.json").unlink()
+    found = board(missing)["better"]
+    assert (found["verdict"], found["n"]) == ("undecided", SEEDS) and "1 of 9 runs of b missing" in found["why"]
+    diverged = planted(tmp_path / "diverged")
+    diverged.run("s", {"arm": "a"}, 99, status="diverged")
+    diverged.run("s", {"arm": "b"}, 99, val_top1=0.5, n_val=100)
+    assert board(diverged)["better"]["verdict"] == "undecided"
+    seen = board(planted(tmp_path / "seen", plan={"contaminated": True}))["better"]
+    assert seen["verdict"] == "undecided" and "seen the images" in seen["why"]
+    gone = planted(tmp_path / "gone")
+    for path in gone.runs.glob("s_b_*/metrics.json"):
+        path.unlink()
+    assert board(gone)["better"]["verdict"] == "not run"
+
+
+def test_at_the_scale_demo_nothing_is_evidence(tmp_path: Path) -> None:
+    assert board(planted(tmp_path, scale="demo"))["better"]["verdict"] == "no evidence"
+
+
+@pytest.mark.parametrize(("learnt", "verdict"), [(1.0, "reproduced"), (0.5, "void")])
+def test_a_failed_control_voids_the_verdicts_on_its_data(learnt: float, verdict: str, tmp_path: Path) -> None:
+    made = planted(tmp_path)
+    made.run("d", {"control": "one batch"}, 0, train_top1=learnt, plan={"paper": CONTROLS})
+    found = board(made)["better"]
+    assert found["verdict"] == verdict
+    assert ("control 'one batch' failed" in found["why"]) == (verdict == "void")
+
+
+def test_the_command_shows_the_board_and_strict_is_an_exit_code(workspace: Workspace, tmp_path: Path) -> None:
+    """Where one claim of two is contradicted, and where both are reproduced."""
+    for gain, code in ((-0.05, 1), (0.05, 0)):
+        made = planted(tmp_path / str(gain), gain=gain, scale="tiny")
+        board(made)
+        target = workspace.folder / "results/tiny"
+        target.mkdir(parents=True, exist_ok=True)
+        (target / "claims.json").write_bytes((made.plan.parent / "claims.json").read_bytes())
+        assert workspace.run("ablate", "claims").returncode == 0
+        done = workspace.run("ablate", "claims", "--strict")
+        assert done.returncode == code and "a has a higher validation accuracy than b" in done.stdout
+        assert json.loads(workspace.run("ablate", "claims", "--json").stdout)["scale"] == "tiny"
+    (target / "claims.json").unlink()
+    missing = workspace.run("ablate", "claims")
+    assert missing.returncode == 2 and "claims.json" in missing.stderr and "Traceback" not in missing.stderr
