@@ -97,6 +97,7 @@ def board(every: list[Judged]) -> Table:
             "paper": j.paper,
             "claim": j.statement,
             "verdict": j.verdict,
+            "what was found": " ".join(filter(None, [v.sentence, f"({j.why})" if j.why else ""])),
             "effect": _rounded(v.estimate),
             "low": _rounded(v.low),
             "high": _rounded(v.high),
@@ -105,7 +106,6 @@ def board(every: list[Judged]) -> Table:
             "n": v.n,
             "p": None if v.p_for is None or v.p_against is None else round(min(v.p_for, v.p_against), 4),
             "varies over": j.found.varies_over,
-            "what was found": " ".join(filter(None, [v.sentence, f"({j.why})" if j.why else ""])),
         }
         sources: Sources = dict.fromkeys(j.found.runs)
         table.add(

@@ -1,6 +1,7 @@
 """One self-contained HTML page per scale: every table and figure, and where the results came from."""
 
 import base64
+from html import escape
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,8 @@ from ruamel.yaml import YAML
 from ablate.cells import shown
 from ablate.files import read_json, write_text
 from ablate.tables import LABELS
+
+LONG = 30  # characters
 
 
 def write_report(plan: Path, papers: Path, page: Path) -> None:
@@ -68,4 +71,9 @@ def _embedded(image: Path) -> str | None:
 def _table(csv: Path) -> str | None:
     if not csv.exists():
         return None
-    return shown(pd.read_csv(csv, dtype=object)).to_html(index=False, border=0)
+    return shown(pd.read_csv(csv, dtype=object)).map(_cell).to_html(index=False, border=0, escape=False)
+
+
+def _cell(text: str) -> str:
+    """Escaped; a long text gets a width of its own, or numbers would squeeze it into a column of single words."""
+    return f'<div class="text">{escape(text)}</div>' if len(text) > LONG else escape(text)
