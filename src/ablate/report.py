@@ -69,9 +69,11 @@ def _embedded(image: Path) -> str | None:
 
 
 def _table(csv: Path) -> str | None:
+    """None: no such file; empty: it has no rows."""
     if not csv.exists():
         return None
-    return shown(pd.read_csv(csv, dtype=object)).map(_cell).to_html(index=False, border=0, escape=False)
+    table = pd.read_csv(csv, dtype=object)
+    return "" if table.empty else shown(table).map(_cell).to_html(index=False, border=0, escape=False)
 
 
 def _cell(text: str) -> str:
