@@ -4,7 +4,7 @@
 
 Papers of eight claims with an effect of -1, 0, 1 or 2 margins are simulated with normal and heavy-tailed seeds, each
 judged with 2 to 20 seeds and once more with looks at the schedule. ``--sd`` is an arm's scatter over seeds; without
-it, the pooled one of results/pilot. With ``--output``, calibration.csv, .svg and .png. The last line is a JSON object:
+it, the pooled one of results/pilot. With ``--output``, calibration.csv, .svg and .png. The last line is JSON:
 ``false_reproduced`` and ``false_contradicted`` (worst rate per claim) and ``runs_saved`` (share of the cap's).
 """
 

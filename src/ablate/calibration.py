@@ -2,7 +2,8 @@
 
 Each claim of a paper compares an arm of its own with an arm that all share, so that claims are as dependent as they
 are in an ablation. An arm's seeds scatter around its accuracy by ``sd`` points, normally or with heavier tails
-(Student's t with 5 degrees of freedom, scaled to the same sd). Effects are planted in multiples of the margin. A claim of `greater` is true from 1 margin on, and false at 0 and below; one of `same` is true at 0, and false from 1
+(Student's t with 5 degrees of freedom, scaled to the same sd). Effects are planted in multiples of the margin. A
+claim of `greater` is true from 1 margin on, and false at 0 and below; one of `same` is true at 0, and false from 1
 margin on. Between these, either verdict is right. The p values and the calls are those of `verdicts`.
 """
 
