@@ -4,7 +4,8 @@ effects whose truth is known.
 
 import json
 import re
-from itertools import product
+from itertools import pairwise, product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from scipy import stats
 
 from ablate import calibration
 from ablate.seed_tests import fewest_seeds, holm, p_values, seeds_needed, sign_flip, t_above
-from ablate.verdicts import Part, Verdict, alpha_at, decide_next, judge
+from ablate.verdicts import Part, Verdict, alpha_at, called, decide_next, judge
 
 SPREAD = [0.31, -0.52, 0.13, 0.44, -0.27, -0.08, 0.61, -0.35, 0.22, -0.49, 0.05, 0.38, -0.16, -0.27, 0.11, -0.11]
 
@@ -37,7 +38,7 @@ def test_three_positive_seeds_give_an_eighth_and_a_quarter() -> None:
     assert sign_flip(np.array([1.0, 2.0, -4.0])) == 5 / 8
 
 
-@pytest.mark.parametrize("n", [1, 2, 5, 8, 9])
+@pytest.mark.parametrize("n", [2, 5, 8, 9])
 def test_sign_flips_agree_with_all_patterns_and_with_scipy(n: int) -> None:
     values = np.random.default_rng(n).normal(0.5, 1, (3, n))
     for p, row in zip(sign_flip(values), values, strict=True):
@@ -114,7 +115,7 @@ def test_up_to_five_seeds_never_decide_a_direction(n: int) -> None:
     for mean in (1000.0, -1000.0):
         found = only(part(mean, n))
         assert found.verdict == "undecided" and found.p_for is not None
-        assert found.p_for >= 2 / 2**n and "Fewer than 6" in found.sentence or "fewer than 6" in found.sentence
+        assert found.p_for >= 2 / 2**n and "fewer than 6" in found.sentence.lower()
 
 
 def test_shown_but_smaller_than_claimed_is_said() -> None:
@@ -146,12 +147,15 @@ def test_claims_of_a_paper_are_corrected_together_and_those_not_run_do_not_count
 
 def test_a_constant_in_favour_never_takes_a_reproduced_claim_away() -> None:
     draw = np.random.default_rng(0)
-    for _ in range(60):
+    seen = 0
+    for _ in range(100):
         values = draw.normal(draw.uniform(0, 3), 1, int(draw.integers(6, 12)))
-        p = [p_values(values + favour, "greater", 2.0) for favour in (0.0, draw.uniform(0, 1), 1.5)]
-        assert all(b[0] <= a[0] and b[1] >= a[1] for a, b in zip(p[::2], p[1:], strict=False))
-        pair = [only(Part("x", dict(enumerate(values + c)), "greater", 2.0)).verdict for c in (0.0, 0.7)]
-        assert pair[0] != "reproduced" or pair[1] == "reproduced"
+        p = [p_values(values + favour, "greater", 2.0) for favour in np.sort(draw.uniform(0, 3, 4))]
+        assert all(b[0] <= a[0] and b[1] >= a[1] for a, b in pairwise(p))
+        words = [str(called(*each, 0.05)) for each in p]
+        seen += "reproduced" in words
+        assert "reproduced" not in words or set(words[words.index("reproduced") :]) == {"reproduced"}
+    assert seen > 50
 
 
 def test_less_mirrors_greater() -> None:
@@ -204,16 +208,16 @@ def test_seeds_needed() -> None:
     assert [fewest_seeds("greater", level) for level in (0.05, 0.05 / 8)] == [6, 9]
     assert only(part(5.0, 3)).seeds_needed == 6  # no fewer can
     assert only(part(5.0, 1)).seeds_needed is None  # of unknown spread
-    near = seeds_needed([(np.array([0.4, 2.6, 1.5]), "greater", 8.0)], 0.05, least=4)
-    assert near == 6  # twice the spread below the margin
-    # Oracle: the noncentral t distribution. A mean of 1, a spread of 1.3; the margin is far.
-    values = np.array([-0.3, 1.0, 2.3])
-    power = {n: stats.nct.sf(stats.t.ppf(0.975, n - 1), n - 1, n**0.5 / 1.3) for n in range(2, 40)}
-    expected = min(n for n, p in power.items() if p >= 0.8)
-    found = seeds_needed([(values, "greater", 1.0 + 1.0)], 0.05, least=4)
-    assert found is None  # as far below the margin as above zero: both would be shown
-    found = seeds_needed([(values + 100, "same", 101.0 + 1.0)], 0.05, least=4)
-    assert found is not None and abs(found - expected) <= 4
+    # Far below the margin, and nowhere: the fewest seeds that can show it will.
+    assert seeds_needed([(np.array([0.4, -0.6, 0.1]), "greater", 8.0)], 0.05, least=4) == 6
+    # As far below the margin as above zero: the more seeds, the more surely both are shown.
+    values = np.array([-0.3, 1.0, 2.3])  # mean 1, spread 1.3
+    assert seeds_needed([(values, "greater", 2.0)], 0.05, least=4) is None
+    # Oracle: the noncentral t distribution, at which the exact test can only come a little later.
+    for (direction, margin), tail in {("greater", 0.0): 0.975, ("same", 2.0): 0.95}.items():
+        power = {n: stats.nct.sf(stats.t.ppf(tail, n - 1), n - 1, n**0.5 / 1.3) for n in range(4, 40)}
+        found = seeds_needed([(values, direction, margin)], 0.05, least=4)  # type: ignore[list-item]
+        assert found is not None and 0 <= found - min(n for n, p in power.items() if p >= 0.8) <= 2
 
 
 # Calibration
@@ -243,10 +247,10 @@ def test_power_rises_with_seeds_and_few_decide_nothing(simulated: pd.DataFrame) 
 
 
 @pytest.mark.slow
-def test_the_calibration_is_drawn(simulated: pd.DataFrame, tmp_path: "pytest.TempPathFactory") -> None:
+def test_the_calibration_is_drawn(simulated: pd.DataFrame, tmp_path: Path) -> None:
     from ablate.figures.calibration import write_calibration
 
-    folder = tmp_path / "out"  # type: ignore[operator]
+    folder = tmp_path / "out"
     write_calibration(simulated, folder)
     assert {p.suffix for p in folder.iterdir()} == {".csv", ".svg", ".png"}
     assert len(pd.read_csv(folder / "calibration.csv")) == len(simulated)
