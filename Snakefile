@@ -27,6 +27,7 @@ localrules:
     compare,
     comparison,
     claims,
+    calibrate,
     figure,
     report,
 

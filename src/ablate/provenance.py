@@ -50,9 +50,13 @@ CODE = {
         *["layers.py", "models/*.py"],
     ],
     "claims": [
-        *["board.py", "figures/*.py", "controls.py", "verdicts.py", "seed_tests.py", "effects.py"],
+        *["board.py", "figures/*.py", "controls.py", "verdicts.py", "verdict_text.py", "seed_tests.py", "effects.py"],
         *["evidence.py", "statements.py", "papers.py", "claims.py", "tables.py", "network_tables.py"],
         *["cells.py", "collect.py", "layers.py", "models/*.py"],
+    ],
+    "calibrate": [
+        *["calibration.py", "verdicts.py", "verdict_text.py", "seed_tests.py", "cells.py", "collect.py"],
+        *["figures/*.py", "effects.py", "tables.py", "papers.py", "claims.py"],
     ],
     "figures": [
         *["figures/*.py", "tables.py", "papers.py", "claims.py", "effects.py", "cells.py", "collect.py"],

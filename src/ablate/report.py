@@ -59,6 +59,8 @@ def write_report(plan: Path, papers: Path, page: Path) -> None:
         manifests=manifests,
         claims=_table(collected / "claims.csv"),
         board=_embedded(collected / "claims.png"),
+        calibration=_embedded(collected / "calibration.png"),
+        rates=_table(collected / "calibration.csv"),
         n_runs=len(whole["runs"]),
     )
     write_text(page, text)

@@ -234,6 +234,16 @@ def judge(
 
 
 @steps.command()
+def calibrate(output: Annotated[Path, typer.Option(help="results/<scale>, with the scatter of its runs")]) -> None:
+    """Plant effects and count the verdicts on them: table and figure of how far verdicts can be trusted."""
+    from ablate.calibration import Design, pooled_sd
+    from ablate.calibration import calibrate as plant
+    from ablate.figures.calibration import write_calibration
+
+    write_calibration(plant(Design(sd=pooled_sd(output))), output)
+
+
+@steps.command()
 def report(plan_file: PlanFile, papers: Papers, output: Annotated[Path, typer.Option()]) -> None:
     """Write the report, one HTML page, from the tables and figures in the folders beside it."""
     from ablate.report import write_report

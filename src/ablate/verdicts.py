@@ -12,12 +12,13 @@ joint distribution, because discrete p values of dependent claims have none that
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
 from ablate.seed_tests import Array, Direction, fewest_seeds, holm, interval, p_values, seeds_needed
+from ablate.verdict_text import sentence
 
 Word = Literal["reproduced", "contradicted", "undecided", "not run"]
 TESTS = {
@@ -143,7 +144,5 @@ def _verdict(
     found = Verdict(
         word, n, float(values.mean()) if n else None, low, high, TESTS[part.direction], *adjusted, needed, part.name
     )
-    from ablate.verdict_text import sentence
-
     said = sentence(found, part, len(parts), claims, both=both, fewest=fewest_seeds(part.direction, last))
-    return Verdict(**{k: v for k, v in vars(found).items() if k not in ("varies_over", "sentence")}, sentence=said)
+    return replace(found, sentence=said)

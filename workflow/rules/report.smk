@@ -105,6 +105,20 @@ rule claims:
         " 2>&1 | tee {log:q}"
 
 
+rule calibrate:
+    input:
+        [f"{RESULTS}/{paper}/runs.csv" for paper in PARAMS.studies],
+        code=code_of("calibrate"),
+    output:
+        multiext(f"{RESULTS}/calibration", ".csv", ".svg", ".png"),
+    log:
+        "logs/calibrate.log",
+    params:
+        out=RESULTS,
+    shell:
+        "ablate calibrate --output {params.out:q} 2>&1 | tee {log:q}"
+
+
 rule figure:
     input:
         plan=rules.plan.output,
@@ -138,6 +152,7 @@ rule report:
         COMPARISONS,
         rules.comparison.output,
         rules.claims.output,
+        rules.calibrate.output,
         made("figures", "png"),
         [f"{RESULTS}/{paper}/provenance.json" for paper in PARAMS.studies],
         [f"{RESULTS}/data/{name}-duplicates.csv" for name in DATASETS],
