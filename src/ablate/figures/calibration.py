@@ -43,7 +43,9 @@ def calibration(table: pd.DataFrame) -> Figure:
         worst = 100 * fixed[fixed["false"] == word].groupby("seeds")["wrong"].max()
         axes[2].plot(worst.index, worst, label=name, **style[name])
     axes[2].axhline(FALSE, color="0.5", linewidth=0.8)
-    axes[2].set(title="false verdicts", ylabel="verdicts (% of claims)", ylim=(-0.2, FALSE + 1))
+    axes[2].set(
+        title="false verdicts", ylabel="verdicts (% of claims)", ylim=(-0.2, max(FALSE + 1, axes[2].dataLim.y1 + 0.5))
+    )
     for axis in axes:
         axis.set_xlabel("seeds")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
