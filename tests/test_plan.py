@@ -29,6 +29,8 @@ ARMS = {
     ("resnet-vs-plain", "regularisation"): 4,  # dropout on, off x augmentation on, off
     ("resnet-vs-plain", "seven-layers"): 2,
     ("resnet-vs-plain", "nine-layers"): 2,
+    ("controls", "tiny-imagenet"): 2,  # a negative and a positive one for each data set
+    ("controls", "cifar10"): 2,
 }
 
 
