@@ -114,7 +114,7 @@ def test_every_scale_plans_each_paper_with_two_arms_or_more(scale: str) -> None:
     params = load(ROOT / "params.yaml", {"scale": scale})
     plan = make_plan(params)
     assert set(params.studies) == {
-        "alexnet-vs-resnet", "five-cnns", "tinyimage10", "resnet18-init", "resnet-vs-plain",
+        "alexnet-vs-resnet", "five-cnns", "tinyimage10", "resnet18-init", "resnet-vs-plain", "controls",
     }  # fmt: skip
     for paper, studies in params.studies.items():
         for name, study in studies.items():
