@@ -18,7 +18,7 @@ AROUND = {
 START = {
     "embed": "data.embedded", "verify": "data.verify", "reorganise": "data.reorganise", "pack": "data.pack",
     "describe": "data.describe", "imagenet": "weights", "train": "train", "collect": "collect", "tables": "tables",
-    "compare": "compare", "claims": "evidence",
+    "compare": "compare", "claims": "board", "calibrate": "calibration",
     "figures": "figures", "report": "report",
 }  # fmt: skip
 # Not followed: imported for a type, for reading an index, or by a function that the step does not call.

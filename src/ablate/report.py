@@ -74,8 +74,9 @@ def _table(csv: Path) -> str | None:
     """None: no such file; empty: it has no rows."""
     if not csv.exists():
         return None
-    table = pd.read_csv(csv, dtype=object)
-    return "" if table.empty else shown(table).map(_cell).to_html(index=False, border=0, escape=False)
+    if len(csv.read_text(encoding="utf-8").splitlines()) < 2:
+        return ""
+    return shown(pd.read_csv(csv, dtype=object)).map(_cell).to_html(index=False, border=0, escape=False)
 
 
 def _cell(text: str) -> str:

@@ -234,13 +234,13 @@ def judge(
 
 
 @steps.command()
-def calibrate(output: Annotated[Path, typer.Option(help="results/<scale>, with the scatter of its runs")]) -> None:
+def calibrate(output: Annotated[Path, typer.Option(help="results/<scale>/calibration.csv")]) -> None:
     """Plant effects and count the verdicts on them: table and figure of how far verdicts can be trusted."""
     from ablate.calibration import Design, pooled_sd
     from ablate.calibration import calibrate as plant
     from ablate.figures.calibration import write_calibration
 
-    write_calibration(plant(Design(sd=pooled_sd(output))), output)
+    write_calibration(plant(Design(sd=pooled_sd(output.parent))), output.parent)
 
 
 @steps.command()

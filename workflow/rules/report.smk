@@ -110,13 +110,12 @@ rule calibrate:
         [f"{RESULTS}/{paper}/runs.csv" for paper in PARAMS.studies],
         code=code_of("calibrate"),
     output:
-        multiext(f"{RESULTS}/calibration", ".csv", ".svg", ".png"),
+        csv=f"{RESULTS}/calibration.csv",
+        figure=multiext(f"{RESULTS}/calibration", ".svg", ".png"),
     log:
         "logs/calibrate.log",
-    params:
-        out=RESULTS,
     shell:
-        "ablate calibrate --output {params.out:q} 2>&1 | tee {log:q}"
+        "ablate calibrate --output {output.csv:q} 2>&1 | tee {log:q}"
 
 
 rule figure:

@@ -30,7 +30,7 @@ REACH = 4.0  # margins; what lies beyond is drawn at the border
 def draw_board(every: Sequence["Judged"], scale: str, svg: Path) -> None:
     """A row per claim, in margins: 0 is no effect, 1 what the claim asks for; claims of sameness lie from -1 to 1."""
     sns.set_theme(context="paper", style="ticks", rc=STYLE)
-    height = 1.0 + 0.17 * len(every)
+    height = 1.0 + 0.17 * max(len(every), 4)
     figure, axis = plt.subplots(figsize=(WIDE, height), layout="constrained")
     for y, j in enumerate(every):
         colour, marker = LOOKS[j.verdict]
