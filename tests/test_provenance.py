@@ -31,6 +31,7 @@ NOT_USED = {
     "tables": {"data.layouts"},
     "figures": {"models", "layers", "data.layouts"},
     "report": {"models"},
+    "claims": {"data.layouts", "data.views", "augment"},  # by way of the other figures
 }
 
 
