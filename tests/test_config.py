@@ -131,13 +131,12 @@ def test_every_scale_plans_each_paper_with_two_arms_or_more(scale: str) -> None:
 
 def test_demo_plan_counts_by_hand() -> None:
     plan = make_plan(load(ROOT / "params.yaml", {"scale": "demo"}))
-    # Arms times seeds: alexnet-vs-resnet 8 x 2 + 24 x 1, five-cnns 5 x 2 + 10 x 1 + 2 x 2, tinyimage10 12 x 1 and
-    # three times 2 x 2, resnet18-init (2 + 2 + 3 + 5) x 2, resnet-vs-plain (6 + 4 + 2 + 2) x 2,
-    # controls (2 + 2) x 1.
-    # Planned more than once: the five augmented networks of one seed and model 4's dropout with two seeds; the grid's
-    # first trial in one seed as SGD, and SGD's two as the batch of 32 and as ten classes; Net 1 in two seeds.
-    assert len(plan.planned) == 40 + 24 + 24 + 24 + 28 + 4
-    assert len(plan.runs) == len(plan.planned) - (5 + 2) - (1 + 2 + 2) - 2
+    # Arms, of which the first study's have two seeds: alexnet-vs-resnet 8 x 2 + 24, five-cnns 5 + 10 + 2,
+    # tinyimage10 12 and three times 2, resnet18-init 2 + 2 + 3 + 5, resnet-vs-plain 6 + 4 + 2 + 2, controls 2 + 2.
+    # Planned more than once: the five augmented networks and model 4 with dropout; the grid's first trial as SGD, as
+    # the batch of 32 and as ten classes; Net 1.
+    assert len(plan.planned) == 40 + 17 + 18 + 12 + 14 + 4
+    assert len(plan.runs) == len(plan.planned) - (5 + 1) - 3 - 1
     assert len(plan.pretraining) == 3  # AlexNet, ResNet-18 and ResNet-50
 
 
