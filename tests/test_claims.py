@@ -11,16 +11,15 @@ import pytest
 
 from ablate.claims import BEHAVIOURS, KEYS, METRICS, OF_PAIRS, Claim
 from ablate.config import check_record, load
-from ablate.errors import UserError
 from ablate.evidence import MEASURES, NO_TEST, Evidence, evidence
 from ablate.files import read_json
-from ablate.papers import Paper, check, read
+from ablate.papers import Paper
 from ablate.plan import Plan, make_plan
 from ablate.statements import statement
 from ablate.tables import collected_runs
 from conftest import ROOT
 from fabricated import Fabricated, paper, reported
-from test_papers import FOLDER, NUMBER, PAPERS, TEXTS, plain
+from test_papers import NUMBER, PAPERS, TEXTS, plain, refused
 
 # By hand, sentence by sentence of what each paper concludes.
 COUNTS = {
@@ -121,15 +120,7 @@ BAD = {
 
 @pytest.mark.parametrize("fault", BAD)
 def test_what_is_wrong_is_refused_with_file_place_and_spelling(fault: str, plan: Plan, tmp_path: Path) -> None:
-    old, new, said = BAD[fault]
-    text = (FOLDER / "resnet-vs-plain.yaml").read_text(encoding="utf-8")
-    assert text.count(old) >= 1 and old != new
-    path = tmp_path / "resnet-vs-plain.yaml"
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(UserError) as caught:
-        check(PAPERS | {path.stem: read(path)}, plan, tmp_path)
-    for part in (f"{path}: ", *said):
-        assert part in str(caught.value)
+    refused(*BAD[fault], plan, tmp_path)
 
 
 def claim(**fields: Any) -> Claim:

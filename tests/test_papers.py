@@ -191,17 +191,21 @@ BAD = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("fault", BAD)
-def test_what_is_wrong_is_refused_with_file_place_and_spelling(fault: str, plan: Plan, tmp_path: Path) -> None:
-    old, new, said = BAD[fault]
+def refused(old: str, new: str, said: list[str], plan: Plan, tmp_path: Path) -> None:
+    """A file in which ``new`` stands for ``old`` is refused with its name and all that is in ``said``."""
     text = (FOLDER / "resnet-vs-plain.yaml").read_text(encoding="utf-8")
-    assert old in text
+    assert old in text and old != new
     path = tmp_path / "resnet-vs-plain.yaml"
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(UserError) as caught:
         check(PAPERS | {path.stem: read(path)}, plan, tmp_path)
     for part in (f"{path}: ", *said):
         assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_what_is_wrong_is_refused_with_file_place_and_spelling(fault: str, plan: Plan, tmp_path: Path) -> None:
+    refused(*BAD[fault], plan, tmp_path)
 
 
 def test_files_and_papers_have_to_match(plan: Plan, tmp_path: Path) -> None:

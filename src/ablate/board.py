@@ -20,7 +20,7 @@ from ablate.files import read_json, write_json
 from ablate.papers import Paper, read
 from ablate.statements import statement
 from ablate.tables import collected_runs, title
-from ablate.verdicts import Part, Verdict, judge
+from ablate.verdicts import Part, Verdict, Word, judge
 
 WORDS = ("reproduced", "contradicted", "undecided", "not run", "void", "no evidence")
 EXACT = "count of the networks; no run has a say in it"
@@ -68,9 +68,9 @@ def _counted(e: Evidence) -> Verdict:
     if not values:
         return Verdict("not run", 0)
     part, value = min(values, key=lambda pair: pair[1])
-    word = "reproduced" if value > part.margin else "contradicted"
+    word: Word = "reproduced" if value > part.margin else "contradicted"
     said = f"{part.name}: {value:,.0f} {e.unit} more."
-    return Verdict(word, 0, value, value, value, EXACT, part=part.name, sentence=said)  # type: ignore[arg-type]
+    return Verdict(word, 0, value, value, value, EXACT, part=part.name, sentence=said)
 
 
 def _lowered(word: str, e: Evidence, scale: str, bad: dict[str, str]) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from ablate.collect import ENDED
 from ablate.config import Settings
 from ablate.data.views import Pack
 from ablate.errors import UserError
@@ -29,7 +30,6 @@ LOSS, TOP1 = "cross-entropy (nats)", "top-1 accuracy (%)"
 PALETTE = [sns.color_palette("colorblind")[i] for i in (0, 1, 2, 3, 4, 5, 9, 7, 6, 8)]
 DASHES: list[Any] = ["-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)), (0, (7, 1.5)), (0, (3, 1, 1, 1, 1, 1))]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
-FINISHED = ["done", "plateau"]
 STATUS = {"missing": "not run", "out-of-memory": "out of memory"}  # in words, where they differ
 
 
@@ -76,7 +76,7 @@ def settings_of(planned: dict[str, Any]) -> Settings:
 def finished(results: StudyResults, arm: str) -> pd.DataFrame:
     """The arm's rows of runs.csv that trained to the end."""
     mine = results.runs[results.runs["arm"] == arm]
-    return mine[mine["status"].isin(FINISHED)]
+    return mine[mine["status"].isin(ENDED)]
 
 
 def note(results: StudyResults, arm: str) -> str:
@@ -85,7 +85,7 @@ def note(results: StudyResults, arm: str) -> str:
     known = dict(zip(results.runs["run"], results.runs["status"], strict=True))
     statuses = [known.get(p["run"], "missing") for p in planned]
     parts = []
-    for status in dict.fromkeys(s for s in statuses if s not in FINISHED):
+    for status in dict.fromkeys(s for s in statuses if s not in ENDED):
         count = statuses.count(status)
         some = "" if count == len(planned) else f"{count} of {len(planned)} "
         parts.append(some + STATUS.get(status, str(status)))
