@@ -8,6 +8,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/decide.smk"
 
 
 # On a cluster these run where Snakemake was started, and verify, pretrain and train as its jobs.

@@ -60,6 +60,7 @@ scale: tiny
 mirror: null
 recipe: 1
 seeds: [0]
+adaptive: {looks: [2, 3]}
 compute: {threads: null, device: cpu}
 datasets:
   cifar10:

@@ -19,7 +19,7 @@ class Fabricated:
     def __init__(self, folder: Path, scale: str = "demo") -> None:
         self.runs, self.papers, self.collected = folder / "runs", folder / "papers", folder / f"results/{scale}/p"
         self.plan = folder / f"results/{scale}/plan.json"
-        self.record: dict[str, Any] = {"scale": scale, "studies": {}, "runs": []}
+        self.record: dict[str, Any] = {"scale": scale, "looks": [], "studies": {}, "runs": []}
         self.papers.mkdir(parents=True)
         (self.papers / "p.yaml").write_text(PAPER)
 

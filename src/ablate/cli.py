@@ -12,7 +12,7 @@ from ablate.config import load
 from ablate.errors import UserError
 from ablate.files import write_json
 from ablate.papers import check_files
-from ablate.plan import make_plan, state
+from ablate.plan import current_plan, state
 from ablate.plan_record import plan_record, protocol
 from ablate.results_cli import results
 from ablate.steps import steps
@@ -31,7 +31,7 @@ def plan(
     """List the planned runs and their states."""
     over = json.loads(values) | ({"scale": scale} if scale else {})
     params = load(PARAMS, over)
-    made = make_plan(params)
+    made = current_plan(params)
     check_files(PARAMS, PAPERS)
     record = plan_record(params, made, protocol(PARAMS, over))
     if output:
@@ -65,7 +65,7 @@ def status(
     from ablate.progress import format_duration
     from ablate.status import statuses
 
-    found = statuses(make_plan(load(PARAMS, {"scale": scale} if scale else {})))
+    found = statuses(current_plan(load(PARAMS, {"scale": scale} if scale else {})))
     if as_json:
         print(json.dumps(found, indent=1))
         return

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
@@ -161,6 +161,19 @@ class Compute(Record):
     compile: Literal["default", "reduce-overhead", "max-autotune"] | None = None
 
 
+class Adaptive(Record):
+    """How `decide` adds seeds."""
+
+    looks: Annotated[tuple[Count, ...], Field(min_length=1)]  # seeds of an arm at each look; the last is the cap
+
+    @field_validator("looks")
+    @classmethod
+    def _rising(cls, looks: tuple[int, ...]) -> tuple[int, ...]:
+        if list(looks) != sorted(set(looks)):
+            raise ValueError(f"looks: must rise, as [12, 16, 20] does (got {list(looks)})")
+        return looks
+
+
 class Params(Record):
     """``params.yaml`` with its scale merged in."""
 
@@ -170,6 +183,7 @@ class Params(Record):
     recipe: Count  # raised when the training code changes what a run computes
     compute: Compute
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+    adaptive: Adaptive | None = None  # null: seeds are not added
     datasets: dict[Name, Dataset]
     defaults: dict[str, Any]
     pretraining: dict[Name, dict[str, Any]] = {}
@@ -183,6 +197,7 @@ class Overlay(Record):
     overrides: dict[str, Any] = {}
     seeds: tuple[int, ...] | None = None
     compute: dict[str, Any] = {}
+    adaptive: dict[str, Any] = {}
     datasets: dict[str, dict[str, Any]] = {}
     defaults: dict[str, Any] = {}
     pretraining: dict[str, dict[str, Any]] = {}
@@ -327,8 +342,8 @@ def _keys_at(record: type[BaseModel], loc: tuple[int | str, ...]) -> Iterable[st
     for part in loc:
         if part in record.model_fields:
             inner: Any = record.model_fields[str(part)].annotation
-            while getattr(inner, "__args__", None):  # dict[Name, X], tuple[X, ...]: X
-                inner = [arg for arg in inner.__args__ if arg is not ...][-1]
+            while getattr(inner, "__args__", None):  # dict[Name, X], tuple[X, ...], X | None: X
+                inner = [arg for arg in inner.__args__ if arg not in (..., type(None))][-1]
             if isinstance(inner, type) and issubclass(inner, BaseModel):
                 record = inner
     return record.model_fields

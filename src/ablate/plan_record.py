@@ -26,6 +26,7 @@ def plan_record(params: Params, plan: Plan, full: Protocol | None = None) -> dic
     """Scale, studies, and each planned run with its settings and its deviations from the protocol ``full``."""
     return {
         "scale": plan.scale,
+        "looks": list(plan.looks),
         "studies": {
             f"{paper}/{name}": {
                 "title": study.title,

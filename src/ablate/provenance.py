@@ -50,7 +50,8 @@ CODE = {
         *["layers.py", "models/*.py"],
     ],
     "claims": [
-        *["board.py", "figures/*.py", "controls.py", "verdicts.py", "verdict_text.py", "seed_tests.py", "effects.py"],
+        *["board.py", "looks.py", "decide.py", "trained_pairs.py", "images_test.py", "figures/*.py", "controls.py"],
+        *["verdicts.py", "verdict_text.py", "seed_tests.py", "effects.py"],
         *["evidence.py", "statements.py", "papers.py", "claims.py", "tables.py", "network_tables.py"],
         *["cells.py", "collect.py", "layers.py", "models/*.py"],
     ],

@@ -14,7 +14,7 @@ from ablate.config import load
 from ablate.data.describe import overview
 from ablate.errors import UserError, choose
 from ablate.files import write_json
-from ablate.plan import RUNS, make_plan
+from ablate.plan import RUNS, current_plan
 from ablate.plan_record import plan_record, protocol
 
 
@@ -30,7 +30,7 @@ def render(params_file: Path, papers: Sequence[str], values: Mapping[str, Any], 
         if name not in params.studies:
             raise choose("PAPER", name, params.studies, "paper")
     plan, sources = folder / "plan.json", Path("papers")
-    write_json(plan, plan_record(params, make_plan(params), protocol(params_file, values)))
+    write_json(plan, plan_record(params, current_plan(params), protocol(params_file, values)))
     overview(params)  # draws what is missing of the data's description
     packs = [Path("data", spec.variant, name, "pack.json") for name, spec in params.datasets.items()]
     draw = bound(steps.figure, runs=RUNS, pack=[path for path in packs if path.exists()])

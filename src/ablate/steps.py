@@ -1,5 +1,6 @@
 """The steps of the DAG, one command each. Snakemake calls them with every value spelled out."""
 
+import json
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ablate.config import Dataset
+from ablate.config import Dataset, load
 from ablate.errors import UserError
 from ablate.files import read_json
 from ablate.plan import RUNS, Run
@@ -231,6 +232,20 @@ def judge(
     from ablate.board import write_board
 
     write_board(plan_file, papers, runs, output)
+
+
+@steps.command()
+def look(
+    papers: Papers,
+    output: Annotated[Path, typer.Option(help="results/<scale>/decide/look-<k>.json")],
+    previous: Annotated[Path | None, typer.Option(help="the look before; none: this is look 0")] = None,
+    runs: Annotated[Path, typer.Option(help="folder of the trained runs")] = RUNS,
+    values: Annotated[str, typer.Option(help="JSON laid over params.yaml")] = "{}",
+) -> None:
+    """Judge the claims with the seeds that there are, and say which runs the next look needs."""
+    from ablate.decide import write_look
+
+    write_look(load(Path("params.yaml"), json.loads(values)), papers, runs, previous, output)
 
 
 @steps.command()

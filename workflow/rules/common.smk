@@ -1,19 +1,20 @@
 # What the rules share: the validated parameters, the plan, and the paths that follow from them.
 import json
+from functools import cache
 
 from snakemake.exceptions import WorkflowError
 
 from ablate.config import load
 from ablate.errors import UserError
 from ablate.papers import check_files
-from ablate.plan import IMAGENET, PRETRAINED, RUNS, make_plan
+from ablate.plan import IMAGENET, PRETRAINED, RUNS, current_plan, make_plan
 from ablate.plan_record import plan_digest, protocol
 from ablate.provenance import PICTURES, code_of
 from ablate.resources import available_cores, share
 
 try:
     PARAMS = load(Path("params.yaml"), config)
-    PLAN = make_plan(PARAMS)
+    PLAN = current_plan(PARAMS)
     check_files(Path("params.yaml"), Path("papers"))
     PROTOCOL = protocol(Path("params.yaml"), config)
 except UserError as error:
@@ -40,20 +41,29 @@ def content_spec(wildcards):
     return DATASETS[wildcards.dataset].model_dump_json(exclude={"urls", "digests", "path"})
 
 
+@cache
+def runs_of_all_looks():
+    return make_plan(PARAMS, whole=True).runs
+
+
+def run_of(wildcards):
+    return ALL_RUNS.get(wildcards.run) or runs_of_all_looks()[wildcards.run]
+
+
 def record(wildcards):
-    return ALL_RUNS[wildcards.run].to_json()
+    return run_of(wildcards).to_json()
 
 
 def pack_of(wildcards, name="pack.json"):
-    return f"{data_dir(ALL_RUNS[wildcards.run].settings.dataset)}/{name}"
+    return f"{data_dir(run_of(wildcards).settings.dataset)}/{name}"
 
 
 def start_of(wildcards):
-    return ALL_RUNS[wildcards.run].start_file or []
+    return run_of(wildcards).start_file or []
 
 
 def train_code(wildcards):
-    return code_of("train", ALL_RUNS[wildcards.run].settings.model)
+    return code_of("train", run_of(wildcards).settings.model)
 
 
 def described(wildcards):
@@ -88,5 +98,5 @@ def made(what, suffix):
 wildcard_constraints:
     variant="official|embedded",
     dataset="|".join(DATASETS),
-    run="|".join(ALL_RUNS),
+    run="|".join(f"{arm}_s[0-9]+" for arm in {run.arm_id for run in ALL_RUNS.values()}),
     paper="|".join(PARAMS.studies),

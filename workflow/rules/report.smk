@@ -96,6 +96,7 @@ rule claims:
     output:
         json=f"{RESULTS}/claims.json",
         others=multiext(f"{RESULTS}/claims", ".csv", *BESIDE, ".svg", ".png"),
+        models=multiext(f"{RESULTS}/models", ".csv", *BESIDE),
     log:
         "logs/claims.log",
     params:
