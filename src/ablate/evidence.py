@@ -20,6 +20,7 @@ from ablate.collect import ENDED
 from ablate.papers import Paper
 from ablate.verdicts import Part
 
+NAMED = 3  # arms that are missing, beyond which they are counted
 NO_TEST = "on validation images, for want of a labelled test split"
 Planned = list[dict[str, Any]]  # entries of the plan's record
 Weights = dict[str, float]  # arm, or network: what it counts
@@ -233,11 +234,12 @@ def _missing(
     claim: Claim, arms: list[str], planned: Planned, rows: pd.DataFrame, numbers: dict[str, float]
 ) -> list[str]:
     """What the arms should have and have not."""
-    said = []
+    absent = [arm for arm in arms if arm not in {p["arm"] for p in planned}]
+    if len(absent) > NAMED:
+        absent = [f"{absent[0]}, like {len(absent) - 1} other arms,"]
+    said = [f"{arm} is not planned at this scale" for arm in absent]
     for arm in arms:
         mine = [p["run"] for p in planned if p["arm"] == arm]
-        if not mine:
-            said.append(f"{arm} is not planned at this scale")
         status = {
             str(run): str(s) for run, s in rows.loc[rows["arm"] == arm, ["run", "status"]].itertuples(index=False)
         }
