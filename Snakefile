@@ -23,12 +23,10 @@ localrules:
     describe,
     plan,
     collect,
-    table,
     compare,
     comparison,
     claims,
     calibrate,
-    figure,
     report,
 
 
