@@ -24,12 +24,10 @@ localrules:
     describe,
     plan,
     collect,
-    table,
     compare,
     comparison,
     claims,
     calibrate,
-    figure,
     report,
 
 

@@ -10,7 +10,7 @@ import typer
 
 from ablate.config import Dataset, load
 from ablate.errors import UserError
-from ablate.files import read_json
+from ablate.jobs import figure_jobs, table_jobs
 from ablate.plan import RUNS, Run
 
 steps = typer.Typer()
@@ -174,14 +174,14 @@ def train(
 
 PlanFile = Annotated[Path, typer.Option("--plan", help="what `ablate plan --output` wrote")]
 Papers = Annotated[Path, typer.Option(help="folder of one YAML per paper")]
-Output = Annotated[Path, typer.Option(help="results/<scale>/<paper>/<name>")]
+Folder = Annotated[Path, typer.Option(help="results/<scale>/<paper>")]
 
 
 @steps.command()
 def collect(
     plan_file: PlanFile,
     runs: Annotated[Path, typer.Option(help="folder of the trained runs")],
-    output: Annotated[Path, typer.Option(help="results/<scale>/<paper>")],
+    output: Folder,
     partial: Annotated[bool, typer.Option("--partial", help="with rows for runs that are missing")] = False,
 ) -> None:
     """Gather a paper's planned runs into flat files."""
@@ -191,34 +191,28 @@ def collect(
 
 
 @steps.command()
-def table(
+def tables(
     plan_file: PlanFile,
     papers: Papers,
-    output: Output,
+    output: Folder,
     runs: Annotated[Path, typer.Option(help="folder of the trained runs")] = RUNS,
 ) -> None:
-    """Write one table as CSV, Markdown and LaTeX, and the runs behind its cells, from what was collected."""
-    from ablate.tables import study_results, write_table
-
-    study, kind = _owner(plan_file, "tables", output)
-    write_table(study_results(plan_file, output.parent, papers, study, runs), kind, output)
+    """Write a paper's tables as CSV, Markdown and LaTeX, and the runs behind cells, from what was collected."""
+    for job in table_jobs(plan_file, papers, output, runs).values():
+        job()
 
 
 @steps.command()
-def figure(
+def figures(
     plan_file: PlanFile,
     papers: Papers,
-    output: Output,
+    output: Folder,
     runs: Annotated[Path | None, typer.Option(help="folder of the trained runs")] = None,
     pack: Annotated[list[Path] | None, typer.Option(help="<data set>/pack.json; once for each data set")] = None,
 ) -> None:
-    """Draw one figure as SVG and PNG, from what was collected into its folder; some read runs and packs as well."""
-    from ablate.figures import Sources, write_figure
-    from ablate.tables import study_results
-
-    study, kind = _owner(plan_file, "figures", output)
-    sources = Sources(runs, {path.absolute().parent.name: path for path in pack or []})
-    write_figure(study_results(plan_file, output.parent, papers, study), kind, output, sources)
+    """Draw a paper's figures as SVG and PNG, from what was collected; some read runs and packs as well."""
+    for job in figure_jobs(plan_file, papers, output, runs, pack or []).values():
+        job()
 
 
 @steps.command()
@@ -264,12 +258,3 @@ def report(plan_file: PlanFile, papers: Papers, output: Annotated[Path, typer.Op
     from ablate.report import write_report
 
     write_report(plan_file, papers, output)
-
-
-def _owner(plan_file: Path, what: str, output: Path) -> tuple[str, str]:
-    """Which study of the paper (the output's folder) has this table or figure, and the function that makes it."""
-    for key, study in read_json(plan_file)["studies"].items():
-        paper, name = key.split("/")
-        if paper == output.parent.name and output.stem in study[what]:
-            return name, study[what][output.stem]
-    raise UserError(f"{output}: no study in {plan_file} has {what[:-1]} {output.stem}; add it in params.yaml")

@@ -106,16 +106,19 @@ TABLES = {
 
 
 def write_table(results: StudyResults, kind: str, csv: Path) -> None:
-    """Write the table as CSV, Markdown and LaTeX, and beside them the runs behind each cell."""
+    """Write the table as CSV, Markdown and LaTeX, and beside them the runs behind each cell.
+
+    Raises UserError, naming the key in params.yaml, for an unknown kind or argument.
+    """
     name, _, argument = kind.partition(":")
-    where = f"params.yaml: studies.{results.paper}.{results.study}.tables"
+    where = f"params.yaml: studies.{results.paper}.{results.study}.tables.{csv.stem}"
     if name not in TABLES:
         raise choose(where, name, TABLES, "table")
     module, _, function = TABLES[name].partition(":")
     make = getattr(importlib.import_module(f"ablate.{module}"), function)  # here: some import torch or scikit-learn
     try:
         table = make(results, argument) if argument else make(results)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, UserError) as error:
         raise UserError(f"{where}: {kind}: {error}") from error
     table.write(csv, title(results.title, results.scale))
 

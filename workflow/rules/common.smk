@@ -66,32 +66,35 @@ def train_code(wildcards):
     return code_of("train", run_of(wildcards).settings.model)
 
 
-def described(wildcards):
-    """What a table per label needs: the names of the classes."""
-    kinds = [s.tables.get(wildcards.table, "") for s in PARAMS.studies[wildcards.paper].values()]
-    return [f"{RESULTS}/data/{name}.json" for name in DATASETS] if "per-label" in str(kinds) else []
-
-
 def train_options(wildcards):
     events = f"--tensorboard logs/tensorboard/{wildcards.run}" if PARAMS.compute.tensorboard else ""
     return events + (f" --compile {PARAMS.compute.compile}" if PARAMS.compute.compile else "")
 
 
-def packs_of_figure(wildcards, name="pack.json"):
-    for study, spec in PARAMS.studies[wildcards.paper].items():
-        if spec.figures.get(wildcards.figure, "").partition(":")[0] in PICTURES:
-            used = {p.run.settings.dataset for p in PLAN.of(wildcards.paper, study)}
-            return [f"{data_dir(dataset)}/{name}" for dataset in sorted(used)]
-    return []
+def made(what, paper):
+    return [name for study in PARAMS.studies[paper].values() for name in getattr(study, what)]
 
 
-def made(what, suffix):
+def kinds(what, paper):
     return [
-        f"{RESULTS}/{paper}/{name}.{suffix}"
-        for paper, studies in PARAMS.studies.items()
-        for study in studies.values()
-        for name in getattr(study, what)
+        kind.partition(":")[0]
+        for study in PARAMS.studies[paper].values()
+        for kind in getattr(study, what).values()
     ]
+
+
+def described(paper):
+    """What a table per label needs: the names of the classes."""
+    return (
+        [f"{RESULTS}/data/{name}.json" for name in DATASETS] if "per-label" in kinds("tables", paper) else []
+    )
+
+
+def packs_of_figures(paper, name="pack.json"):
+    if not PICTURES & set(kinds("figures", paper)):
+        return []
+    used = {p.run.settings.dataset for p in PLAN.planned if p.paper == paper}
+    return [f"{data_dir(dataset)}/{name}" for dataset in sorted(used)]
 
 
 # Wildcards take known values only, so that a mistyped path fails in the dry run.
