@@ -1,12 +1,15 @@
 """Results of a study, and its tables: one function each, (StudyResults) -> Table. A new one is a line in TABLES."""
 
 import importlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from ablate.collect import ENDED
+from ablate.config import Settings
 from ablate.errors import UserError, choose
 from ablate.files import read_json
 from ablate.papers import read
@@ -43,6 +46,17 @@ class StudyResults:
     def contaminated(self, arm: str) -> bool:
         """Whether it starts from weights that have seen the data set's images."""
         return any(p["contaminated"] for p in self.planned if p["arm"] == arm)
+
+    def settings(self, arm: str) -> Settings:
+        """With their defaults, which the plan leaves out."""
+        return Settings.model_validate_json(json.dumps(next(p["settings"] for p in self.planned if p["arm"] == arm)))
+
+    @property
+    def best_arm(self) -> str | None:
+        """By the mean over seeds of best_val_top1, never by test; the first of equals. None where no run ended."""
+        ended = self.runs[self.runs["status"].isin(ENDED)]
+        means = ended.groupby("arm")["best_val_top1"].mean().astype(float).reindex(self.arms).dropna()
+        return None if means.empty else str(means.idxmax())
 
 
 def study_results(plan: Path, collected: Path, papers: Path, study: str, runs_folder: Path = RUNS) -> StudyResults:
