@@ -13,7 +13,7 @@ from ablate.config import load
 from ablate.errors import UserError
 from ablate.gpus import GIB, VISIBLE, Gpu, Use, gpu_list, usable
 from ablate.resources import share
-from ablate.trainer import limit_memory
+from ablate.trainer import limit_memory, out_of_memory
 from conftest import TINY, Workspace
 from pretended import UUIDS, listing
 
@@ -97,6 +97,16 @@ def test_memory_must_suffice_for_all_jobs_of_a_gpu(four: None, monkeypatch: pyte
     assert shares == [0.25, 0.5]
     with pytest.raises(UserError, match="but GPU a card has 40"):
         limit_memory(torch.device("cuda"), Use(memory_gb=21.0, jobs_per_gpu=2))
+
+
+def test_memory_runs_out_in_several_words() -> None:
+    """As torch, cuBLAS and cuDNN print them, who all need memory of the card."""
+    for text in (
+        "CUDA error: out of memory",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+    ):
+        assert out_of_memory(RuntimeError(text)) and out_of_memory(torch.OutOfMemoryError("any"))
+    assert not out_of_memory(RuntimeError("CUDA error: an illegal memory access was encountered"))
 
 
 def test_named_gpus_that_torch_lacks_are_refused() -> None:

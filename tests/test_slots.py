@@ -136,6 +136,13 @@ def test_a_later_one_takes_a_gpu_that_no_earlier_one_could_use() -> None:
     assert grants(waiting) == {2: "b"}
 
 
+def test_jobs_spread_and_one_that_wants_a_gpu_alone_waits_at_the_emptiest() -> None:
+    shared = [Ticket(0, ("a", "b"), 3, "a"), Ticket(1, ("a", "b"), 3)]
+    assert grants(shared) == {1: "b"}
+    shared = [Ticket(0, ("a", "b"), 3, "a"), Ticket(1, ("a", "b"), 3, "a"), Ticket(2, ("a", "b"), 3, "b")]
+    assert grants([*shared, Ticket(3, ("a", "b"), 1), Ticket(4, ("a", "b"), 3)]) == {4: "a"}
+
+
 def test_the_lower_limit_decides() -> None:
     """Two pipelines, one with jobs_per_gpu: 1 and one with 2."""
     assert grants([Ticket(0, ("a",), 1, "a"), Ticket(1, ("a",), 2)]) == {}
