@@ -2,6 +2,8 @@
 
 import itertools
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +114,11 @@ def test_memory_runs_out_in_several_words() -> None:
 def test_named_gpus_that_torch_lacks_are_refused() -> None:
     with pytest.raises(UserError, match=r"compute\.gpus: \[0\], but torch sees no"):
         limit_memory(torch.device("cpu"), Use("0"))
+
+
+def test_torch_is_not_imported_to_find_gpus() -> None:
+    text = "import sys, ablate.config, ablate.gpus, ablate.slots; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", text], check=False).returncode == 0
 
 
 BAD = {

@@ -18,8 +18,13 @@ from test_train import small
 pytestmark = pytest.mark.slow
 
 TRAIN = """
-import sys
+import os, sys
 import torch
+look = torch.cuda.is_available
+def looked():
+    print("torch looks for", os.environ["CUDA_VISIBLE_DEVICES"], file=sys.stderr)
+    return look()
+torch.cuda.is_available = looked
 from ablate import checkpoint, cli, slots
 from ablate.trainer import Trainer
 checkpoint.EVERY_S, slots.POLL_S = 0.0, 0.01
@@ -79,6 +84,8 @@ def test_out_of_memory_beside_another_job_is_tried_again_alone(training: Trainin
     made = training.result("run", "manifest.json")
     assert made["starts"] == 2 and made["command"][-1] == "--alone"
     assert jobs.said("run").count("epoch 1/3") == 1  # the first epoch was not trained again
+    looks = {line for line in jobs.said("run").splitlines() if line.startswith("torch looks")}
+    assert looks == {f"torch looks for {UUIDS[2]}"}  # never before it had the slot: CUDA reads the variable once
 
 
 def test_out_of_memory_alone_is_a_result(training: Training) -> None:
