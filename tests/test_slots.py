@@ -4,6 +4,7 @@ Oracle of the processes: their log, in which each writes when it has begun and, 
 has ended. Clocks of one machine's processes agree (monotonic), so that what overlaps there has overlapped.
 """
 
+import errno
 import itertools
 import json
 import os
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from ablate import slots
 from ablate.errors import UserError
 from ablate.gpus import VISIBLE, Gpu
 from ablate.slots import Ticket, gpu_slot, grants
@@ -190,3 +192,14 @@ def test_a_folder_that_is_not_ours_alone_is_refused(
             (tmp_path / "ablate-4242").mkdir()
     with pytest.raises(UserError, match="TMPDIR"), gpu_slot("job", [Gpu("0", "a")], 1):
         pass
+
+
+def test_a_full_disk_is_one_message_and_leaves_no_ticket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(slots, "_write", full)
+    with pytest.raises(UserError, match="No space left on device; free space"), gpu_slot("job", [Gpu("0", "a")], 1):
+        pass
+    assert not list((tmp_path / f"ablate-{os.getuid()}").iterdir())

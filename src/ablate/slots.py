@@ -78,12 +78,12 @@ def gpu_slot(job: str, gpus: Sequence[Gpu], limit: int) -> Iterator[bool]:
         number = max((ticket.number for ticket in _living(folder)), default=-1) + 1
         mine = Ticket(number, tuple(gpu.uuid for gpu in gpus), limit)
         path = folder / f"{number:09d}.json"
-        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        fcntl.flock(file, fcntl.LOCK_EX)
         try:
+            file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(file, fcntl.LOCK_EX)
             _write(file, mine)
         except OSError as error:
-            path.unlink()
+            path.unlink(missing_ok=True)
             raise UserError(f"{folder}: {error.strerror or error}; free space there or set TMPDIR") from error
     before = os.environ.get(VISIBLE)
     try:
