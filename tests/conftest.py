@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from ablate.data.embedded import write_cifar10, write_tiny_imagenet
 from ablate.data.fetch import fetch
 from ablate.data.pack import make_pack
 from ablate.data.verify import verify
+from ablate.gpus import VISIBLE
+from pretended import LISTING, Jobs, listing
 
 ROOT = Path(__file__).parents[1]
 # Where tests run in the background of a script, Ctrl-C is ignored, and would be in the programs that they start.
@@ -150,3 +153,21 @@ def job_counts(text: str) -> dict[str, int]:
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     return Workspace(tmp_path / "repository")
+
+
+@pytest.fixture
+def four(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four pretended GPUs, all visible."""
+    listing(tmp_path / "bin", LISTING)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv(VISIBLE, raising=False)
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Iterator[Jobs]:
+    made = Jobs(tmp_path)
+    yield made
+    for process in made.running.values():
+        if process.poll() is None:
+            process.kill()
+            process.wait()

@@ -12,7 +12,7 @@ from ablate.tables import TABLES
 # What no result's value follows from: reading parameters, writing files, messages, progress, the record of origin.
 AROUND = {
     "__init__", "config", "plan", "errors", "files", "progress", "provenance", "compat", "resources", "cli", "steps",
-    "interrupt", "checkpoint", "recipe_rules", "status", "plan_record", "results_cli",
+    "interrupt", "checkpoint", "gpus", "slots", "recipe_rules", "status", "plan_record", "results_cli",
     "data.__init__",
 }  # fmt: skip
 START = {

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
 from ablate import models
 from ablate.errors import UserError, choose
+from ablate.gpus import gpu_list
 from ablate.recipe_rules import check_settings
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -159,6 +160,9 @@ class Compute(Record):
     tensorboard: bool = False  # event files in logs/tensorboard
     # torch.compile's mode, which needs a C++ compiler; reduce-overhead: with CUDA graphs, for small batches on a GPU
     compile: Literal["default", "reduce-overhead", "max-autotune"] | None = None
+    gpus: Annotated[str, BeforeValidator(gpu_list)] = "auto"  # or a list; as text, with commas between
+    jobs_per_gpu: Count = 1
+    gpu_memory_gb: Positive | None = None  # GiB of each job's tensors; null: whatever is free
 
 
 class Adaptive(Record):

@@ -1,6 +1,7 @@
 """The steps of the DAG, one command each. Snakemake calls them with every value spelled out."""
 
 import json
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -156,20 +157,30 @@ def train(
     device: Annotated[str, typer.Option()] = "auto",
     tensorboard: Annotated[Path | None, typer.Option(help="a folder for event files")] = None,
     compile_mode: Annotated[str | None, typer.Option("--compile", help="torch.compile's mode")] = None,
+    gpus: Annotated[str, typer.Option(help="auto, or numbers and UUIDs with commas between")] = "auto",
+    jobs_per_gpu: Annotated[int, typer.Option(min=1)] = 1,
+    gpu_memory_gb: Annotated[float | None, typer.Option(help="GiB of each job of a GPU")] = None,
+    alone: Annotated[bool, typer.Option("--alone", help="with a GPU of its own")] = False,
 ) -> None:
     """Train one run. SIGINT, SIGTERM and SIGUSR1 save its state and end it with 130, 143 and 138."""
+    from ablate.gpus import Use
     from ablate.interrupt import Interrupted
+    from ablate.slots import Crowded
     from ablate.train import train as go
 
     try:
         go(
             Run.from_json(run), pack=pack, out=out, start=start, weights=weights, threads=threads, device=device,
-            tensorboard=tensorboard, compile_mode=compile_mode,
+            tensorboard=tensorboard, compile_mode=compile_mode, gpus=Use(gpus, jobs_per_gpu, gpu_memory_gb, alone),
         )  # fmt: skip
     except Interrupted as stopped:
         with suppress(OSError):  # Ctrl-C may have ended the `tee` that reads it
             print(f"ablate: {stopped}", file=sys.stderr, flush=True)
         raise typer.Exit(stopped.code) from None
+    except Crowded as crowded:
+        print(f"ablate: {crowded}", file=sys.stderr, flush=True)
+        # A new program in this process's place: only so is all of the GPU's memory given back while it waits.
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:], "--alone"])
 
 
 PlanFile = Annotated[Path, typer.Option("--plan", help="what `ablate plan --output` wrote")]

@@ -26,12 +26,14 @@ from ablate.data.views import Pack, content_digest
 from ablate.errors import UserError
 from ablate.evaluate import Predictions
 from ablate.files import digest, whole, write_json, write_text
+from ablate.gpus import Use, usable
 from ablate.interrupt import Interrupted, Signals
 from ablate.plan import Run
 from ablate.progress import Heartbeat, heartbeat_path
 from ablate.provenance import code_digest, manifest
 from ablate.resources import keep_freed_memory
-from ablate.trainer import Trainer, name_of, pick_device
+from ablate.slots import Crowded, gpu_slot
+from ablate.trainer import Trainer, limit_memory, name_of, out_of_memory, pick_device
 
 
 def train(
@@ -45,21 +47,31 @@ def train(
     device: str = "auto",
     tensorboard: Path | None = None,
     compile_mode: str | None = None,
+    gpus: Use | None = None,
 ) -> None:
     """Train ``run`` on ``pack`` (pack.json) and write run, metrics, history, predictions and manifest into ``out``.
 
     ``start`` holds the weights to start from, ``weights`` is where to keep the trained ones (safetensors),
     ``tensorboard`` a folder for event files. How it ended is ``status`` in the metrics: ``done``; ``plateau`` when
     early stopping ended it; ``diverged`` when the loss was no longer finite; ``out-of-memory``. All are results.
-    Raises Interrupted after a signal, once the state is saved; UserError when another process trains this run.
+    Raises Interrupted after a signal, once the state is saved; UserError when another process trains this run;
+    Crowded when memory ran out on a GPU that other jobs may share: the run goes on with ``gpus.alone``.
     """
-    began = time.perf_counter()
-    target = pick_device(device)
+    use = gpus or Use()
     torch.set_num_threads(threads)
     keep_freed_memory()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)  # CUDA lacks a few; they warn
-    with Claim(run.id), Signals() as signals:
+    with (
+        Claim(run.id),
+        gpu_slot(run.id, usable(device, use), 1 if use.alone else use.jobs_per_gpu) as shared,
+        _crowded(run.id, shared),
+        Signals() as signals,
+    ):
+        began = time.perf_counter()
+        target = pick_device(device)
+        if device != "cpu":
+            limit_memory(target, use)
         opened = Pack.open(pack)
         key = [run.to_json(), content_digest(opened.meta), digest(start) if start else None, code_digest(run)]
         saved = Checkpoint(run.id, json.dumps(key))
@@ -75,8 +87,8 @@ def train(
                 f"params.yaml: compute.compile: {compile_mode}: {str(error).splitlines()[0]}; "
                 f"a C++ compiler such as g++ must be there; or set compile: null"
             ) from error
-        except RuntimeError as error:  # torch's own kind on a GPU, a plain one on a CPU
-            if not (isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)):
+        except RuntimeError as error:
+            if shared or not out_of_memory(error):
                 raise
             print(f"{run.id}: out of memory; lower batch_size or use a larger device", file=sys.stderr)
             status = "out-of-memory"
@@ -92,6 +104,17 @@ def train(
         } | took
         _write(trainer, status, out, weights, facts, opened, start)
         saved.remove()
+
+
+@contextmanager
+def _crowded(run_id: str, shared: bool) -> Iterator[None]:
+    """Where a GPU is shared, that its memory ran out is no result yet."""
+    try:
+        yield
+    except RuntimeError as error:
+        if shared and out_of_memory(error):
+            raise Crowded(f"{run_id}: out of memory on a shared GPU; goes on once it has one of its own") from error
+        raise
 
 
 def _fit(trainer: Trainer, saved: Checkpoint, signals: Signals, tensorboard: Path | None) -> str:

@@ -6,6 +6,7 @@ from snakemake.exceptions import WorkflowError
 
 from ablate.config import load
 from ablate.errors import UserError
+from ablate.gpus import Use, usable
 from ablate.papers import check_files
 from ablate.plan import IMAGENET, PRETRAINED, RUNS, current_plan, make_plan
 from ablate.plan_record import plan_digest, protocol
@@ -17,6 +18,8 @@ try:
     PLAN = current_plan(PARAMS)
     check_files(Path("params.yaml"), Path("papers"))
     PROTOCOL = protocol(Path("params.yaml"), config)
+    GPUS = Use(PARAMS.compute.gpus, PARAMS.compute.jobs_per_gpu, PARAMS.compute.gpu_memory_gb)
+    SLOTS = len(usable(PARAMS.compute.device, GPUS)) * GPUS.jobs_per_gpu
 except UserError as error:
     raise WorkflowError(str(error))
 
@@ -24,7 +27,7 @@ RESULTS = f"results/{PARAMS.scale}"
 ALL_RUNS = {**PLAN.runs, **PLAN.pretraining}
 USED = {run.settings.dataset for run in ALL_RUNS.values()}
 DATASETS = {name: spec for name, spec in PARAMS.datasets.items() if name in USED}
-CLAIM, THREADS = share(workflow.cores, available_cores(), len(ALL_RUNS), PARAMS.compute.threads)
+CLAIM, THREADS = share(workflow.cores, available_cores(), len(ALL_RUNS), PARAMS.compute.threads, SLOTS)
 
 
 def data_dir(name):
@@ -68,7 +71,8 @@ def train_code(wildcards):
 
 def train_options(wildcards):
     events = f"--tensorboard logs/tensorboard/{wildcards.run}" if PARAMS.compute.tensorboard else ""
-    return events + (f" --compile {PARAMS.compute.compile}" if PARAMS.compute.compile else "")
+    compiled = f"--compile {PARAMS.compute.compile}" if PARAMS.compute.compile else ""
+    return " ".join(part for part in (events, compiled, GPUS.options) if part)
 
 
 def made(what, paper):
