@@ -1,7 +1,9 @@
 """The steps of the DAG, one command each. Snakemake calls them with every value spelled out."""
 
+import gc
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +15,16 @@ from ablate.files import read_json
 from ablate.plan import RUNS, Run
 
 steps = typer.Typer()
+
+
+@contextmanager
+def _imports() -> Iterator[None]:
+    """Around the import of large libraries: looking for garbage among what they make costs a sixth of it."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _spec(text: str) -> Dataset:
@@ -158,7 +170,10 @@ def train(
 ) -> None:
     """Train one run. SIGINT, SIGTERM and SIGUSR1 save its state and end it with 130, 143 and 138."""
     from ablate.interrupt import Interrupted
-    from ablate.train import train as go
+
+    with _imports():
+        from ablate.train import train as go
+    gc.freeze()  # nor is any of it looked through later
 
     try:
         go(
@@ -184,7 +199,8 @@ def collect(
     partial: Annotated[bool, typer.Option("--partial", help="with rows for runs that are missing")] = False,
 ) -> None:
     """Gather a paper's planned runs into flat files."""
-    from ablate.collect import collect as run
+    with _imports():
+        from ablate.collect import collect as run
 
     run(plan_file, runs, output.name, output, partial=partial)
 
@@ -197,7 +213,8 @@ def table(
     runs: Annotated[Path, typer.Option(help="folder of the trained runs")] = RUNS,
 ) -> None:
     """Write one table as CSV, Markdown and LaTeX, and the runs behind its cells, from what was collected."""
-    from ablate.tables import study_results, write_table
+    with _imports():
+        from ablate.tables import study_results, write_table
 
     study, kind = _owner(plan_file, "tables", output)
     write_table(study_results(plan_file, output.parent, papers, study, runs), kind, output)
@@ -212,8 +229,9 @@ def figure(
     pack: Annotated[list[Path] | None, typer.Option(help="<data set>/pack.json; once for each data set")] = None,
 ) -> None:
     """Draw one figure as SVG and PNG, from what was collected into its folder; some read runs and packs as well."""
-    from ablate.figures import Sources, write_figure
-    from ablate.tables import study_results
+    with _imports():
+        from ablate.figures import Sources, write_figure
+        from ablate.tables import study_results
 
     study, kind = _owner(plan_file, "figures", output)
     sources = Sources(runs, {path.absolute().parent.name: path for path in pack or []})

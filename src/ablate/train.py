@@ -58,7 +58,10 @@ def train(
     torch.set_num_threads(threads)
     keep_freed_memory()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=True)  # CUDA lacks a few; they warn
+    if compile_mode:  # tells the compiler as well
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    else:  # the same without importing the compiler, which takes as long as importing torch
+        torch.set_deterministic_debug_mode("warn")  # CUDA lacks a few; they warn
     with Claim(run.id), Signals() as signals:
         opened = Pack.open(pack)
         key = [run.to_json(), content_digest(opened.meta), digest(start) if start else None, code_digest(run)]
@@ -70,12 +73,13 @@ def train(
         trainer.at.starts += 1
         try:
             status = _fit(trainer, saved, signals, tensorboard)
-        except torch._dynamo.exc.TorchDynamoException as error:
-            raise UserError(
-                f"params.yaml: compute.compile: {compile_mode}: {str(error).splitlines()[0]}; "
-                f"a C++ compiler such as g++ must be there; or set compile: null"
-            ) from error
-        except RuntimeError as error:  # torch's own kind on a GPU, a plain one on a CPU
+        except RuntimeError as error:
+            if compile_mode and isinstance(error, torch._dynamo.exc.TorchDynamoException):
+                raise UserError(
+                    f"params.yaml: compute.compile: {compile_mode}: {str(error).splitlines()[0]}; "
+                    f"a C++ compiler such as g++ must be there; or set compile: null"
+                ) from error
+            # torch's own kind on a GPU, a plain one on a CPU
             if not (isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)):
                 raise
             print(f"{run.id}: out of memory; lower batch_size or use a larger device", file=sys.stderr)
