@@ -67,6 +67,21 @@ def learner(model: str, **changes: Any) -> Run:
     return small(**base | LEARNERS[model][1] | changes)
 
 
+def test_a_job_imports_neither_torch_s_compiler_nor_what_tables_need(packs: dict[str, Path], tmp_path: Path) -> None:
+    """Oracle: sys.modules after a whole `ablate train`. torch._dynamo alone takes as long to import as torch."""
+    code = """
+import sys
+from ablate.cli import app
+app(standalone_mode=False)
+print({"torch._dynamo", "torch._inductor", "pandas", "scipy", "ruamel.yaml", "ablate.papers"} & {*sys.modules})
+"""
+    for model in ("alexnet", "cifar-resnet7"):  # one of torchvision's, and one of ours
+        run = small(dataset="tiny-imagenet", classes=(0, 10), model=model, epochs=1, per_class=2)
+        words = ["train", "--run", run.to_json(), "--pack", str(packs["tiny-imagenet"]), "--out", model]
+        done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+        assert (done.stdout, results(Path(model))["epochs"]) == ("set()\n", 1), done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("model", LEARNERS)
 def test_networks_learn(model: str, packs: dict[str, Path], tmp_path: Path) -> None:

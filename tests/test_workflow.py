@@ -50,6 +50,12 @@ def test_a_changed_lr_retrains_its_study_alone_and_changing_it_back_trains_nothi
     assert "cifar-resnet7" in table and "cifar-plain7" not in table  # a removed level leaves no row
 
 
+def test_a_run_that_is_not_planned_is_refused_in_the_dry_run(workspace: Workspace) -> None:
+    done = workspace.snakemake("--dry-run", "results/runs/cifar-plain7_s0/metrics.json")
+    assert done.returncode != 0
+    assert "no run cifar-plain7_s0 is planned at the scale tiny" in done.stderr
+
+
 def test_interrupted_by_ctrl_c_the_next_start_goes_on_without_an_unlock(workspace: Workspace) -> None:
     workspace.edit("epochs: 1", "epochs: 200")
     process = subprocess.Popen(

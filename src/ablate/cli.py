@@ -11,9 +11,7 @@ import typer
 from ablate.config import load
 from ablate.errors import UserError
 from ablate.files import write_json
-from ablate.papers import check_files
 from ablate.plan import current_plan, state
-from ablate.plan_record import plan_record, protocol
 from ablate.results_cli import results
 from ablate.steps import steps
 
@@ -29,6 +27,9 @@ def plan(
     output: Annotated[Path | None, typer.Option(help="write the plan there for the later steps")] = None,
 ) -> None:
     """List the planned runs and their states."""
+    from ablate.papers import check_files
+    from ablate.plan_record import plan_record, protocol
+
     over = json.loads(values) | ({"scale": scale} if scale else {})
     params = load(PARAMS, over)
     made = current_plan(params)

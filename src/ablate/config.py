@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
 
 from ablate import models
 from ablate.errors import UserError, choose
@@ -27,7 +25,7 @@ Count = Annotated[int, Field(ge=1)]
 class Record(BaseModel):
     """Frozen; an unknown key or another type is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 R = TypeVar("R", bound=Record)
@@ -299,6 +297,9 @@ def _check_model(arm: Settings, origin: Mapping[str, str]) -> None:
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file's mapping. Raises UserError that names the file, and the line of what is no YAML."""
+    from ruamel.yaml import YAML  # here and not above: a training job reads none
+    from ruamel.yaml.error import MarkedYAMLError
+
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

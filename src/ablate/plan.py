@@ -29,12 +29,7 @@ class Run(Record):
 
     @property
     def id(self) -> str:
-        """Readable, and unique."""
-        return f"{self.arm_id}_s{self.seed}"
-
-    @property
-    def arm_id(self) -> str:
-        """Readable, and unique by a hash of all that results depend on but the seed, defaults left out."""
+        """Readable, and unique by a hash of all that the result depends on, defaults left out."""
         s = self.settings
         stable = self.model_dump(mode="json", exclude={"seed", "settings"}, exclude_none=True)
         stable["settings"] = s.model_dump(mode="json", exclude_defaults=True)
@@ -43,7 +38,7 @@ class Run(Record):
         classes = f"-{len(s.classes)}names" if s.classes else ""
         if s.class_range:
             classes = "-c{}to{}".format(*s.class_range)
-        return f"{s.model}_{data}{classes}_{s.optimizer}-{s.lr:g}_{code}"
+        return f"{s.model}_{data}{classes}_{s.optimizer}-{s.lr:g}_{code}_s{self.seed}"
 
     @property
     def start_file(self) -> str | None:

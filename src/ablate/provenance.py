@@ -6,6 +6,7 @@ import platform
 import resource
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,7 @@ CODE = {
 PICTURES = {"samples", "augmented", "predictions", "per-label"}  # kinds of figures that read the study's pack
 
 
+@cache
 def code_of(step: str, model: str | None = None) -> list[Path]:
     """The source files that ``step`` depends on, relative to the working directory; with a model, its file too."""
     files = list(CODE[step])

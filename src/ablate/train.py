@@ -61,7 +61,10 @@ def train(
     torch.set_num_threads(threads)
     keep_freed_memory()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=True)  # CUDA lacks a few; they warn
+    if compile_mode:  # tells the compiler as well
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    else:  # the same without importing the compiler, which takes as long as importing torch
+        torch.set_deterministic_debug_mode("warn")  # CUDA lacks a few; they warn
     with (
         Claim(run.id),
         gpu_slot(run.id, usable(device, use), 1 if use.alone else use.jobs_per_gpu) as shared,
@@ -82,12 +85,12 @@ def train(
         trainer.at.starts += 1
         try:
             status = _fit(trainer, saved, signals, tensorboard)
-        except torch._dynamo.exc.TorchDynamoException as error:
-            raise UserError(
-                f"params.yaml: compute.compile: {compile_mode}: {str(error).splitlines()[0]}; "
-                f"a C++ compiler such as g++ must be there; or set compile: null"
-            ) from error
         except RuntimeError as error:
+            if compile_mode and isinstance(error, torch._dynamo.exc.TorchDynamoException):
+                raise UserError(
+                    f"params.yaml: compute.compile: {compile_mode}: {str(error).splitlines()[0]}; "
+                    f"a C++ compiler such as g++ must be there; or set compile: null"
+                ) from error
             if shared or not out_of_memory(error):
                 raise
             print(f"{run.id}: out of memory; lower batch_size or use a larger device", file=sys.stderr)
