@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy
 
-from ablate import checkpoint
+from ablate import checkpoint, keys
 from ablate import train as engine
 from ablate.config import Settings, load
 from ablate.data.views import Pack
@@ -204,7 +204,7 @@ def test_a_checkpoint_of_other_data_or_code_is_set_aside(
         killed_at(2, patch)
         train(run, pack=packs["cifar10"], out=tmp_path / "run", device="cpu")
     name = "content_digest" if changed == "data" else "code_digest"
-    monkeypatch.setattr(engine, name, lambda *_: "another")
+    monkeypatch.setattr(engine if changed == "data" else keys, name, lambda *_: "another")
     train(run, pack=packs["cifar10"], out=tmp_path / "run", device="cpu")
     assert "set aside as" in capsys.readouterr().err
     assert len(list((tmp_path / ".ablate/checkpoints").glob(f"{run.id}.aside-*/*.pt"))) == 2

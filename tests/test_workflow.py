@@ -84,7 +84,7 @@ def test_every_result_names_its_data_code_and_machine(workspace: Workspace) -> N
     assert len(provenance) == 2
     for manifest in provenance.values():
         assert manifest["data"]["archive"]["digest"] == "embedded"
-        assert len(manifest["code_sha256"]) == 64 and manifest["wall_s"] > 0 and manifest["threads"] >= 1
+        assert len(manifest["key"]["code"]) == 64 and manifest["wall_s"] > 0 and manifest["threads"] >= 1
         assert str(workspace.folder) not in json.dumps(manifest)
 
 

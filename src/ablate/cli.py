@@ -11,6 +11,7 @@ import typer
 from ablate.config import load
 from ablate.errors import UserError
 from ablate.files import write_json
+from ablate.keys import Keys
 from ablate.plan import current_plan, state
 from ablate.results_cli import results
 from ablate.steps import steps
@@ -38,7 +39,11 @@ def plan(
     if output:
         write_json(output, record)
         return
-    entries = [entry | {"state": state(entry["run"])} for entry in record["runs"]]
+    keys = Keys(params, made)
+    entries = [
+        entry | {"state": state(entry["run"]), "why": keys.why(planned.run)}
+        for entry, planned in zip(record["runs"], made.planned, strict=True)
+    ]
     if as_json:
         print(json.dumps(entries, indent=1))
         return

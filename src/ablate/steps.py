@@ -11,8 +11,10 @@ from typing import Annotated
 
 import typer
 
+from ablate import keys
 from ablate.config import Dataset, load
 from ablate.errors import UserError
+from ablate.files import read_json
 from ablate.jobs import figure_jobs, table_jobs
 from ablate.plan import RUNS, Run
 
@@ -73,18 +75,22 @@ def fetch(
         urls=record.urls,
         digests=record.digests,
         receipt=receipt,
+        asked=keys.asked(record),
     )
 
 
 Archive = Annotated[Path, typer.Option(help="the fetched archive")]
 Index = Annotated[Path, typer.Option(help="CSV of labelled images")]
 Images = Annotated[Path, typer.Option(help="images.npy")]
+Receipt = Annotated[Path, typer.Option(help="what fetch wrote")]
+Report = Annotated[Path, typer.Option(help="what verify wrote")]
 
 
 @steps.command()
 def verify(
     spec: Spec,
     archive: Archive,
+    receipt: Receipt,
     index: Index,
     images: Images,
     duplicates: Annotated[Path, typer.Option(help="CSV of pairs")],
@@ -93,7 +99,9 @@ def verify(
     """Check all of an archive's content; decode it, index it and list its duplicates."""
     from ablate.data.verify import verify as run
 
-    run(archive, _spec(spec), index=index, images=images, pairs=duplicates, report=report)
+    record = _spec(spec)
+    key = keys.verify_key(record, read_json(receipt))
+    run(archive, record, index=index, images=images, pairs=duplicates, report=report, key=key)
 
 
 @steps.command()
@@ -101,27 +109,30 @@ def reorganise(
     spec: Spec,
     archive: Archive,
     index: Index,
+    report: Report,
     tree: Annotated[Path, typer.Option()],
     receipt: Annotated[Path, typer.Option()],
 ) -> None:
     """Write the labelled images into class folders."""
     from ablate.data.reorganise import reorganise as run
 
-    run(archive, _spec(spec).layout, index=index, tree=tree, receipt=receipt)
+    key = keys.later_key("reorganise", read_json(report))
+    run(archive, _spec(spec).layout, index=index, tree=tree, receipt=receipt, key=key)
 
 
 @steps.command()
 def pack(
     images: Images,
     index: Index,
-    report: Annotated[Path, typer.Option(help="what verify wrote")],
-    receipt: Annotated[Path, typer.Option(help="what fetch wrote")],
+    report: Report,
+    receipt: Receipt,
     output: Annotated[Path, typer.Option()],
 ) -> None:
     """Add labels, statistics and digests to the decoded images."""
     from ablate.data.pack import make_pack
 
-    make_pack(images, index=index, report=report, receipt=receipt, pack=output)
+    key = keys.later_key("pack", read_json(report))
+    make_pack(images, index=index, report=report, receipt=receipt, pack=output, key=key)
 
 
 @steps.command()

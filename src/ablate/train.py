@@ -5,6 +5,7 @@ to the byte, however often the run was stopped and started again.
 """
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -22,15 +23,16 @@ from safetensors.torch import save
 from torch import nn
 
 from ablate.checkpoint import Checkpoint, Claim
-from ablate.data.views import Pack, content_digest
+from ablate.data.views import Pack
 from ablate.errors import UserError
 from ablate.evaluate import Predictions
-from ablate.files import digest, whole, write_json, write_text
+from ablate.files import as_json, digest, whole, write_json, write_text
 from ablate.gpus import Use, usable
 from ablate.interrupt import Interrupted, Signals
+from ablate.keys import Key, content_digest, run_key, start_key
 from ablate.plan import Run
 from ablate.progress import Heartbeat, heartbeat_path
-from ablate.provenance import code_digest, manifest
+from ablate.provenance import manifest
 from ablate.resources import keep_freed_memory
 from ablate.slots import Crowded, gpu_slot
 from ablate.trainer import Trainer, limit_memory, name_of, out_of_memory, pick_device
@@ -76,7 +78,7 @@ def train(
         if device != "cpu":
             limit_memory(target, use)
         opened = Pack.open(pack)
-        key = [run.to_json(), content_digest(opened.meta), digest(start) if start else None, code_digest(run)]
+        key = run_key(run, content_digest(opened.meta), start_key(run, start))
         saved = Checkpoint(run.id, json.dumps(key))
         trainer = Trainer(run, opened, start, threads, target, compile_mode)
         state = saved.restore()
@@ -105,7 +107,7 @@ def train(
             "precision": trainer.precision,
             "compile": compile_mode,
         } | took
-        _write(trainer, status, out, weights, facts, opened, start)
+        _write(trainer, status, out, weights, facts, opened.meta["archive"], start, key)
         saved.remove()
 
 
@@ -175,8 +177,9 @@ def _write(
     out: Path,
     weights: Path | None,
     facts: dict[str, Any],
-    opened: Pack,
+    archive: dict[str, Any],
     start: Path | None,
+    key: Key,
 ) -> None:
     """All files of a run, metrics last: their presence says that it is complete."""
     run, at = trainer.run, trainer.at
@@ -191,16 +194,21 @@ def _write(
     if trainer.replaced:
         metrics["replaced_head"] = trainer.replaced
     write_json(out / "run.json", {"run": run.id, **run.model_dump(mode="json")})
-    write_text(out / "history.csv", _csv(at.history, ["epoch"]))
-    write_text(out / "predictions.csv", _predictions(tables))
+    texts = {
+        "history.csv": _csv(at.history, ["epoch"]),
+        "predictions.csv": _predictions(tables),
+        "metrics.json": as_json(metrics),
+    }
+    for name in ("history.csv", "predictions.csv"):
+        write_text(out / name, texts[name])
     with whole(out / "filters.npy") as part, part.open("wb") as file:
         np.save(file, _first_filters(trainer.evaluated))
     write_json(
         out / "manifest.json",
         manifest(
-            run,
-            pack_digest=content_digest(opened.meta),
-            archive=opened.meta["archive"],
+            key=key,
+            files={name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()},
+            archive=archive,
             start={"weights": run.settings.weights, "sha256": digest(start)} if start else None,
             deterministic=torch.are_deterministic_algorithms_enabled(),
             starts=at.starts,
@@ -211,7 +219,7 @@ def _write(
         state = trainer.evaluated.state_dict()
         with whole(weights) as part:
             part.write_bytes(save({k: v.cpu().contiguous() for k, v in state.items()}))
-    write_json(out / "metrics.json", metrics)
+    write_text(out / "metrics.json", texts["metrics.json"])
 
 
 def _first_filters(model: nn.Module) -> np.ndarray[Any, np.dtype[np.float32]]:

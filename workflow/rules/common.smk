@@ -7,9 +7,10 @@ from snakemake.exceptions import WorkflowError
 from ablate.config import load
 from ablate.errors import UserError
 from ablate.gpus import Use, usable
+from ablate.keys import FILES, NEW, RECEIPTS, Keys, content, due, why_plan
 from ablate.papers import check_files
 from ablate.plan import IMAGENET, PRETRAINED, RUNS, current_plan, make_plan
-from ablate.plan_record import plan_digest, protocol
+from ablate.plan_record import plan_record, protocol
 from ablate.provenance import PICTURES, code_of
 from ablate.resources import available_cores, share
 
@@ -17,7 +18,7 @@ try:
     PARAMS = load(Path("params.yaml"), config)
     PLAN = current_plan(PARAMS)
     check_files(Path("params.yaml"), Path("papers"))
-    PROTOCOL = protocol(Path("params.yaml"), config)
+    RECORD = plan_record(PARAMS, PLAN, protocol(Path("params.yaml"), config))
     GPUS = Use(PARAMS.compute.gpus, PARAMS.compute.jobs_per_gpu, PARAMS.compute.gpu_memory_gb)
     SLOTS = len(usable(PARAMS.compute.device, GPUS)) * GPUS.jobs_per_gpu
 except UserError as error:
@@ -39,6 +40,7 @@ class Runs(dict):
 
 
 RESULTS = f"results/{PARAMS.scale}"
+KEYS = Keys(PARAMS, PLAN)
 ALL_RUNS = Runs({**PLAN.runs, **PLAN.pretraining})
 USED = {run.settings.dataset for run in ALL_RUNS.values()}
 DATASETS = {name: spec for name, spec in PARAMS.datasets.items() if name in USED}
@@ -49,30 +51,67 @@ def data_dir(name):
     return f"data/{DATASETS[name].variant}/{name}"
 
 
-def embedded_archive(wildcards):
-    if wildcards.variant == "official":
-        return []
-    return f"data/embedded/mirror/{wildcards.dataset}/{DATASETS[wildcards.dataset].archive}"
-
-
 def content_spec(wildcards):
-    return DATASETS[wildcards.dataset].model_dump_json(exclude={"urls", "digests", "path"})
+    return content(DATASETS[wildcards.dataset])
 
 
 def record(wildcards):
     return ALL_RUNS[wildcards.run].to_json()
 
 
-def pack_of(wildcards, name="pack.json"):
-    return f"{data_dir(ALL_RUNS[wildcards.run].settings.dataset)}/{name}"
+def inputs(reason, record, **files):
+    """What a job reads. Where it has no reason to run, the age and the making of its inputs are none either.
+
+    Where it has one they must count: Snakemake asks nothing below a job that runs, and ancient files pass nothing on.
+    """
+    return {name: f if reason else ancient(f) for name, f in files.items()} | {"due": due(reason, record)}
 
 
-def start_of(wildcards):
-    return ALL_RUNS[wildcards.run].start_file or []
+def inputs_of_fetch(wildcards):
+    name, embedded = wildcards.dataset, []
+    if wildcards.variant == "embedded":
+        embedded = f"data/embedded/mirror/{name}/{DATASETS[name].archive}"
+    return inputs(KEYS.why_data(name, "fetch"), KEYS.folder(name) / RECEIPTS["fetch"], embedded=embedded)
 
 
-def train_code(wildcards):
-    return code_of("train", ALL_RUNS[wildcards.run].settings.model)
+def inputs_of_data(wildcards, step, **files):
+    name = wildcards.dataset
+    folder = KEYS.folder(name)
+    files = {key: f"{folder}/{file}" for key, file in files.items()}
+    return inputs(KEYS.why_data(name, step), folder / RECEIPTS[step], **files)
+
+
+def inputs_of_run(wildcards, folder):
+    run = ALL_RUNS[wildcards.run]
+    reason, data = KEYS.why(run, folder), data_dir(run.settings.dataset)
+    if reason == NEW and folder == PRETRAINED:
+        reason = None  # it is trained where a run that is due starts from its weights, and only there
+    files = {"pack": f"{data}/pack.json", "arrays": [f"{data}/images.npy", f"{data}/labels.npy"]}
+    return inputs(
+        reason,
+        folder / run.id / "manifest.json",
+        **files,
+        **({"start": run.start_file} if run.start_file else {}),
+    )
+
+
+def new_data(wildcards, folder):
+    """Where a run's data are about to be made again, it is asked once more when it is known what is in them."""
+    run = ALL_RUNS[wildcards.run]
+    if KEYS.why_data(run.settings.dataset, "pack") and not KEYS.why(run, folder):
+        checkpoints.pack.get(variant=run.variant, dataset=run.settings.dataset)
+    return []
+
+
+def due_collected(wildcards):
+    runs = [p.run for p in PLAN.planned if p.paper == wildcards.paper]
+    folder = Path(RESULTS, wildcards.paper)
+    return due(KEYS.why_collected(runs, folder), folder / "provenance.json")
+
+
+def start_option(wildcards):
+    file = ALL_RUNS[wildcards.run].start_file
+    return f"--start {file}" if file else ""
 
 
 def train_options(wildcards):

@@ -22,7 +22,7 @@ checkpoint look:
     resources:
         values=json.dumps(dict(config)),
     params:
-        content=lambda w: plan_digest(PARAMS, make_plan(PARAMS, []), PROTOCOL),
+        content=lambda w: plan_record(PARAMS, make_plan(PARAMS, []))["digest"],
         previous=lambda w, input: "" if w.look == "0" else f"--previous {input[0]}",
     shell:
         "ablate look --values {resources.values:q} --papers papers {params.previous} --output {output:q}"

@@ -4,18 +4,19 @@ BESIDE = [".md", ".tex", ".runs.json"]  # each table's .csv
 COMPARISONS = [f"{RESULTS}/{paper}/comparison.csv" for paper in PARAMS.studies]
 
 
+PLAN_FILE = Path(RESULTS, "plan.json")
+
+
 rule plan:
     input:
         ancient("params.yaml"),
+        due(why_plan(PLAN_FILE, RECORD), PLAN_FILE),
     output:
-        f"{RESULTS}/plan.json",
+        str(PLAN_FILE),
     log:
         "logs/plan.log",
     resources:
         values=json.dumps(dict(config)),
-    params:
-        # Reruns when what is planned changes, and not when a comment in params.yaml does.
-        content=plan_digest(PARAMS, PLAN, PROTOCOL),
     shell:
         "ablate plan --values {resources.values:q} --output {output:q} 2>&1 | tee {log:q}"
 
@@ -24,6 +25,7 @@ rule collect:
     input:
         lambda w: [f"{RUNS}/{p.run.id}/metrics.json" for p in PLAN.planned if p.paper == w.paper],
         plan=rules.plan.output,
+        due=due_collected,
         code=code_of("collect"),
     output:
         [f"{RESULTS}/{{paper}}/{name}" for name in COLLECTED],
