@@ -1,5 +1,6 @@
 # What the rules share: the validated parameters, the plan, and the paths that follow from them.
 import json
+import signal
 
 from snakemake.exceptions import WorkflowError
 
@@ -18,6 +19,9 @@ try:
     PROTOCOL = protocol(Path("params.yaml"), config)
 except UserError as error:
     raise WorkflowError(str(error))
+
+# profiles/slurm: before its time limit Slurm warns every process of a job. Training answers, Snakemake must live on.
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 RESULTS = f"results/{PARAMS.scale}"
 ALL_RUNS = {**PLAN.runs, **PLAN.pretraining}
@@ -54,6 +58,11 @@ def start_of(wildcards):
 
 def train_code(wildcards):
     return code_of("train", ALL_RUNS[wildcards.run].settings.model)
+
+
+def runtime_of(wildcards, attempt):
+    """Minutes that a cluster grants a training job. One that they end goes on from its checkpoint with twice as many."""
+    return 60 * 2 ** (attempt - 1)
 
 
 def described(wildcards):

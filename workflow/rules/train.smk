@@ -36,6 +36,7 @@ rule pretrain:
         "logs/pretrain/{run}.log",
     threads: CLAIM
     resources:
+        runtime=runtime_of,
         torch_threads=THREADS,
         device=PARAMS.compute.device,
         options=train_options,
@@ -60,6 +61,7 @@ rule train:
         "logs/train/{run}.log",
     threads: CLAIM
     resources:
+        runtime=runtime_of,
         torch_threads=THREADS,
         device=PARAMS.compute.device,
         options=train_options,
