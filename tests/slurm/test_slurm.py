@@ -74,6 +74,7 @@ def adapt(profile: Path, fate: dict[str, str]) -> None:
     short, warned = f"wildcards.run == '{fate['timeout']}'", f"wildcards.run == '{fate['warned']}'"
     config["set-resources"]["train"] = train | {
         "gpu": f"int({on_gpu})",
+        "gpu_model": f"'pretended' if {on_gpu} else ''",
         "slurm_partition": f"'gpu' if {on_gpu} else 'main'",
         # Two minutes leave time for the profile's warning. The other has none, so that the limit itself ends it.
         "runtime": f"(1 if {short} else 2 if {warned} else 5) * 5 ** (attempt - 1)",
@@ -112,7 +113,7 @@ def run_through_faults(config: pytest.Config, folder: Path, base: Path) -> Seen:
         held = hold_all(seen, snakemake)
         meet_fates(seen, held, base)
         # While the cluster waits for time limits and lost nodes, this machine has cores to spare.
-        local = here.snakemake("--set-resources", "train:torch_threads=1", "--", "all")
+        local = here.snakemake("--set-resources", "train:torch_threads=1", "--", "resnet-vs-plain", "tinyimage10")
         assert local.returncode == 0, local.stderr
         bring_back(seen, held)
         seen.code = snakemake.wait(WAIT_S)
@@ -275,6 +276,10 @@ def test_jobs_on_a_node_get_gpus_of_their_own_and_others_none(seen: Seen) -> Non
     devices = {fate: environ.get("CUDA_VISIBLE_DEVICES") for fate, environ in seen.environ.items()}
     assert {devices.pop("gpu"), devices.pop("gpu-too")} == {"0", "1"}
     assert set(devices.values()) <= {None, ""}
+
+
+def test_a_second_cluster_is_not_started(seen: Seen) -> None:
+    assert "Slurm runs here already" in str(cluster.why_not())
 
 
 def test_steps_that_take_seconds_stay_off_the_cluster(seen: Seen) -> None:
