@@ -1,9 +1,10 @@
-# make demo: everything at the demo scale.  make test: every check.  Both install into .venv first.
+# make demo: everything at the demo scale.  make test: every check.  make slurm: the profile on a Slurm of its own,
+# where its daemons are installed and the user is root.  All install into .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test install lock clean
+.PHONY: demo test slurm install lock clean
 
 demo: install
 	snakemake --cores 8 all
@@ -15,6 +16,9 @@ test: install
 	snakefmt --check Snakefile workflow
 	mypy
 	pytest -n auto --dist worksteal
+
+slurm: install
+	pytest tests/slurm
 
 install: .venv/installed
 

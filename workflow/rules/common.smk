@@ -1,5 +1,6 @@
 # What the rules share: the validated parameters, the plan, and the paths that follow from them.
 import json
+import signal
 from functools import cache
 
 from snakemake.exceptions import WorkflowError
@@ -38,6 +39,9 @@ class Runs(dict):
             )
         return runs_of_all_looks()[run]
 
+
+# profiles/slurm: before its time limit Slurm warns every process of a job. Training answers, Snakemake must live on.
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 RESULTS = f"results/{PARAMS.scale}"
 KEYS = Keys(PARAMS, PLAN)
@@ -112,6 +116,11 @@ def due_collected(wildcards):
 def start_option(wildcards):
     file = ALL_RUNS[wildcards.run].start_file
     return f"--start {file}" if file else ""
+
+
+def runtime_of(wildcards, attempt):
+    """Minutes that a cluster grants a training job. One that they end goes on from its checkpoint with twice as many."""
+    return 60 * 2 ** (attempt - 1)
 
 
 def train_options(wildcards):

@@ -32,6 +32,7 @@ rule pretrain:
         "logs/pretrain/{run}.log",
     threads: CLAIM
     resources:
+        runtime=runtime_of,
         torch_threads=THREADS,
         device=PARAMS.compute.device,
         options=train_options,
@@ -54,6 +55,7 @@ rule train:
         "logs/train/{run}.log",
     threads: CLAIM
     resources:
+        runtime=runtime_of,
         torch_threads=THREADS,
         device=PARAMS.compute.device,
         options=train_options,

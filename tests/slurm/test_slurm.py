@@ -1,0 +1,287 @@
+"""The Slurm profile on a real Slurm: one run of two tiny studies, and something happens to nearly every job.
+
+Oracle: the same parameters run on this machine without Slurm, and what Slurm itself says became of its jobs.
+
+Nothing depends on how fast the machine is: a training process is stopped (SIGSTOP) once it has left a checkpoint, and
+its fate finds it there.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cluster
+import psutil
+import pytest
+import yaml
+
+from conftest import Workspace
+
+pytestmark = [pytest.mark.slurm, pytest.mark.slow]
+WAIT_S = 600  # for anything at all; a sign of a hang and no measure of speed
+FATES = ["warned", "timeout", "cancelled", "requeued", "preempted", "crashed", "gpu", "gpu-too"]
+
+
+@dataclass
+class Seen:
+    """What is left of the one run on the cluster."""
+
+    there: Workspace
+    here: Workspace
+    fate: dict[str, str]  # {fate: the run that it is for}
+    code: int = -1
+    log: str = ""
+    first: dict[str, str] = field(default_factory=dict)  # {fate: the first Slurm job that trained the run}
+    environ: dict[str, dict[str, str]] = field(default_factory=dict)  # {fate: of its training process}
+    slurm: dict[str, dict[str, str]] = field(default_factory=dict)  # {job: what `scontrol show job` says of it}
+    ended: list[dict[str, str]] = field(default_factory=list)  # Slurm's list of completed jobs
+
+    def manifest(self, fate: str) -> dict[str, int]:
+        path = self.there.folder / f"results/runs/{self.fate[fate]}/manifest.json"
+        return yaml.safe_load(path.read_text())  # type: ignore[no-any-return]
+
+
+def wait_for(what: Callable[[], object], why: str) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not what():
+        assert time.monotonic() < deadline, f"waited in vain for {why}"
+        time.sleep(0.05)
+
+
+def tiny(folder: Path) -> Workspace:
+    """Eight runs, long enough that each can be caught after its first checkpoint."""
+    made = Workspace(folder)
+    made.edit("seeds: [0]", "seeds: [0, 1]")
+    made.edit("epochs: 1", "epochs: 30")
+    made.edit("settings: {lr: 0.02}", "axes: {lr: [0.02, 0.03]}")
+    return made
+
+
+def adapt(profile: Path, fate: dict[str, str]) -> None:
+    """Fit the profile to this cluster, as its comments tell a user to, and give one run a minute and others two."""
+    config = yaml.safe_load(profile.read_text())
+    config["slurm-init-seconds-before-status-checks"] = 3
+    config["latency-wait"] = 10
+    config["set-threads"] = {"verify": 1, "train": 1}
+    train = config["set-resources"]["train"]
+    on_gpu = f"wildcards.run in {[fate['gpu'], fate['gpu-too']]}"
+    short, warned = f"wildcards.run == '{fate['timeout']}'", f"wildcards.run == '{fate['warned']}'"
+    config["set-resources"]["train"] = train | {
+        "gpu": f"int({on_gpu})",
+        "gpu_model": f"'pretended' if {on_gpu} else ''",
+        "slurm_partition": f"'gpu' if {on_gpu} else 'main'",
+        # Two minutes leave time for the profile's warning. The other has none, so that the limit itself ends it.
+        "runtime": f"(1 if {short} else 2 if {warned} else 5) * 5 ** (attempt - 1)",
+        "slurm_extra": f"'' if {short} else '{train['slurm_extra']}'",
+    }
+    config["set-resources"]["verify"] = {"mem_mb": "50 if attempt == 1 else 2000"}
+    profile.write_text(yaml.safe_dump(config))
+
+
+@pytest.fixture(scope="module")
+def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        pytest.skip("one cluster fits on a machine, so these have a call of their own: make slurm")
+    if reason := cluster.why_not():
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("slurm")
+    base = cluster.start(folder)
+    try:
+        yield run_through_faults(request.config, folder, base)
+    finally:
+        cluster.stop(folder)
+
+
+def run_through_faults(config: pytest.Config, folder: Path, base: Path) -> Seen:
+    there, here = tiny(folder / "cluster"), tiny(folder / "local")
+    plan = there.run("ablate", "plan", "--json")
+    runs = sorted({entry["run"] for entry in yaml.safe_load(plan.stdout)})
+    seen = Seen(there, here, dict(zip(FATES, runs, strict=True)))
+    adapt(there.folder / "workflow/profiles/slurm/config.yaml", seen.fate)
+    with (folder / "snakemake.log").open("w") as log:
+        snakemake = subprocess.Popen(
+            ["snakemake", "--profile", "workflow/profiles/slurm", "all"], cwd=there.folder, env=there.env,
+            stdout=log, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    try:
+        held = hold_all(seen, snakemake)
+        meet_fates(seen, held, base)
+        # While the cluster waits for time limits and lost nodes, this machine has cores to spare.
+        local = here.snakemake("--set-resources", "train:torch_threads=1", "--", "resnet-vs-plain", "tinyimage10")
+        assert local.returncode == 0, local.stderr
+        bring_back(seen, held)
+        seen.code = snakemake.wait(WAIT_S)
+    finally:
+        if snakemake.poll() is None:
+            snakemake.send_signal(signal.SIGINT)  # cancels its jobs
+            snakemake.wait(60)
+        seen.log = (folder / "snakemake.log").read_text()
+        print(seen.log)
+        seen.slurm = {j["JobId"]: j for j in map(fields, cluster.call("scontrol", "-o", "show", "job").splitlines())}
+        seen.ended = [fields(line) for line in (base / "log/jobcomp.log").read_text().splitlines()]
+        config.pluginmanager.register(Summary(seen))
+    return seen
+
+
+def fields(line: str) -> dict[str, str]:
+    return dict(re.findall(r"(\w+)=(\S*)", line))
+
+
+def hold_all(seen: Seen, snakemake: subprocess.Popen[bytes]) -> dict[str, psutil.Process]:
+    """{fate: training process}, all of them stopped, each after its first checkpoint."""
+    held: dict[str, psutil.Process] = {}
+
+    def hold() -> bool:
+        assert snakemake.poll() is None, "Snakemake ended before all runs had begun"
+        for fate, run in seen.fate.items():
+            lock = seen.there.folder / f".ablate/checkpoints/{run}.lock"
+            if fate not in held and any(lock.with_suffix("").glob("*.pt")) and (pid := lock.read_text()):
+                held[fate] = psutil.Process(int(pid))
+                held[fate].suspend()
+                seen.environ[fate] = held[fate].environ()
+                seen.first[fate] = seen.environ[fate]["SLURM_JOB_ID"]
+        return len(held) == len(FATES)
+
+    wait_for(hold, "the first checkpoint of every run")
+    return held
+
+
+def meet_fates(seen: Seen, held: dict[str, psutil.Process], base: Path) -> None:
+    """The timeout and the warning before it come by themselves."""
+    held["gpu"].resume()
+    held["gpu-too"].resume()
+    cluster.call("scancel", seen.first["cancelled"])
+    cluster.call("scontrol", "requeue", seen.first["requeued"])
+    cluster.call("sbatch", "-p", "urgent", "-w", node(seen, "preempted"), "-o", "/dev/null", "--wrap", "sleep 5")
+    cut_power(node(seen, "crashed"), seen.first["crashed"], base)
+
+
+def bring_back(seen: Seen, held: dict[str, psutil.Process]) -> None:
+    lost = node(seen, "crashed")
+    show = ("scontrol", "-o", "show", "node", lost)
+    wait_for(lambda: fields(cluster.call(*show))["State"].startswith("DOWN"), "Slurm to notice that a node is down")
+    cluster.start_node(lost)
+    wait_for(lambda: warned(held["warned"]), "the warning before the time limit")
+
+
+def node(seen: Seen, fate: str) -> str:
+    return seen.environ[fate]["SLURMD_NODENAME"]
+
+
+def warned(process: psutil.Process) -> bool:
+    """Whether SIGUSR1 has come; a stopped process goes on with it. Slurm may have seen to that itself."""
+    try:
+        # Of a signal that waits, a bit is set in one of two masks: proc(5).
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        masks = [int(word, 16) for word in re.findall(r"^(?:Sig|Shd)Pnd:\s*(\w+)", status, re.MULTILINE)]
+        if not any(mask >> (signal.SIGUSR1 - 1) & 1 for mask in masks):
+            return False
+        process.resume()
+    except (FileNotFoundError, ProcessLookupError, psutil.NoSuchProcess):
+        pass
+    return True
+
+
+def cut_power(node: str, job: str, base: Path) -> None:
+    """SIGKILL for the node's daemon and for all that runs on it: the job's steps and their processes."""
+    os.kill(int((base / f"run/slurmd-{node}.pid").read_text()), signal.SIGKILL)
+    for process in psutil.process_iter(["name", "cmdline"]):
+        try:
+            step = process.info["name"] == "slurmstepd" and f"[{job}." in " ".join(process.info["cmdline"] or [])
+            if step or process.environ().get("SLURM_JOB_ID") == job:
+                process.kill()
+        except (psutil.NoSuchProcess, psutil.AccessDenied, OSError):
+            continue
+
+
+class Summary:
+    """What Slurm saw, at the end of pytest's output."""
+
+    def __init__(self, seen: Seen) -> None:
+        self.seen = seen
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        states = Counter(job["JobState"].replace("PENDING", "REQUEUED") for job in self.seen.ended)
+        restarts = sum(int(job["Restarts"]) for job in self.seen.slurm.values())
+        terminalreporter.section("Slurm")
+        ends = ", ".join(f"{number} {state}" for state, number in states.items())
+        terminalreporter.write_line(f"{len(self.seen.slurm)} jobs, {restarts} requeues; ends: {ends}")
+
+
+def test_it_ends_well_in_one_go_and_leaves_nothing_to_do(seen: Seen) -> None:
+    assert seen.code == 0
+    again = seen.there.snakemake("--dry-run", "all")
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+
+def test_every_table_and_run_is_the_local_ones_byte_for_byte(seen: Seen) -> None:
+    patterns = [
+        "results/tiny/*/table-*",
+        "results/tiny/*/comparison.*",
+        "results/runs/*/[!m]*",
+        "results/runs/*/metrics.json",
+    ]
+    names = {str(p.relative_to(seen.here.folder)) for pattern in patterns for p in seen.here.folder.glob(pattern)}
+    assert (
+        len(names) == 2 * (4 + 4) + 8 * 5
+    )  # studies: a table and a comparison as csv, md, tex, json; files of a run
+    differ = [n for n in sorted(names) if (seen.there.folder / n).read_bytes() != (seen.here.folder / n).read_bytes()]
+    assert not differ
+
+
+@pytest.mark.parametrize("fate", ["warned", "timeout", "cancelled", "requeued", "preempted", "crashed"])
+def test_a_run_whose_job_is_lost_goes_on_from_its_checkpoint(seen: Seen, fate: str) -> None:
+    assert seen.manifest(fate)["starts"] == 2
+
+
+@pytest.mark.parametrize(
+    ("fate", "state"), [("warned", "FAILED"), ("timeout", "TIMEOUT"), ("cancelled", "CANCELLED")]
+)
+def test_a_job_that_slurm_ends_is_tried_again_as_another_job(seen: Seen, fate: str, state: str) -> None:
+    assert seen.slurm[seen.first[fate]]["JobState"] == state
+    assert len(of(seen, seen.fate[fate])) == 2
+
+
+@pytest.mark.parametrize("fate", ["requeued", "preempted", "crashed"])
+def test_a_job_that_slurm_puts_back_costs_no_retry(seen: Seen, fate: str) -> None:
+    job = seen.slurm[seen.first[fate]]
+    assert (job["JobState"], job["Restarts"]) == ("COMPLETED", "1")
+    assert len(of(seen, seen.fate[fate])) == 1
+
+
+def of(seen: Seen, name: str) -> list[dict[str, str]]:
+    """The jobs for a run or a rule: the executor plugin writes both into the comment."""
+    return [job for job in seen.slurm.values() if name in job.get("Comment", "")]
+
+
+def test_training_answers_slurms_warning_by_saving_its_state_at_once(seen: Seen) -> None:
+    log = seen.there.folder / f"logs/slurm/rule_train/{seen.fate['warned']}/{seen.first['warned']}.log"
+    assert "stopped by SIGUSR1 at epoch" in log.read_text()
+
+
+def test_a_retry_has_more_time_and_more_memory(seen: Seen) -> None:
+    limits = [job["TimeLimit"] for job in of(seen, seen.fate["timeout"])]
+    assert sorted(limits) == ["00:01:00", "00:05:00"]
+    memory = {job["JobState"] == "COMPLETED": job["MinMemoryNode"] for job in of(seen, "rule_verify_wildcards_")}
+    assert memory == {False: "50M", True: "2000M"}
+
+
+def test_jobs_on_a_node_get_gpus_of_their_own_and_others_none(seen: Seen) -> None:
+    devices = {fate: environ.get("CUDA_VISIBLE_DEVICES") for fate, environ in seen.environ.items()}
+    assert {devices.pop("gpu"), devices.pop("gpu-too")} == {"0", "1"}
+    assert set(devices.values()) <= {None, ""}
+
+
+def test_a_second_cluster_is_not_started(seen: Seen) -> None:
+    assert "Slurm runs here already" in str(cluster.why_not())
+
+
+def test_steps_that_take_seconds_stay_off_the_cluster(seen: Seen) -> None:
+    rules = {re.sub("_wildcards.*", "", job["Comment"]) for job in seen.slurm.values() if "Comment" in job}
+    assert rules == {"rule_verify", "rule_train"}
