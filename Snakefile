@@ -23,6 +23,7 @@ localrules:
     describe,
     plan,
     collect,
+    summarise,
     compare,
     comparison,
     claims,
@@ -35,4 +36,5 @@ rule all:
     input:
         rules.packs.input,
         TREES,
-        f"{RESULTS}/report.html",
+        rules.report.input,
+        rules.report.output,
