@@ -24,6 +24,7 @@ localrules:
     describe,
     plan,
     collect,
+    summarise,
     compare,
     comparison,
     claims,
@@ -36,4 +37,5 @@ rule all:
     input:
         rules.packs.input,
         TREES,
-        f"{RESULTS}/report.html",
+        rules.report.input,
+        rules.report.output,

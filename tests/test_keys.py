@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from ablate import keys
 from ablate.config import Params, load
 from ablate.keys import FILES, NEW, Keys, code_digest, key_digest, run_key, start_key
 from ablate.plan import PRETRAINED, RUNS, Run, make_plan
-from ablate.provenance import code_of
 from conftest import TINY, made_packs
 
 PACK = Path("data/embedded/cifar10/pack.json")
@@ -63,13 +62,16 @@ def test_the_digest_is_the_same_on_every_python(tmp_path: Path, monkeypatch: pyt
     assert shape(CODE, tmp_path).startswith("4d389dc163ad")
 
 
-def test_a_model_s_file_is_code_of_its_runs_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    files = code_of("train", "cnn1")
-    before = {model: code_digest("train", model) for model in ("cnn1", "resnet18")}
-    keys._file_digest.cache_clear()
-    monkeypatch.setattr(keys, "_file_digest", lambda path: f"{path.name}{path == files[-1]}")
-    assert code_digest("train", "cnn1") != before["cnn1"]
-    assert {path.name for path in files} - {path.name for path in code_of("train", "resnet18")} == {"keras_cnns.py"}
+def test_a_model_s_file_is_code_of_its_runs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def digests(edited: str) -> list[str]:
+        monkeypatch.setattr(keys, "_file_digest", lambda path: f"{path.name} {path.name == edited}")
+        code_digest.cache_clear()
+        return [code_digest("train", model) for model in ("cnn1", "resnet18")]
+
+    before = digests("none")
+    assert [a == b for a, b in zip(before, digests("keras_cnns.py"), strict=True)] == [False, True]
+    assert [a == b for a, b in zip(before, digests("feed.py"), strict=True)] == [False, False]
+    assert digests("tables.py") == before
 
 
 class Trained:
@@ -108,6 +110,12 @@ class Trained:
     def whys(self) -> list[str | None]:
         """Of the two arms of one study and of the one that starts from weights."""
         return [Keys(self.params, self.plan).why(run) for run in self.runs]
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    yield
+    code_digest.cache_clear()
 
 
 @pytest.fixture(scope="module")

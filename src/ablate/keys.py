@@ -37,6 +37,7 @@ def key_digest(key: Any) -> str:
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
 
 
+@cache
 def code_digest(step: str, model: str | None = None) -> str:
     """SHA-256 of the code that a step's result depends on (`provenance.CODE`), the model's file included.
 
@@ -222,17 +223,16 @@ def why_plan(file: Path, record: dict[str, Any]) -> str | None:
 
 
 def due(reason: str | None, record: Path) -> list[str]:
-    """Inputs that make a job run for ``reason``: an empty file of that name. ``record`` is one of the job's outputs.
+    """Inputs that make a job run for ``reason``: a folder of that name. ``record`` is one of the job's outputs.
 
-    Snakemake runs a job whose input is newer than an output. So the record is dated back; an input of now or of the
-    future would do as well for the job, and make Snakemake doubt the clock when it ends. Nothing for a job that is
-    `NEW`, which runs where its missing files are wanted, and only there.
+    Snakemake runs a job whose input is newer than an output. So the record is dated back; an input of the future
+    would make Snakemake doubt the clock when the job ends. A folder, because a file of equal content would excuse the
+    job the second time. Nothing for a job that is `NEW`: it runs where its missing files are wanted, and only there.
     """
     if reason in (None, NEW):
         return []
     mark = MARKS / str(reason).replace(" ", "-")
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.touch()
+    mark.mkdir(parents=True, exist_ok=True)
     os.utime(mark, (OLD, OLD))
     with suppress(FileNotFoundError):
         os.utime(record, (OLDER, OLDER))

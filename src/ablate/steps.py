@@ -229,6 +229,17 @@ def collect(
 
 
 @steps.command()
+def summarise(
+    folders: Annotated[list[Path], typer.Argument(help="results/<scale>/<paper>, of each paper")],
+    output: Annotated[Path, typer.Option(help="results/summary/<scale>.json")],
+) -> None:
+    """Join what was collected of each paper, for `dvc metrics` and `dvc plots`."""
+    from ablate.collect import summarise as run
+
+    run(folders, output)
+
+
+@steps.command()
 def tables(
     plan_file: PlanFile,
     papers: Papers,

@@ -1,6 +1,7 @@
 # collect -> tables and figures -> report; all of it iterates over the plan
 COLLECTED = ["runs.csv", "history.csv", "metrics.json", "provenance.json"]
 BESIDE = [".md", ".tex", ".runs.json"]  # each table's .csv
+SUMMARY = [f"results/summary/{PARAMS.scale}{suffix}" for suffix in (".json", ".csv")]  # what DVC compares
 COMPARISONS = [f"{RESULTS}/{paper}/comparison.csv" for paper in PARAMS.studies]
 
 
@@ -36,6 +37,20 @@ rule collect:
         out=f"{RESULTS}/{{paper}}",
     shell:
         "ablate collect --plan {input.plan:q} --runs {params.runs} --output {params.out:q} 2>&1 | tee {log:q}"
+
+
+rule summarise:
+    input:
+        [f"{RESULTS}/{paper}/{name}" for paper in PARAMS.studies for name in ("metrics.json", "history.csv")],
+        code=code_of("collect"),
+    output:
+        SUMMARY,
+    log:
+        "logs/summarise.log",
+    params:
+        papers=[f"{RESULTS}/{paper}" for paper in PARAMS.studies],
+    shell:
+        "ablate summarise {params.papers:q} --output {output[0]:q} 2>&1 | tee {log:q}"
 
 
 rule compare:
@@ -102,6 +117,7 @@ rule calibrate:
 
 rule report:
     input:
+        SUMMARY,
         [f"{RESULTS}/{paper}/{name}.csv" for paper in PARAMS.studies for name in made("tables", paper)],
         COMPARISONS,
         rules.comparison.output,
