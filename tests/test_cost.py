@@ -137,11 +137,12 @@ def test_the_history_is_read_from_runs_and_from_committed_results(tmp_path: Path
     assert pilot[name] == Measured(  # five epochs of 2,000 images, and six times 500 evaluated
         name, "alexnet", 64, 5 * 2000 + 6 * 500 / 3, 56.31, "AMD EPYC", 1, "bf16"
     )
-    for source, changes in (("a_s0", {}), ("b_s0", {"starts": 2}), ("c_s0", {"status": "diverged"})):
+    for source, changes in (("a_s0", {}), ("b_s0", {"starts": 2}), ("c_s0", {"status": "diverged"}), ("d_s0", {})):
         folder = tmp_path / "runs" / source
         folder.mkdir(parents=True)
         manifest = {"starts": 1, "wall_s": 9.0, "device": "Some CPU", "threads": 2, "precision": "fp32"} | changes
-        manifest["command"] = ["ablate", "train", "--run", run_of().to_json(), "--threads", "2"]
+        if source != "d_s0":
+            manifest["command"] = ["ablate", "train", "--run", run_of().to_json(), "--threads", "2"]
         (folder / "manifest.json").write_text(json.dumps(manifest))
         metrics = {"status": "done", "epochs": 3, "n_train": 100, "n_val": 30} | changes
         (folder / "metrics.json").write_text(json.dumps(metrics))

@@ -197,7 +197,7 @@ def _network(model: str) -> tuple[int, float, float]:
 
 
 def read_history(results: Path, datasets: Mapping[str, Dataset]) -> list[Measured]:
-    """The measured runs below ``results``, each once: in runs/ and pretrained/, and those that committed results name.
+    """The measured runs below ``results``, each once: in runs/ and pretrained/, and those that results name.
 
     A run that was interrupted is left out, as its manifest has the time of its last start alone.
     """
@@ -218,20 +218,21 @@ def read_history(results: Path, datasets: Mapping[str, Dataset]) -> list[Measure
 def _add(
     found: dict[str, Measured], run: str, manifest: Any, metrics: Mapping[str, Any], datasets: Mapping[str, Dataset]
 ) -> None:
-    if run in found or metrics["status"] not in ENDED or manifest["starts"] != 1:
+    if run in found or metrics["status"] not in ENDED:
         return
-    command = manifest["command"]
-    settings = json.loads(command[command.index("--run") + 1])["settings"]
-    if settings["dataset"] in datasets:
+    try:
+        command = manifest["command"]
+        settings = json.loads(command[command.index("--run") + 1])["settings"]
+        side, model = datasets[settings["dataset"]].image_size, settings["model"]
+        facts = {key: manifest[key] for key in ("wall_s", "device", "threads", "precision")}
+        whole = manifest["starts"] == 1
+    except (KeyError, ValueError):  # of a data set that is gone, of another version, or trained from Python
+        return
+    if whole:
         n_train, *held = (int(metrics.get(f"n_{split}") or 0) for split in ("train", "val", "test"))
         epochs = int(metrics["epochs"])
-        found[run] = Measured(
-            run=run,
-            model=settings["model"],
-            side=datasets[settings["dataset"]].image_size,
-            images=epochs * n_train + (epochs + 1) * sum(held) * FORWARD,
-            **{key: manifest[key] for key in ("wall_s", "device", "threads", "precision")},
-        )
+        images = epochs * n_train + (epochs + 1) * sum(held) * FORWARD
+        found[run] = Measured(run=run, model=model, side=side, images=images, **facts)
 
 
 def arm_of(run: str) -> str:
