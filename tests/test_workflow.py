@@ -53,7 +53,7 @@ def test_a_changed_lr_retrains_its_study_alone_and_changing_it_back_trains_nothi
 def test_a_run_that_is_not_planned_is_refused_in_the_dry_run(workspace: Workspace) -> None:
     done = workspace.snakemake("--dry-run", "results/runs/cifar-plain7_s0/metrics.json")
     assert done.returncode != 0
-    assert "no run cifar-plain7_s0 is planned at the scale tiny" in done.stderr
+    assert "no run cifar-plain7_s0 is planned at the scale tiny" in done.stdout + done.stderr
 
 
 def test_interrupted_by_ctrl_c_the_next_start_goes_on_without_an_unlock(workspace: Workspace) -> None:

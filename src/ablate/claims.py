@@ -87,7 +87,7 @@ class Claim(Record):
     study: Text | None = None
     metric: Text | None = None  # one of METRICS or of OF_NETWORKS
     direction: Direction | None = None
-    arm: Text | None = None  # its label, as `ablate plan` prints it
+    arm: Text | None = None  # its label, as `ablate plan --runs` prints it
     minus: Text | None = None  # another arm, which is subtracted
     arms: tuple[Text, ...] = ()  # order: the highest first; behaviour: each of them
     over: Literal["next", "rest"] = "next"  # order: each arm over the next one, or the first over every other

@@ -6,6 +6,7 @@ from functools import cache
 from snakemake.exceptions import WorkflowError
 
 from ablate.config import load
+from ablate.cost import expected_seconds, limit_minutes, read_history
 from ablate.errors import UserError
 from ablate.gpus import Use, usable
 from ablate.keys import FILES, NEW, RECEIPTS, Keys, content, due, why_plan
@@ -118,9 +119,15 @@ def start_option(wildcards):
     return f"--start {file}" if file else ""
 
 
+@cache
+def history():
+    return read_history(Path("results"), PARAMS.datasets)
+
+
 def runtime_of(wildcards, attempt):
     """Minutes that a cluster grants a training job. One that they end goes on from its checkpoint with twice as many."""
-    return 60 * 2 ** (attempt - 1)
+    run = ALL_RUNS[wildcards.run]
+    return limit_minutes(expected_seconds(run, PARAMS.datasets[run.settings.dataset], history()), attempt)
 
 
 def train_options(wildcards):
