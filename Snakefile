@@ -11,11 +11,8 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/decide.smk"
 
 
-# On a cluster these run where Snakemake was started, and verify, pretrain and train as its jobs.
+# On a cluster these run where Snakemake was started, as `look` and `decide` do; verify, pretrain and train are its jobs.
 localrules:
-    all,
-    packs,
-    runs,
     embed,
     fetch,
     imagenet,
