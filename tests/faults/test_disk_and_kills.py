@@ -32,20 +32,23 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for wnid in WNIDS:
         picture = jpeg(int(wnid[1:]))
         files |= {f"tiny-imagenet-200/train/{wnid}/images/{wnid}_{n}.JPEG": picture for n in range(4, 6000)}
-    return write_zip(tmp_path_factory.mktemp("many") / "tiny.zip", files, 0)
+    folder = tmp_path_factory.mktemp("many")
+    (folder / "archive.json").write_text('{"sha256": "of no account here"}')
+    return write_zip(folder / "tiny.zip", files, 0)
 
 
 def words(archive: Path, out: Path) -> list[str]:
     return [
         ABLATE, "verify", "--spec", MANY.model_dump_json(), "--archive", str(archive), "--index", f"{out}/index.csv",
         "--images", f"{out}/images.npy", "--duplicates", f"{out}/duplicates.csv", "--report", f"{out}/verify.json",
+        "--receipt", str(archive.with_name("archive.json")),
     ]  # fmt: skip
 
 
 def tree_words(archive: Path, index: Path, out: Path) -> list[str]:
     return [
         ABLATE, "reorganise", "--spec", MANY.model_dump_json(), "--archive", str(archive), "--index", str(index),
-        "--tree", f"{out}/tree", "--receipt", f"{out}/tree.json",
+        "--report", str(index.with_name("v.json")), "--tree", f"{out}/tree", "--receipt", f"{out}/tree.json",
     ]  # fmt: skip
 
 
