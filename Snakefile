@@ -8,13 +8,11 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/decide.smk"
 
 
-# On a cluster these run where Snakemake was started, and verify, pretrain and train as its jobs.
+# On a cluster these run where Snakemake was started, as `look` and `decide` do; verify, pretrain and train are its jobs.
 localrules:
-    all,
-    packs,
-    runs,
     embed,
     fetch,
     imagenet,
@@ -23,12 +21,11 @@ localrules:
     describe,
     plan,
     collect,
-    table,
+    summarise,
     compare,
     comparison,
     claims,
     calibrate,
-    figure,
     report,
 
 
@@ -37,4 +34,5 @@ rule all:
     input:
         rules.packs.input,
         TREES,
-        f"{RESULTS}/report.html",
+        rules.report.input,
+        rules.report.output,

@@ -1,10 +1,12 @@
 """What tests share: packs of the embedded data, made by the pipeline's own steps, and a copy of the repository."""
 
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,8 @@ from ablate.data.embedded import write_cifar10, write_tiny_imagenet
 from ablate.data.fetch import fetch
 from ablate.data.pack import make_pack
 from ablate.data.verify import verify
+from ablate.gpus import VISIBLE
+from pretended import LISTING, Jobs, listing
 
 ROOT = Path(__file__).parents[1]
 # Where tests run in the background of a script, Ctrl-C is ignored, and would be in the programs that they start.
@@ -60,6 +64,7 @@ scale: tiny
 mirror: null
 recipe: 1
 seeds: [0]
+adaptive: {looks: [2, 3]}
 compute: {threads: null, device: cpu}
 datasets:
   cifar10:
@@ -91,10 +96,25 @@ scales: {tiny: {}}
 
 
 class Workspace:
-    """A copy of the repository's files with the tiny parameters, and Snakemake in it."""
+    """A copy of the repository's files with the tiny parameters, and Snakemake, Git and DVC in it."""
 
     def __init__(self, folder: Path) -> None:
+        """``folder`` is filled, unless it is there already."""
         self.folder = folder
+        self.params = folder / "params.yaml"
+        self.env = os.environ | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(folder / "src"),
+            "ABLATE_PROGRESS": "plain",
+            "DVC_SITE_CACHE_DIR": f"{folder}-dvc",
+            **{
+                f"GIT_{who}_{what}": "test@example.org"
+                for who in ("AUTHOR", "COMMITTER")
+                for what in ("NAME", "EMAIL")
+            },
+        }
+        if folder.exists():
+            return
         listed = subprocess.run(
             ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
             cwd=ROOT, capture_output=True, text=True, check=True,
@@ -106,13 +126,7 @@ class Workspace:
             elif (ROOT / name).is_file() and not name.startswith(("results/", "tests/")):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(ROOT / name, folder / name)
-        self.params = folder / "params.yaml"
         self.params.write_text(TINY)
-        self.env = os.environ | {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(folder / "src"),
-            "ABLATE_PROGRESS": "plain",
-        }
 
     def edit(self, old: str, new: str) -> None:
         text = self.params.read_text()
@@ -121,6 +135,12 @@ class Workspace:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(words, cwd=self.folder, env=self.env, capture_output=True, text=True, check=False)
+
+    def do(self, command: str) -> str:
+        """What a shell command that ends well prints, both streams in one."""
+        done = self.run("bash", "-ec", f"exec 2>&1; {command}")
+        assert done.returncode == 0, f"{command}\n{done.stdout}"
+        return done.stdout
 
     def snakemake(self, *words: str) -> subprocess.CompletedProcess[str]:
         return self.run("snakemake", "--cores", "8", *words)
@@ -149,3 +169,57 @@ def job_counts(text: str) -> dict[str, int]:
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     return Workspace(tmp_path / "repository")
+
+
+@pytest.fixture
+def four(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four pretended GPUs, all visible."""
+    listing(tmp_path / "bin", LISTING)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv(VISIBLE, raising=False)
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Iterator[Jobs]:
+    made = Jobs(tmp_path)
+    yield made
+    for process in made.running.values():
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+# Two papers with five runs, one of them from weights that a pretraining run left.
+DEEP = """    deep:
+      title: three
+      settings: {model: cnn1}
+    started:
+      title: four
+      settings: {classes: [0, 5], weights: "pretrain:others"}
+  tinyimage10:"""
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository after `dvc repro` and `dvc push`, made once for all processes that test."""
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+    with (shared / "finished.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "finished/ready").exists():
+            w = Workspace(shared / "finished/repository")
+            w.edit("studies:\n", "pretraining: {others: {classes: [5, 10]}}\nstudies:\n")
+            w.edit("  tinyimage10:", DEEP)
+            w.do(
+                "git init -q -b main; git add .; git commit -qm start; dvc remote add -q -d store ../store; dvc repro"
+            )
+            w.do("git add dvc.lock .dvc; git commit -qm results; dvc push -q")
+            (shared / "finished/ready").touch()
+    return shared / "finished"
+
+
+@pytest.fixture
+def finished(base: Path, tmp_path: Path) -> Workspace:
+    """A copy of `base`, with Git's and DVC's records."""
+    subprocess.run(["cp", "-a", base, tmp_path / "finished"], check=True)
+    return Workspace(tmp_path / "finished/repository")

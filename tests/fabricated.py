@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ablate.claims import Claim
 from ablate.collect import collect
+from ablate.config import check_record
 from ablate.papers import Deviation, Paper, Reported, Stated
 from ablate.tables import StudyResults, study_results
 
@@ -19,7 +21,7 @@ class Fabricated:
     def __init__(self, folder: Path, scale: str = "demo") -> None:
         self.runs, self.papers, self.collected = folder / "runs", folder / "papers", folder / f"results/{scale}/p"
         self.plan = folder / f"results/{scale}/plan.json"
-        self.record: dict[str, Any] = {"scale": scale, "studies": {}, "runs": []}
+        self.record: dict[str, Any] = {"scale": scale, "looks": [], "studies": {}, "runs": []}
         self.papers.mkdir(parents=True)
         (self.papers / "p.yaml").write_text(PAPER)
 
@@ -93,3 +95,9 @@ def paper(*entries: Reported, deviations: tuple[Deviation, ...] = ()) -> Paper:
 
 def deviation(what: str, **where: tuple[str, ...]) -> Deviation:
     return Deviation.model_validate({"what": what, "why": "because", **where})
+
+
+def claim(**fields: Any) -> Claim:
+    """One of the study s, as it would be read from a file."""
+    raw = {"id": "c", "quote": "q", "where": "w", "why": "Because.", "margin": 0.02, "study": "s"} | fields
+    return check_record(Claim, {k: v for k, v in raw.items() if v is not None}, "p.yaml")

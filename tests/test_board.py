@@ -7,8 +7,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ablate.board import write_board
+from ablate.board import judged, write_board
 from ablate.controls import PAPER as CONTROLS
+from ablate.files import read_json
+from ablate.papers import read
 from conftest import Workspace
 from fabricated import HEAD, Fabricated
 
@@ -56,6 +58,47 @@ def test_planted_effects_get_their_verdict(tmp_path: Path) -> None:
     assert table["n"][0] == SEEDS and table["varies over"][0] == "seeds"
     cells = json.loads((tmp_path / "4/results/pilot/claims.runs.json").read_text())
     assert len(cells["p/better"]["effect"]) == 2 * SEEDS
+
+
+KINDS = """
+reported:
+  - {id: seven, value: 0.7, metric: val_top1, study: s, arm: p / u, where: "1", quote: "70"}
+claims:
+  - {id: value, kind: value, study: s, metric: val_top1, arm: p / u, reported: seven, margin: 0.03, @}
+  - {id: order, kind: order, study: s, metric: val_top1, arms: [p / u, q / u], margin: 0.01, @}
+  - {id: effect, kind: effect, study: s, metric: val_top1, axis: x, level: p, reference: q, direction: greater,
+     margin: 0.01, @}
+  - {id: interaction, kind: interaction, study: s, metric: val_top1, axes: {x: [p, q], y: [u, v]},
+     direction: greater, margin: 0.01, @}
+  - {id: gap, kind: gap, study: s, arm: p / u, value: 0.1, direction: greater, margin: 0.01, @}
+  - {id: behaviour, kind: behaviour, study: s, behaviour: final-train-top1, arm: p / u, threshold: 0.5,
+     direction: greater, margin: 0.01, @}
+""".replace("@", 'quote: "q", where: "1", why: "w"')
+# val and train accuracy of p / u, all other arms being at 0.5: every claim holds, or its opposite does
+WORLDS = {"reproduced": (0.7, 0.9), "contradicted": (0.3, 0.3)}
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 7, 8, 12, 20])
+@pytest.mark.parametrize("world", WORLDS)
+def test_each_kind_gets_its_verdict_as_soon_as_seeds_allow_it(world: str, n: int, tmp_path: Path) -> None:
+    """Six claims by Holm: the p of five sign flips, 2 / 2**n, times 5 or 6 is at most 0.05 from n = 8 on, and above
+    it for 7. A value far within its margin, or far beyond it, is told by t tests from three seeds on.
+    """
+    made = Fabricated(tmp_path, "pilot")
+    (made.papers / "p.yaml").write_text(PAPER.split("reported")[0] + "silent: []\ndeviations: []" + KINDS)
+    made.study("s", ["x", "y"], {}, {})
+    for x, y in (("p", "u"), ("p", "v"), ("q", "u"), ("q", "v")):
+        val, train = WORLDS[world] if (x, y) == ("p", "u") else (0.5, 0.5)
+        for seed in range(n):
+            noise = 0.001 * ((seed * 7 + ord(x) + ord(y)) % 5) + 1e-5 * seed
+            made.run("s", {"x": x, "y": y}, seed, val_top1=val + noise, train_top1=train + noise, n_val=100)
+    made.collect()
+    found = judged(read_json(made.plan), {"p": read(made.papers / "p.yaml")}, made.plan.parent, made.runs)
+    verdicts = {j.claim.id: j.verdict for j in found}
+    value = verdicts.pop("value")
+    assert value == world if n >= 3 else value in (world, "undecided")
+    assert set(verdicts.values()) == {world if n >= 8 else "undecided"}, verdicts
+    assert all(j.by_test.sentence.startswith(j.verdict.capitalize()) for j in found)
 
 
 def test_what_is_missing_diverged_or_contaminated_is_never_reproduced(tmp_path: Path) -> None:

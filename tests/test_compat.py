@@ -84,3 +84,29 @@ except RuntimeError as error:
     print(error, {STUB!r} in sys.modules)
 """
     assert run(code, root) == "compiled with different CUDA major versions False"
+
+
+def test_torchvision_does_not_bring_torch_s_compiler(tmp_path: Path) -> None:
+    """Oracle: sys.modules, and torch's own answer to the question that the stand-in passes on."""
+    code = """
+import sys
+from ablate.compat import import_torchvision
+vision = import_torchvision()
+vision.models.resnet18
+print("torch._dynamo" in sys.modules)
+ours = sys.modules["torchvision.ops.roi_align"].is_compile_supported("cpu")
+from torch._dynamo.utils import is_compile_supported
+print(ours == is_compile_supported("cpu"))
+"""
+    assert run(code).split() == ["False", "True"]
+
+
+def test_a_torchvision_that_wants_more_of_the_compiler_gets_it(tmp_path: Path) -> None:
+    root = fake(tmp_path, "from . import extension\nfrom torch._dynamo.eval_frame import is_dynamo_supported\n")
+    code = """
+import sys
+from ablate.compat import import_torchvision
+package = import_torchvision()
+print(package.is_dynamo_supported.__module__, package.extension is sys.modules["torchvision.extension"])
+"""
+    assert run(code, root) == "torch._dynamo.eval_frame True"

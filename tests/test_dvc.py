@@ -1,5 +1,6 @@
 """dvc.yaml: what its stages follow and keep, and that DVC and Snakemake agree on what there is to do."""
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -54,51 +55,63 @@ def test_git_ignores_what_dvc_caches(stages: dict[str, Any]) -> None:
         assert subprocess.run(["git", "check-ignore", "-q", path], cwd=ROOT, check=False).returncode == 0, path
 
 
-def test_metrics_and_plots_of_every_paper_are_shown() -> None:
-    papers = set(read(ROOT / "params.yaml")["studies"])
+def test_metrics_and_plots_are_outputs_in_the_cache() -> None:
+    """So that they are there of each commit, whatever Git ignores."""
     text = read(ROOT / "dvc.yaml")
-    assert set(text["metrics"]) == {f"results/${{scale}}/{paper}/metrics.json" for paper in papers}
-    plots = {path for plot in text["plots"] for path in plot}
-    assert plots == {f"results/${{scale}}/{paper}/history.csv" for paper in papers}
+    kept = [path for out in text["stages"]["report"]["outs"] for path, how in out.items() if how.get("cache", True)]
+    assert [*text["metrics"], *(path for plot in text["plots"] for path in plot)] == kept
 
 
 @pytest.mark.slow
-def test_repro_and_snakemake_agree_on_what_there_is_to_do(workspace: Workspace, tmp_path: Path) -> None:
-    workspace.env["DVC_SITE_CACHE_DIR"] = str(tmp_path / "site")
+def test_repro_trains_what_changed_and_branches_and_experiments_are_compared(finished: Workspace) -> None:
+    """Oracle: Snakemake's own statistics of jobs, and the files of results/summary on both branches."""
+    summary = finished.folder / "results/summary/tiny.json"
 
-    def git(*words: str) -> str:
-        identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"]
-        done = workspace.run("git", *identity, *words)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def repro() -> dict[str, dict[str, int]]:
+    def repro(command: str = "dvc repro") -> dict[str, dict[str, int]]:
         """{stage: {rule: how many jobs}} of the stages that DVC ran."""
-        done = workspace.run("sh", "-c", "dvc repro 2>&1")  # one stream: DVC and Snakemake in turn
-        assert done.returncode == 0, done.stdout
-        parts = done.stdout.split("Running stage '")[1:]
+        parts = finished.do(command).split("Running stage '")[1:]
         return {part.split("'", 1)[0]: job_counts(part) for part in parts}
 
-    # DVC wants each key that a stage names, also one that `load` would fill in.
-    workspace.edit("scales:", "pretraining: {}\nscales:")
-    git("init", "-q")
-    git("add", ".")
-    git("commit", "-q", "-m", "start")
-
-    first = repro()
-    assert list(first) == ["data", "train", "report"]
-    assert first["train"]["train"] == 3 and "train" not in first["report"]
-    assert "Nothing to be done" in workspace.snakemake("all").stderr
     assert repro() == {}
-    assert git("status", "--porcelain").split() == ["??", "dvc.lock", "??", "results/"]  # results/tiny
+    first = json.loads(summary.read_text())
+    finished.do("git checkout -q -b other")
+    finished.edit("settings: {lr: 0.02}", "settings: {lr: 0.02, epochs: 3}")
+    ran = repro()
+    assert list(ran) == ["data", "train", "report"] and ran["data"] == {}
+    assert ran["train"] == {"train": 1, "runs": 1} and "train" not in ran["report"]
+    assert repro() == {}
+    finished.do("git commit -qam other")
+    params = json.loads(finished.do("dvc params diff --json main other"))["params.yaml"]
+    assert params["studies.tinyimage10.optimiser.settings.epochs"]["new"] == 3
+    second = json.loads(summary.read_text())
+    difference = json.loads(finished.do("dvc metrics diff --all --json main"))
+    changed = difference["results/summary/tiny.json"]["tinyimage10.optimiser.cifar-plain7"]
+    old, new = (s["tinyimage10"]["optimiser"]["cifar-plain7"] for s in (first, second))
+    assert (changed["old"], changed["new"]) == (old, new)
+    finished.do("dvc plots diff main")
+    page = (finished.folder / "dvc_plots/index.html").read_text()
+    assert '"rev": "main"' in page and '"rev": "workspace"' in page
 
-    workspace.edit("lr: 0.02", "lr: 0.03")
-    assert repro()["train"] == {"train": 1, "runs": 1}
-    table = workspace.folder / "results/tiny/resnet-vs-plain/table-shallow.csv"
-    assert "cifar-resnet7" in table.read_text()
+    ran = repro("dvc exp run -n brief -S studies.tinyimage10.optimiser.settings.epochs=2")
+    assert ran["train"] == {"train": 1, "runs": 1}
+    assert "brief" in finished.do("dvc exp show --csv") and "epochs: 2" in finished.params.read_text()
+    finished.do("git checkout -q -f main; dvc checkout")
+    assert json.loads(summary.read_text()) == first and "Nothing to be done" in finished.do(
+        "dvc status; snakemake -n runs"
+    )
 
-    workspace.edit("lr: 0.03", "lr: 0.02")
-    workspace.edit("[cifar-resnet7, cifar-plain7]", "[cifar-plain7]")
-    assert repro()["train"] == {}  # changed back and one level less: nothing to train
-    assert "cifar-resnet7" not in table.read_text()
-    assert "Nothing to be done" in workspace.snakemake("all").stderr
+
+@pytest.mark.slow
+def test_a_second_clone_renders_every_table_without_training(finished: Workspace) -> None:
+    """Oracle: the first one's tables, byte for byte. The remote is a folder; archives are not in it."""
+    tables = {
+        path.relative_to(finished.folder): path.read_bytes()
+        for path in (finished.folder / "results/tiny").rglob("*.csv")
+    }
+    finished.do("cd ..; mv repository first; git clone -q first repository; cd repository; dvc pull")
+    assert not (finished.folder / "data/embedded/cifar10/archive").exists()
+    ran = job_counts(finished.do("snakemake --cores 8 all"))
+    assert not {"fetch", "verify", "pack", "pretrain", "train"} & set(ran)
+    assert len(tables) > 5 and {path: (finished.folder / path).read_bytes() for path in tables} == tables
+    assert finished.do("dvc status").strip().startswith("report")  # whose results/tiny DVC does not keep
+    assert set(job_counts(finished.do("dvc repro"))) == set()

@@ -17,7 +17,7 @@ from ablate.config import load
 from ablate.data.views import Pack
 from ablate.errors import UserError
 from ablate.figures import FIGURES, STYLE, Sources, draw, write_figure
-from ablate.figures.common import NARROW, WIDE, best_arm
+from ablate.figures.common import NARROW, WIDE
 from ablate.figures.images import RIGHT, WRONG, mosaic, scaled
 from ablate.provenance import PICTURES
 from ablate.tables import StudyResults
@@ -256,13 +256,13 @@ def test_twelve_trials_can_be_told_apart(tmp_path: Path, packs: dict[str, Path])
 
 def test_the_best_arm_is_the_best_on_val(tmp_path: Path, packs: dict[str, Path]) -> None:
     made = fabricate(study({"momentum": ["0.9", "0.5"]}), tmp_path, packs)
-    assert best_arm(made.results) == "0.5"
+    assert made.results.best_arm == "0.5"
     made.results.runs["test_top1"] = [0.9, 0.9, 0.1, 0.1]  # must not count
-    assert best_arm(made.results) == "0.5"
+    assert made.results.best_arm == "0.5"
     made.results.runs["status"] = ["done", "done", "diverged", "diverged"]
-    assert best_arm(made.results) == "0.9"
+    assert made.results.best_arm == "0.9"
     made.results.runs["status"] = "missing"
-    assert best_arm(made.results) is None
+    assert made.results.best_arm is None
 
 
 def test_accuracy_per_label(tmp_path: Path, packs: dict[str, Path]) -> None:

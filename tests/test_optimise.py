@@ -96,7 +96,7 @@ def test_fused_kernels_agree_with_torch_s_plain_loop(name: str) -> None:
     ours, theirs = net(), net()
     fused = make_optimizer(ours, s)
     plain = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "rmsprop": RMSprop}[s.optimizer](theirs.parameters(), **more)
-    assert type(fused) is type(plain)
+    assert isinstance(fused, type(plain))
     assert fused.defaults["foreach" if s.optimizer == "rmsprop" else "fused"] is True
     for step in range(10):
         fit(ours, fused, step)

@@ -12,14 +12,13 @@ from ablate.tables import TABLES
 # What no result's value follows from: reading parameters, writing files, messages, progress, the record of origin.
 AROUND = {
     "__init__", "config", "plan", "errors", "files", "progress", "provenance", "compat", "resources", "cli", "steps",
-    "interrupt", "checkpoint", "recipe_rules", "status", "plan_record", "results_cli",
+    "interrupt", "checkpoint", "gpus", "slots", "recipe_rules", "status", "plan_record", "results_cli", "keys",
     "data.__init__",
 }  # fmt: skip
 START = {
-    "embed": "data.embedded", "verify": "data.verify", "reorganise": "data.reorganise", "pack": "data.pack",
-    "describe": "data.describe", "imagenet": "weights", "train": "train", "collect": "collect", "tables": "tables",
-    "compare": "compare", "claims": "board", "calibrate": "calibration",
-    "figures": "figures", "report": "report",
+    "verify": "data.verify", "reorganise": "data.reorganise", "pack": "data.pack", "describe": "data.describe",
+    "train": "train", "collect": "collect", "tables": "tables", "compare": "compare", "claims": "board",
+    "calibrate": "calibration", "figures": "figures", "report": "report",
 }  # fmt: skip
 # Not followed: imported for a type, for reading an index, or by a function that the step does not call.
 NOT_USED = {
@@ -27,7 +26,6 @@ NOT_USED = {
     "reorganise": {"data.verify"},
     "describe": {"data.verify", "data.layouts"},
     "train": {"data.layouts"},
-    "imagenet": {"models", "models.head"},
     "tables": {"data.layouts"},
     "figures": {"models", "layers", "data.layouts"},
     "report": {"models"},

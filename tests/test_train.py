@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy
 
-from ablate import checkpoint
+from ablate import checkpoint, keys
 from ablate import train as engine
 from ablate.config import Settings, load
 from ablate.data.views import Pack
@@ -65,6 +65,21 @@ def learner(model: str, **changes: Any) -> Run:
     base = {"dataset": "tiny-imagenet", "classes": (0, 10), "augment": "none", "per_class": None, "epochs": 5,
             "batch_size": 16, "model": model}  # fmt: skip
     return small(**base | LEARNERS[model][1] | changes)
+
+
+def test_a_job_imports_neither_torch_s_compiler_nor_what_tables_need(packs: dict[str, Path], tmp_path: Path) -> None:
+    """Oracle: sys.modules after a whole `ablate train`. torch._dynamo alone takes as long to import as torch."""
+    code = """
+import sys
+from ablate.cli import app
+app(standalone_mode=False)
+print({"torch._dynamo", "torch._inductor", "pandas", "scipy", "ruamel.yaml", "ablate.papers"} & {*sys.modules})
+"""
+    for model in ("alexnet", "cifar-resnet7"):  # one of torchvision's, and one of ours
+        run = small(dataset="tiny-imagenet", classes=(0, 10), model=model, epochs=1, per_class=2)
+        words = ["train", "--run", run.to_json(), "--pack", str(packs["tiny-imagenet"]), "--out", model]
+        done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+        assert (done.stdout, results(Path(model))["epochs"]) == ("set()\n", 1), done.stderr
 
 
 @pytest.mark.slow
@@ -189,7 +204,7 @@ def test_a_checkpoint_of_other_data_or_code_is_set_aside(
         killed_at(2, patch)
         train(run, pack=packs["cifar10"], out=tmp_path / "run", device="cpu")
     name = "content_digest" if changed == "data" else "code_digest"
-    monkeypatch.setattr(engine, name, lambda *_: "another")
+    monkeypatch.setattr(engine if changed == "data" else keys, name, lambda *_: "another")
     train(run, pack=packs["cifar10"], out=tmp_path / "run", device="cpu")
     assert "set aside as" in capsys.readouterr().err
     assert len(list((tmp_path / ".ablate/checkpoints").glob(f"{run.id}.aside-*/*.pt"))) == 2

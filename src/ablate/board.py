@@ -15,12 +15,14 @@ from ablate.cells import Sources, Table
 from ablate.claims import Claim
 from ablate.controls import PAPER as CONTROLS
 from ablate.controls import broken, outcomes
-from ablate.evidence import Evidence, evidence
+from ablate.evidence import Evidence
 from ablate.files import read_json, write_json
+from ablate.looks import look_by_look
 from ablate.papers import Paper, read
 from ablate.statements import statement
 from ablate.tables import collected_runs, title
-from ablate.verdicts import Part, Verdict, Word, judge
+from ablate.trained_pairs import trained_pairs
+from ablate.verdicts import Verdict, Word
 
 WORDS = ("reproduced", "contradicted", "undecided", "not run", "void", "no evidence")
 EXACT = "count of the networks; no run has a say in it"
@@ -39,24 +41,26 @@ class Judged:
     why: str  # what lowered the verdict, or what has to be said of the numbers
 
 
+def claiming(plan: dict[str, Any], papers: Path) -> dict[str, Paper]:
+    """The papers of ``plan``, from the folder of their files."""
+    names = dict.fromkeys(key.split("/")[0] for key in plan["studies"])
+    return {name: read(papers / f"{name}.yaml") for name in names if name != CONTROLS}
+
+
 def judged(plan: dict[str, Any], papers: dict[str, Paper], folder: Path, runs: Path) -> list[Judged]:
-    """Every claim of ``papers``, from what was collected into ``folder``/<paper>; ``runs`` has the runs' folders."""
+    """Every claim of ``papers``, from what was collected into ``folder``/<paper>; ``runs`` has the runs' folders.
+
+    Where `decide` has added seeds (``looks`` of the plan), claims are judged look by look.
+    """
     bad = broken(outcomes(plan, runs))
     every: list[Judged] = []
     for name, paper in papers.items():
         planned = [entry for entry in plan["runs"] if entry["paper"] == name]
         rows, history = collected_runs(plan, folder / name), pd.read_csv(folder / name / "history.csv")
-        found = {c.id: evidence(c, paper, planned, rows, history, runs) for c in paper.claims}
-        tested = judge(
-            {
-                id: [Part(p.name, p.by_seed, p.direction, p.margin, e.unit) for p in e.parts]
-                for id, e in found.items()
-                if e.varies_over == "seeds" and e.parts
-            }
-        )
+        found = look_by_look(paper, planned, rows, history, runs, plan["looks"])
         for claim in paper.claims:
-            e = found[claim.id]
-            verdict = tested.get(claim.id) or _counted(e)
+            e, tested = found[claim.id]
+            verdict = tested or _counted(e)
             word, why = _lowered(verdict.verdict, e, plan["scale"], bad)
             every.append(Judged(name, claim, statement(claim, paper), e, word, verdict, why))
     return every
@@ -119,15 +123,17 @@ def _rounded(value: float | None) -> float | None:
 
 
 def write_board(plan_file: Path, papers: Path, runs: Path, output: Path) -> None:
-    """Write ``output`` (results/<scale>/claims.json), and beside it the table (.csv, .md, .tex, .runs.json) and the
-    figure (.svg, .png)."""
+    """Write ``output`` (results/<scale>/claims.json), and beside it the table (.csv, .md, .tex, .runs.json), the
+    figure (.svg, .png), and a table of the single models that claims compare (models.csv and so on)."""
     from ablate.figures.board import draw_board  # takes a second to import
 
     plan = read_json(plan_file)
-    names = [name for name in dict.fromkeys(key.split("/")[0] for key in plan["studies"]) if name != CONTROLS]
-    every = judged(plan, {name: read(papers / f"{name}.yaml") for name in names}, output.parent, runs)
+    read = claiming(plan, papers)
+    every = judged(plan, read, output.parent, runs)
     board(every).write(output.with_suffix(".csv"), title("Claims and verdicts", plan["scale"]))
     draw_board(every, plan["scale"], output.with_suffix(".svg"))
+    models = trained_pairs(read, plan["runs"], runs)
+    models.write(output.with_name("models.csv"), title("Trained models that claims compare", plan["scale"]))
     write_json(
         output, {"scale": plan["scale"], "controls": outcomes(plan, runs), "claims": [_plain(j) for j in every]}
     )

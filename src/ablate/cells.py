@@ -90,13 +90,13 @@ def mean(values: Iterable[float]) -> float | None:
 
 def half_width(values: Iterable[float]) -> float | None:
     """Of the 95 % interval of the mean: Student's t with n - 1 degrees of freedom; None for fewer than two."""
-    from scipy import stats  # takes half a second to import
-
     values = list(values)
     if len(values) < 2:
         return None
+    from scipy.special import stdtrit  # what scipy.stats calls, and a fifth of the time to import
+
     spread = math.sqrt(sum((v - sum(values) / len(values)) ** 2 for v in values) / (len(values) - 1))
-    return float(stats.t.ppf(0.975, len(values) - 1)) * spread / math.sqrt(len(values))
+    return float(stdtrit(len(values) - 1, 0.975)) * spread / math.sqrt(len(values))
 
 
 def measured(name: str, runs: Mapping[str, float]) -> tuple[dict[str, Any], dict[str, Sources]]:

@@ -16,8 +16,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import torch
-
 from ablate.errors import UserError
 from ablate.files import whole
 
@@ -112,6 +110,8 @@ class Checkpoint:
 
     def keep(self, epoch: int, step: int, state: dict[str, Any]) -> None:
         """Write the state before ``step`` of ``epoch``, whole, and drop all but the last two."""
+        import torch  # here and not above, so that `ablate plan` and `ablate status` do without
+
         began = time.monotonic()
         buffer = io.BytesIO()  # torch's own writer turns a full disk into an error of another kind
         torch.save(state | {"key": self.key}, buffer)
@@ -129,6 +129,8 @@ class Checkpoint:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    import torch
+
     content = path.read_bytes()
     if hashlib.sha256(content[64:]).hexdigest().encode() != content[:64]:
         raise ValueError("its digest differs")

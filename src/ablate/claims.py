@@ -87,7 +87,7 @@ class Claim(Record):
     study: Text | None = None
     metric: Text | None = None  # one of METRICS or of OF_NETWORKS
     direction: Direction | None = None
-    arm: Text | None = None  # its label, as `ablate plan` prints it
+    arm: Text | None = None  # its label, as `ablate plan --runs` prints it
     minus: Text | None = None  # another arm, which is subtracted
     arms: tuple[Text, ...] = ()  # order: the highest first; behaviour: each of them
     over: Literal["next", "rest"] = "next"  # order: each arm over the next one, or the first over every other
@@ -166,6 +166,8 @@ def check_alone(claim: Claim, reported: Iterable[str], where: str) -> None:
         raise UserError(f"{where}.axes: must be two, each with [level, reference]")
     if claim.kind == "gap" and claim.value is not None and claim.reported is not None:
         raise UserError(f"{where}.value: stands there beside reported, which has the value; remove one")
+    if claim.sense == "same" and claim.margin == 0:
+        raise UserError(f"{where}.margin: must be above 0, or nothing is ever the same")
     if claim.reported is not None:
         _known([claim.reported], reported, f"{where}.reported", "id")
 

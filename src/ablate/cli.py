@@ -11,49 +11,64 @@ import typer
 from ablate.config import load
 from ablate.errors import UserError
 from ablate.files import write_json
-from ablate.papers import check_files
-from ablate.plan import make_plan, state
-from ablate.plan_record import plan_record, protocol
+from ablate.plan import current_plan, state
 from ablate.results_cli import results
 from ablate.steps import steps
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-PARAMS, PAPERS = Path("params.yaml"), Path("papers")
+PARAMS, PAPERS, RESULTS = Path("params.yaml"), Path("papers"), Path("results")
 
 
 @app.command()
 def plan(
     scale: Annotated[str | None, typer.Option(help="instead of the one in params.yaml")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="a list of objects, for machines")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="a list of objects, for machines: one for each run")
+    ] = False,
+    runs: Annotated[bool, typer.Option("--runs", help="list the runs")] = False,
+    total: Annotated[
+        bool, typer.Option("--total", help="with --json: one object for each paper, and one of all")
+    ] = False,
+    slots: Annotated[int | None, typer.Option(help="runs at once; default: what this machine would start")] = None,
     values: Annotated[str, typer.Option(help="JSON laid over params.yaml")] = "{}",
     output: Annotated[Path | None, typer.Option(help="write the plan there for the later steps")] = None,
 ) -> None:
-    """List the planned runs and their states."""
+    """Say per paper what is done, what is to run, why, and what that will cost."""
+    from ablate.papers import check_files
+    from ablate.plan_record import plan_record, protocol
+
     over = json.loads(values) | ({"scale": scale} if scale else {})
     params = load(PARAMS, over)
-    made = make_plan(params)
+    made = current_plan(params)
     check_files(PARAMS, PAPERS)
-    record = plan_record(params, made, protocol(PARAMS, over))
     if output:
-        write_json(output, record)
+        write_json(output, plan_record(params, made, protocol(PARAMS, over)))
         return
-    entries = [entry | {"state": state(entry["run"])} for entry in record["runs"]]
-    if as_json:
+    from ablate import cost, plan_cost
+
+    here = cost.machine(params.compute, len(made.runs), slots)
+    seconds = plan_cost.estimates(params, made, cost.read_history(RESULTS, params.datasets), here)
+    why = plan_cost.reasons(params, made)
+    if as_json and not total:
+        entries = [
+            entry | {"state": state(run), "why": why[run], "seconds": round(seconds[run].seconds, 1),
+                     "basis": seconds[run].basis}
+            for entry in plan_record(params, made, protocol(PARAMS, over))["runs"]
+            for run in [entry["run"]]
+        ]  # fmt: skip
         print(json.dumps(entries, indent=1))
         return
+    rows = plan_cost.totals(params, made, why, seconds, here)
+    if as_json:
+        print(json.dumps(rows, indent=1))
+        return
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table("paper", "study", "arm", "seed", "run", "state")
-    for e in entries:
-        table.add_row(e["paper"], e["study"], e["arm"], str(e["seed"]), e["run"], e["state"])
-    console = Console(width=None if sys.stdout.isatty() else 200)
-    console.print(table)
-    unique = {e["run"]: e["state"] for e in entries}
-    done = sum(s != "planned" for s in unique.values())
-    console.print(
-        f"scale {made.scale}: {len(entries)} planned, {len(unique)} to train once each, {done} of them done"
-    )
+    table = plan_cost.runs_table(made, why, seconds) if runs else plan_cost.as_table(rows, here)
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    print(f"scale {made.scale}: {len(made.planned)} planned, {len(made.runs)} to train once each, "
+          f"{rows[-1]['done']} of them done")  # fmt: skip
+    print(plan_cost.said(rows, seconds, here))
 
 
 @app.command()
@@ -65,7 +80,7 @@ def status(
     from ablate.progress import format_duration
     from ablate.status import statuses
 
-    found = statuses(make_plan(load(PARAMS, {"scale": scale} if scale else {})))
+    found = statuses(current_plan(load(PARAMS, {"scale": scale} if scale else {})))
     if as_json:
         print(json.dumps(found, indent=1))
         return

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +112,12 @@ def _summary(table: pd.DataFrame) -> dict[str, Any]:
         mean = group.loc[group["status"].isin(ENDED), "val_top1"].mean()
         tree.setdefault(str(study), {})[str(arm)] = None if pd.isna(mean) else round(float(mean), 6)
     return tree
+
+
+def summarise(folders: Sequence[Path], target: Path) -> None:
+    """Join what was collected of each paper (``folders``): its metrics into ``target`` (.json), its curves into
+    ``target`` with .csv, for `dvc metrics` and `dvc plots`.
+    """
+    write_json(target, {folder.name: read_json(folder / "metrics.json") for folder in folders})
+    curves = pd.concat([pd.read_csv(folder / "history.csv").assign(paper=folder.name) for folder in folders])
+    write_text(target.with_suffix(".csv"), curves.to_csv(index=False, lineterminator="\n"))

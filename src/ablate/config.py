@@ -9,12 +9,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ablate import models
 from ablate.errors import UserError, choose
+from ablate.gpus import gpu_list
 from ablate.recipe_rules import check_settings
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -26,7 +25,7 @@ Count = Annotated[int, Field(ge=1)]
 class Record(BaseModel):
     """Frozen; an unknown key or another type is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 R = TypeVar("R", bound=Record)
@@ -159,6 +158,22 @@ class Compute(Record):
     tensorboard: bool = False  # event files in logs/tensorboard
     # torch.compile's mode, which needs a C++ compiler; reduce-overhead: with CUDA graphs, for small batches on a GPU
     compile: Literal["default", "reduce-overhead", "max-autotune"] | None = None
+    gpus: Annotated[str, BeforeValidator(gpu_list)] = "auto"  # or a list; as text, with commas between
+    jobs_per_gpu: Count = 1
+    gpu_memory_gb: Positive | None = None  # GiB of each job's tensors; null: whatever is free
+
+
+class Adaptive(Record):
+    """How `decide` adds seeds."""
+
+    looks: Annotated[tuple[Count, ...], Field(min_length=1)]  # seeds of an arm at each look; the last is the cap
+
+    @field_validator("looks")
+    @classmethod
+    def _rising(cls, looks: tuple[int, ...]) -> tuple[int, ...]:
+        if list(looks) != sorted(set(looks)):
+            raise ValueError(f"looks: must rise, as [12, 16, 20] does (got {list(looks)})")
+        return looks
 
 
 class Params(Record):
@@ -170,6 +185,7 @@ class Params(Record):
     recipe: Count  # raised when the training code changes what a run computes
     compute: Compute
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+    adaptive: Adaptive | None = None  # null: seeds are not added
     datasets: dict[Name, Dataset]
     defaults: dict[str, Any]
     pretraining: dict[Name, dict[str, Any]] = {}
@@ -183,6 +199,7 @@ class Overlay(Record):
     overrides: dict[str, Any] = {}
     seeds: tuple[int, ...] | None = None
     compute: dict[str, Any] = {}
+    adaptive: dict[str, Any] = {}
     datasets: dict[str, dict[str, Any]] = {}
     defaults: dict[str, Any] = {}
     pretraining: dict[str, dict[str, Any]] = {}
@@ -280,6 +297,9 @@ def _check_model(arm: Settings, origin: Mapping[str, str]) -> None:
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file's mapping. Raises UserError that names the file, and the line of what is no YAML."""
+    from ruamel.yaml import YAML  # here and not above: a training job reads none
+    from ruamel.yaml.error import MarkedYAMLError
+
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -327,8 +347,8 @@ def _keys_at(record: type[BaseModel], loc: tuple[int | str, ...]) -> Iterable[st
     for part in loc:
         if part in record.model_fields:
             inner: Any = record.model_fields[str(part)].annotation
-            while getattr(inner, "__args__", None):  # dict[Name, X], tuple[X, ...]: X
-                inner = [arg for arg in inner.__args__ if arg is not ...][-1]
+            while getattr(inner, "__args__", None):  # dict[Name, X], tuple[X, ...], X | None: X
+                inner = [arg for arg in inner.__args__ if arg not in (..., type(None))][-1]
             if isinstance(inner, type) and issubclass(inner, BaseModel):
                 record = inner
     return record.model_fields

@@ -5,6 +5,7 @@ within each seed, over the seeds in which every arm has its number; the claimed 
 always stands for "exactly as claimed" or, where no value is claimed, for "no difference".
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,29 +15,15 @@ from typing import Any
 import pandas as pd
 
 from ablate.cells import mean
-from ablate.claims import OF_NETWORKS, OF_PAIRS, Claim, Direction
+from ablate.claims import OF_NETWORKS, OF_PAIRS, Claim
 from ablate.collect import ENDED
 from ablate.papers import Paper
+from ablate.verdicts import Part
 
+NAMED = 3  # arms that are missing, beyond which they are counted
 NO_TEST = "on validation images, for want of a labelled test split"
 Planned = list[dict[str, Any]]  # entries of the plan's record
 Weights = dict[str, float]  # arm, or network: what it counts
-
-
-@dataclass(frozen=True)
-class Part:
-    """One comparison. A claim of several holds where all of them do."""
-
-    name: str
-    by_seed: dict[int, float]  # less the claimed value, in the evidence's unit
-    direction: Direction  # where by_seed has to lie from 0; for `less` it is not negated
-    margin: float  # the smallest difference that counts, in the same unit
-    claimed: float  # what was subtracted, in the same unit
-
-    @property
-    def n(self) -> int:
-        """Seeds that count."""
-        return len(self.by_seed)
 
 
 @dataclass(frozen=True)
@@ -44,8 +31,8 @@ class Evidence:
     """All that a verdict on one claim is made from."""
 
     claim: str  # its id
-    parts: tuple[Part, ...]
-    unit: str  # points, nats, share or parameters
+    parts: tuple[Part, ...]  # by seed, less the claimed value; for `less` not negated
+    unit: str  # of the parts: points, nats, share or parameters
     missing: tuple[str, ...]  # what the claim asks for and no run can say
     notes: tuple[str, ...]  # what else has to be said of the numbers
     contaminated: bool  # an arm starts from weights that have seen the data set's images
@@ -56,7 +43,9 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class _Contrast:
+class Contrast:
+    """A weighted sum of arms, or of networks."""
+
     name: str
     weights: Weights
     claimed: float = 0.0  # in the unit of the metric
@@ -76,7 +65,7 @@ def evidence(
         claim: one of ``paper``'s, checked.
         paper: has the reported numbers.
         planned: the plan record's runs of this paper; what it has not is not planned at its scale.
-        runs: a row per planned run (tables.collected_runs).
+        runs: a row per planned run (tables.collected_runs); rows of runs that are not in ``planned`` do not count.
         history: a row per epoch of each run that there is (collect's history.csv).
         folder: holds the runs' own folders.
 
@@ -86,24 +75,22 @@ def evidence(
     if claim.metric in OF_NETWORKS:
         return _of_networks(claim, paper)
     mine = [p for p in planned if p["study"] == claim.study]
-    contrasts = _contrasts(claim, paper, {p["arm"]: p["levels"] for p in mine})
-    arms = list(dict.fromkeys(arm for c in contrasts for arm in c.weights))
+    asked = contrasts(claim, paper, {p["arm"]: p["levels"] for p in mine})
+    arms = list(dict.fromkeys(arm for c in asked for arm in c.weights))
     mine = [p for p in mine if p["arm"] in arms]
-    rows = runs[(runs["study"] == claim.study) & runs["arm"].isin(arms)]
-    numbers, notes = _measured(claim, mine, rows, history[history["study"] == claim.study], folder)
+    rows, curves = (f[(f["study"] == claim.study) & f["run"].isin([p["run"] for p in mine])] for f in (runs, history))
+    numbers, notes = _measured(claim, mine, rows, curves, folder)
     by_arm = {arm: {p["seed"]: p["run"] for p in mine if p["arm"] == arm} for arm in arms}
     found = {
         arm: {s: numbers[run] for s, run in by_seed.items() if run in numbers} for arm, by_seed in by_arm.items()
     }
-    parts = tuple(_part(claim, c, found) for c in contrasts)
-    unpaired = [c.name for c in contrasts if len({frozenset(by_arm[arm]) for arm in c.weights if by_arm[arm]}) > 1]
-    missing = [f"{c.name} is not planned at this scale" for c in contrasts if not c.weights]
+    parts = tuple(_part(claim, c, found) for c in asked)
+    unpaired = [c.name for c in asked if len({frozenset(by_arm[arm]) for arm in c.weights if by_arm[arm]}) > 1]
+    missing = [f"{c.name} is not planned at this scale" for c in asked if not c.weights]
     missing += _absent(claim, mine)
     missing += _missing(claim, arms, mine, rows, numbers)
     missing += [f"{name}: planned with other seeds for one arm than for another" for name in unpaired]
-    used = [
-        by_arm[arm][s] for c, part in zip(contrasts, parts, strict=True) for arm in c.weights for s in part.by_seed
-    ]
+    used = [by_arm[arm][s] for c, part in zip(asked, parts, strict=True) for arm in c.weights for s in part.by_seed]
     return Evidence(
         claim=claim.id,
         parts=parts,
@@ -123,11 +110,11 @@ def _of_networks(claim: Claim, paper: Paper) -> Evidence:
     from ablate.network_tables import printed  # imports torch
 
     found = {arm: {0: float(printed(arm).params)} for arm in claim.arms}
-    parts = tuple(_part(claim, c, found) for c in _contrasts(claim, paper, {}))
+    parts = tuple(_part(claim, c, found) for c in contrasts(claim, paper, {}))
     return Evidence(claim.id, parts, claim.measure.unit, (), (), False, True, frozenset(), (), "nothing")
 
 
-def _part(claim: Claim, contrast: _Contrast, found: dict[str, dict[int, float]]) -> Part:
+def _part(claim: Claim, contrast: Contrast, found: dict[str, dict[int, float]]) -> Part:
     """The contrast within each seed in which every one of its arms has a number."""
     factor = claim.measure.factor
     seeds = set.intersection(*(set(found[arm]) for arm in contrast.weights)) if contrast.weights else set()
@@ -136,30 +123,30 @@ def _part(claim: Claim, contrast: _Contrast, found: dict[str, dict[int, float]])
         for seed in sorted(seeds)
     }
     margin, less = (round(factor * v, 9) for v in (claim.margin, contrast.claimed))
-    return Part(contrast.name, by_seed, claim.sense, margin, less)
+    return Part(contrast.name, by_seed, claim.sense, margin, claim.measure.unit, less)
 
 
-def _contrasts(claim: Claim, paper: Paper, levels: dict[str, dict[str, str]]) -> list[_Contrast]:
-    """What is to compare. ``levels`` has {arm: {axis: label}} of the study; no weights: not planned."""
+def contrasts(claim: Claim, paper: Paper, levels: dict[str, dict[str, str]]) -> list[Contrast]:
+    """What ``claim`` compares. ``levels`` has {arm: {axis: label}} of its study; no weights: not planned."""
     match claim.kind:
         case "order":
             first, *rest = claim.arms
             pairs = [(first, arm) for arm in rest] if claim.over == "rest" else list(pairwise(claim.arms))
-            return [_Contrast(f"{a} over {b}", {a: 1.0, b: -1.0}) for a, b in pairs]
+            return [Contrast(f"{a} over {b}", {a: 1.0, b: -1.0}) for a, b in pairs]
         case "effect":
             name = f"{claim.level} vs {claim.reference}{_where(claim)}"
             weights = _signed(claim, levels, {str(claim.axis): (str(claim.level), str(claim.reference))})
-            return [_Contrast(name, weights)]
+            return [Contrast(name, weights)]
         case "interaction":
             (a, b), (c, d) = claim.axes.values()
             name = f"{a} vs {b}, at {c} vs {d}{_where(claim)}"
-            return [_Contrast(name, _signed(claim, levels, claim.axes))]
+            return [Contrast(name, _signed(claim, levels, claim.axes))]
     value = paper.claimed(claim)
     if claim.arms:
-        return [_Contrast(arm, {arm: 1.0}, value) for arm in claim.arms]
+        return [Contrast(arm, {arm: 1.0}, value) for arm in claim.arms]
     weights = {str(claim.arm): 1.0} | ({claim.minus: -1.0} if claim.minus else {})
     name = f"{claim.arm} minus {claim.minus}" if claim.minus else str(claim.arm)
-    return [_Contrast(name, weights, value)]
+    return [Contrast(name, weights, value)]
 
 
 def _where(claim: Claim) -> str:
@@ -219,7 +206,7 @@ def _measured(
         else:
             numbers = done[metric]
         found = {str(run): None if pd.isna(v) else float(v) for run, v in zip(done["run"], numbers, strict=True)}
-    return {run: number for run, number in found.items() if number is not None}, notes
+    return {run: number for run, number in found.items() if number is not None and math.isfinite(number)}, notes
 
 
 def _absent(claim: Claim, planned: Planned) -> list[str]:
@@ -247,11 +234,12 @@ def _missing(
     claim: Claim, arms: list[str], planned: Planned, rows: pd.DataFrame, numbers: dict[str, float]
 ) -> list[str]:
     """What the arms should have and have not."""
-    said = []
+    absent = [arm for arm in arms if arm not in {p["arm"] for p in planned}]
+    if len(absent) > NAMED:
+        absent = [f"{absent[0]}, like {len(absent) - 1} other arms,"]
+    said = [f"{arm} is not planned at this scale" for arm in absent]
     for arm in arms:
         mine = [p["run"] for p in planned if p["arm"] == arm]
-        if not mine:
-            said.append(f"{arm} is not planned at this scale")
         status = {
             str(run): str(s) for run, s in rows.loc[rows["arm"] == arm, ["run", "status"]].itertuples(index=False)
         }

@@ -54,9 +54,14 @@ def write_text(target: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8", newline="\n")
 
 
+def as_json(value: Any) -> str:
+    """``value`` as indented JSON; key order is kept."""
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
 def write_json(target: Path, value: Any) -> None:
-    """Write ``value`` as indented JSON, whole; key order is kept."""
-    write_text(target, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """Write ``value`` as indented JSON, whole."""
+    write_text(target, as_json(value))
 
 
 def read_json(source: Path) -> Any:

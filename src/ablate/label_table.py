@@ -1,11 +1,8 @@
 """Accuracy per label of an arm, from the predictions that its runs left."""
 
-import json
-
 import pandas as pd
 
 from ablate.cells import Table, ended, measured, remarks
-from ablate.config import Settings
 from ablate.data.views import Pack
 from ablate.errors import UserError, choose
 from ablate.files import read_json
@@ -17,7 +14,9 @@ def per_label(results: StudyResults, which: str) -> Table:
     """Test accuracy of each label (validation accuracy where there is no test split), of the arm ``which``, or of
     the one with the highest mean of best_val_top1 for ``best``.
     """
-    arm = best_arm(results) if which == "best" else which
+    arm = results.best_arm if which == "best" else which
+    if arm is None:
+        raise UserError(f"{results.paper}/{results.study}: no run has ended, so that no arm is the best; train them")
     if arm not in results.arms:
         raise choose(
             f"params.yaml: studies.{results.paper}.{results.study}.tables: per-label", arm, results.arms, "arm"
@@ -36,14 +35,6 @@ def per_label(results: StudyResults, which: str) -> Table:
     return table
 
 
-def best_arm(results: StudyResults) -> str:
-    """The arm with the highest mean of best_val_top1. Raises UserError where no run has ended."""
-    means = ended(results.runs).groupby("arm", sort=False)["best_val_top1"].mean().dropna()
-    if means.empty:
-        raise UserError(f"{results.paper}/{results.study}: no run has ended, so that no arm is the best; train them")
-    return str(means.idxmax())
-
-
 def predictions(results: StudyResults, run: str) -> pd.DataFrame:
     """split, position, label, predicted, probability: of test, or else of val."""
     path = results.runs_folder / run / "predictions.csv"
@@ -55,8 +46,7 @@ def predictions(results: StudyResults, run: str) -> pd.DataFrame:
 
 def class_names(results: StudyResults, arm: str) -> list[str]:
     """The first word of each of the arm's classes, in the order of its labels."""
-    entry = next(p for p in results.planned if p["arm"] == arm)
-    settings = Settings.model_validate_json(json.dumps(entry["settings"]))
+    settings = results.settings(arm)
     meta = read_json(results.data_folder / f"{settings.dataset}.json")
     empty = pd.Series(dtype=int).to_numpy()
     chosen = Pack(meta, empty, empty).chosen(settings)

@@ -7,6 +7,7 @@ A run that goes on from it ends in the same bytes as one that was not interrupte
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import Any
 
@@ -43,7 +44,7 @@ def make_optimizer(model: nn.Module, s: Settings) -> torch.optim.Optimizer:
         for p, view in pairs:
             view.grad = None if p.grad is None else _as_it_lies(p.grad)
 
-    optimizer = _optimizer(views, s)
+    optimizer: torch.optim.Optimizer = _optimizer(views, s)
     optimizer.register_step_pre_hook(hand_over)
     return optimizer
 
@@ -53,19 +54,30 @@ def _as_it_lies(weight: Tensor) -> Tensor:
     return weight.permute(0, 2, 3, 1) if weight.ndim == 4 else weight
 
 
-def _optimizer(params: list[nn.Parameter], s: Settings) -> torch.optim.Optimizer:
+def _optimizer(params: list[nn.Parameter], s: Settings) -> Any:
     lr, decay = s.lr, s.weight_decay
     match s.optimizer:
         case "sgd":
-            return torch.optim.SGD(
+            return _light(torch.optim.SGD)(
                 params, lr, momentum=s.momentum, weight_decay=decay, nesterov=s.nesterov, fused=True
             )
         case "adam":
-            return torch.optim.Adam(params, lr, weight_decay=decay, fused=True)
+            return _light(torch.optim.Adam)(params, lr, weight_decay=decay, fused=True)
         case "adamw":
-            return torch.optim.AdamW(params, lr, weight_decay=decay, fused=True)
+            return _light(torch.optim.AdamW)(params, lr, weight_decay=decay, fused=True)
         case "rmsprop":
-            return torch.optim.RMSprop(params, lr, weight_decay=decay, momentum=s.momentum, foreach=True)
+            return _light(torch.optim.RMSprop)(params, lr, weight_decay=decay, momentum=s.momentum, foreach=True)
+
+
+def _light(kind: type[Any]) -> Any:
+    """``kind`` without the wrappers that tell torch.compile to leave it alone.
+
+    They import torch._dynamo at the first call, compiled or not, which takes as long as importing torch. What else
+    the one around ``step`` does is to turn gradients off.
+    """
+    names = ("step", "add_param_group", "state_dict", "load_state_dict", "zero_grad")
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in names}
+    return type(kind.__name__, (kind,), methods | {"step": torch.no_grad()(methods["step"])})
 
 
 class Schedule:

@@ -55,7 +55,7 @@ class Reported(Record):
     where: Text
     quote: Text  # verbatim from the paper's text; white space and markup may differ
     study: Text | None = None  # a key under the paper's studies in params.yaml
-    arm: Text | None = None  # its label, as `ablate plan` prints it
+    arm: Text | None = None  # its label, as `ablate plan --runs` prints it
     minus: Text | None = None  # another arm: the value is the difference of the two
     source: Text | None = None  # the reference, where the paper quotes the number from other literature
     model: Text | None = None  # a key of models.REGISTRY

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import count, islice, product
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +79,9 @@ class Plan:
     """All that one scale asks for, in the order of ``params.yaml``."""
 
     scale: str
-    planned: tuple[Planned, ...]
+    planned: tuple[Planned, ...]  # an arm's seeds of params.yaml before those that were added
     pretraining: dict[str, Run]  # id: run
+    looks: tuple[int, ...] = ()  # seeds of an arm at each look, where `decide` has looked
 
     @property
     def runs(self) -> dict[str, Run]:
@@ -91,8 +93,25 @@ class Plan:
         return [p for p in self.planned if (p.paper, p.study) == (paper, study)]
 
 
-def make_plan(params: Params) -> Plan:
-    """Expand every study. Raises UserError for an impossible arm, naming the key."""
+def seeds_file(scale: str) -> Path:
+    """Where `decide` says which seeds it has added, and what it found at each look."""
+    return Path("results") / scale / "seeds.json"
+
+
+def current_plan(params: Params) -> Plan:
+    """The plan of ``params`` with the seeds that `decide` has added. Raises UserError as `make_plan` does."""
+    file = seeds_file(params.scale)
+    return make_plan(params, read_json(file)["added"] if file.exists() else None)
+
+
+def make_plan(params: Params, added: Collection[str] | None = None, *, whole: bool = False) -> Plan:
+    """Expand every study. Raises UserError for an impossible arm, naming the key.
+
+    ``added`` are runs that `decide` has added: of an arm's seeds beyond those of params.yaml, and up to the last of
+    ``adaptive.looks``, these are planned as well, unless other settings lead to other runs by now. ``whole``: all.
+    """
+    looks = params.adaptive.looks if params.adaptive and (added is not None or whole) else ()
+    more = frozenset(added or ())
     planned: list[Planned] = []
     sources: dict[str, Run] = {}
     for paper, studies in params.studies.items():
@@ -115,13 +134,22 @@ def make_plan(params: Params) -> Plan:
                 if start:
                     sources[start.id] = start
                 label = " / ".join(labels.values()) or arm.model
-                for seed in study.seeds or params.seeds:
+                base = study.seeds or params.seeds
+                for seed in more_seeds(base, looks[-1] if looks else 0):
                     run = _run(arm, seed, params, start)
+                    if seed not in base and not whole and run.id not in more:
+                        continue
                     if run.id in seen:
                         raise UserError(f"{where}: arm {label!r} repeats another arm's settings; remove one")
                     seen.add(run.id)
                     planned.append(Planned(run, paper, name, label, labels))
-    return Plan(params.scale, tuple(planned), sources)
+    return Plan(params.scale, tuple(planned), sources, looks)
+
+
+def more_seeds(base: Sequence[int], n: int) -> tuple[int, ...]:
+    """``base``, and where these are fewer than ``n`` the smallest other seeds behind them."""
+    others = (seed for seed in count() if seed not in base)
+    return (*base, *islice(others, max(0, n - len(base))))
 
 
 def _arms(study: Study, where: str) -> Any:

@@ -23,9 +23,13 @@ def protocol(path: Path, values: Mapping[str, Any] | None = None) -> Protocol | 
 
 
 def plan_record(params: Params, plan: Plan, full: Protocol | None = None) -> dict[str, Any]:
-    """Scale, studies, and each planned run with its settings and its deviations from the protocol ``full``."""
-    return {
+    """Scale, studies, and each planned run with its settings and its deviations from the protocol ``full``.
+
+    ``digest`` changes with anything that a table or figure is made from, and with nothing else.
+    """
+    record = {
         "scale": plan.scale,
+        "looks": list(plan.looks),
         "studies": {
             f"{paper}/{name}": {
                 "title": study.title,
@@ -51,11 +55,7 @@ def plan_record(params: Params, plan: Plan, full: Protocol | None = None) -> dic
             for p in plan.planned
         ],
     }
-
-
-def plan_digest(params: Params, plan: Plan, full: Protocol | None = None) -> str:
-    """Changes with anything that a table or figure is made from, and with nothing else."""
-    return hashlib.sha256(json.dumps(plan_record(params, plan, full)).encode()).hexdigest()[:16]
+    return {"digest": hashlib.sha256(json.dumps(record).encode()).hexdigest()[:16], **record}
 
 
 def _facts(run: Run, params: Params) -> dict[str, Any]:

@@ -1,29 +1,27 @@
 """Where a result came from: code, data, versions, machine. Imports no torch."""
 
-import hashlib
 import os
 import platform
 import resource
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from ablate.models import module_of
-from ablate.plan import Run
 
 PACKAGE = Path(__file__).parent
 READERS = ["data/layouts.py", "data/containers.py", "data/tiny_imagenet.py", "data/cifar10.py"]
 NETWORKS = [f"models/{name}.py" for name in ("__init__", "initialise", "activation", "head", "outline", "_checks")]
-# What each step's result depends on. Snakemake and DVC follow these files, since neither follows imports.
+# What each step's result depends on, since nothing follows imports. Embedded archives and ImageNet's weights are
+# not here: their digests are pinned.
 CODE = {
-    "embed": ["data/embedded.py"],
     "verify": ["data/verify.py", "data/decode.py", "data/duplicates.py", *READERS],
     "reorganise": ["data/reorganise.py", *READERS],
     "pack": ["data/pack.py"],
     "describe": ["data/describe.py", "data/views.py"],
-    "imagenet": ["weights.py"],
     "train": [
         *[
             "train.py",
@@ -50,7 +48,8 @@ CODE = {
         *["layers.py", "models/*.py"],
     ],
     "claims": [
-        *["board.py", "figures/*.py", "controls.py", "verdicts.py", "verdict_text.py", "seed_tests.py", "effects.py"],
+        *["board.py", "looks.py", "decide.py", "trained_pairs.py", "images_test.py", "figures/*.py", "controls.py"],
+        *["verdicts.py", "verdict_text.py", "seed_tests.py", "effects.py"],
         *["evidence.py", "statements.py", "papers.py", "claims.py", "tables.py", "network_tables.py"],
         *["cells.py", "collect.py", "layers.py", "models/*.py"],
     ],
@@ -67,6 +66,7 @@ CODE = {
 PICTURES = {"samples", "augmented", "predictions", "per-label"}  # kinds of figures that read the study's pack
 
 
+@cache
 def code_of(step: str, model: str | None = None) -> list[Path]:
     """The source files that ``step`` depends on, relative to the working directory; with a model, its file too."""
     files = list(CODE[step])
@@ -75,15 +75,10 @@ def code_of(step: str, model: str | None = None) -> list[Path]:
     return [Path(os.path.relpath(path)) for name in files for path in sorted(PACKAGE.glob(name))]
 
 
-def code_digest(run: Run) -> str:
-    """SHA-256 of the source files that a run's result depends on."""
-    return hashlib.sha256(b"".join(p.read_bytes() for p in code_of("train", run.settings.model))).hexdigest()
-
-
 def manifest(
-    run: Run,
     *,
-    pack_digest: str,
+    key: dict[str, str | None],
+    files: dict[str, str],
     archive: dict[str, Any],
     start: dict[str, Any] | None,
     wall_s: float,
@@ -95,11 +90,15 @@ def manifest(
     deterministic: bool,
     starts: int,
 ) -> dict[str, Any]:
-    """A run's provenance: no host name, no absolute path. ``wall_s`` is of the last of its ``starts``."""
+    """A run's provenance: no host name, no absolute path. ``wall_s`` is of the last of its ``starts``.
+
+    ``key`` is what the result depends on (`keys.run_key`), ``files`` the SHA-256 of what was written beside it.
+    """
     return {
         "git": git(),
-        "code_sha256": code_digest(run),
-        "data": {"pack": pack_digest, "archive": archive},
+        "key": key,
+        "files": files,
+        "data": {"pack": key["data"], "archive": archive},
         "start": start,
         "versions": {
             "python": platform.python_version(),

@@ -6,15 +6,14 @@ from functools import partial as bound
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from ablate import steps
 from ablate.compare import write_comparison
 from ablate.config import load
 from ablate.data.describe import overview
 from ablate.errors import UserError, choose
 from ablate.files import write_json
-from ablate.plan import RUNS, make_plan
+from ablate.jobs import Jobs, figure_jobs, table_jobs
+from ablate.plan import RUNS, current_plan
 from ablate.plan_record import plan_record, protocol
 
 
@@ -30,20 +29,15 @@ def render(params_file: Path, papers: Sequence[str], values: Mapping[str, Any], 
         if name not in params.studies:
             raise choose("PAPER", name, params.studies, "paper")
     plan, sources = folder / "plan.json", Path("papers")
-    write_json(plan, plan_record(params, make_plan(params), protocol(params_file, values)))
+    write_json(plan, plan_record(params, current_plan(params), protocol(params_file, values)))
     overview(params)  # draws what is missing of the data's description
     packs = [Path("data", spec.variant, name, "pack.json") for name, spec in params.datasets.items()]
-    draw = bound(steps.figure, runs=RUNS, pack=[path for path in packs if path.exists()])
-    jobs: dict[Path, Callable[[], None]] = {}
+    there = [path for path in packs if path.exists()]
+    jobs: Jobs = {}
     for paper in papers or params.studies:
         steps.collect(plan, RUNS, folder / paper, partial=partial)
-        trained = set(pd.read_csv(folder / paper / "history.csv")["study"])
-        for key, study in params.studies[paper].items():
-            drawn = draw if key in trained else _nothing_to_draw
-            for what, suffix, step in (("tables", "csv", steps.table), ("figures", "svg", drawn)):
-                for name in getattr(study, what):
-                    output = folder / paper / f"{name}.{suffix}"
-                    jobs[output] = bound(step, plan, sources, output)
+        jobs |= table_jobs(plan, sources, folder / paper, RUNS)
+        jobs |= figure_jobs(plan, sources, folder / paper, RUNS, there)
         output = folder / paper / "comparison.csv"
         jobs[output] = bound(write_comparison, plan, sources, output)
     if not papers:
@@ -54,10 +48,6 @@ def render(params_file: Path, papers: Sequence[str], values: Mapping[str, Any], 
     for output, job in jobs.items():
         _do(output, job, partial)
     return folder
-
-
-def _nothing_to_draw(plan_file: Path, papers: Path, output: Path) -> None:
-    raise UserError("no run of its study is there; train them")
 
 
 def _do(output: Path, job: Callable[[], None], partial: bool) -> None:

@@ -59,6 +59,7 @@ def write_report(plan: Path, papers: Path, page: Path) -> None:
         manifests=manifests,
         claims=_table(collected / "claims.csv"),
         board=_embedded(collected / "claims.png"),
+        models=_table(collected / "models.csv"),
         calibration=_embedded(collected / "calibration.png"),
         rates=_table(collected / "calibration.csv"),
         n_runs=len(whole["runs"]),

@@ -12,17 +12,22 @@ def available_cores() -> int:
         return os.cpu_count() or 1
 
 
-def share(cores: int | None, available: int, jobs: int, threads: int | None = None) -> tuple[int, int]:
+def share(
+    cores: int | None, available: int, jobs: int, threads: int | None = None, slots: int = 0
+) -> tuple[int, int]:
     """(what a job claims of Snakemake's ``cores``, the CPU threads that it uses).
 
     On two cores ``--cores 8`` must not start eight jobs: each claims four, so that two run at once.
-    ``threads`` fixes the second number.
+    ``threads`` fixes the second number. ``slots`` are those of the GPUs, of which no more jobs can run at once; 0: no
+    GPUs. No claim lets three jobs and no fourth into eight cores; then the fourth waits, and no GPU does.
     """
     cores = cores or available
     usable = min(cores, available)
-    at_once = max(1, min(jobs, usable // (threads or 1)))
+    at_once = max(1, min(jobs, slots or jobs, usable // (threads or 1)))
     claim = cores // (at_once + 1) + 1  # the least claim of which at most at_once fit into cores
-    return claim, threads or max(1, usable // (cores // claim))
+    if at_once == slots > cores // claim:
+        claim = cores // slots
+    return claim, threads or max(1, usable // min(at_once, cores // claim))
 
 
 def keep_freed_memory() -> None:

@@ -1,6 +1,7 @@
 """Commands on results: what made a number, and everything after training."""
 
 import json
+import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -10,7 +11,7 @@ import typer
 
 from ablate.config import load
 from ablate.files import read_json
-from ablate.plan import RUNS
+from ablate.plan import RUNS, seeds_file
 from ablate.steps import Papers, PlanFile
 
 results = typer.Typer()
@@ -78,6 +79,26 @@ def claims(
         print(", ".join(f"{n} {word}" for word, n in counted.items()))
     if strict and any(c["verdict"] != "reproduced" for c in found["claims"]):
         raise typer.Exit(1)
+
+
+@results.command()
+def decide(
+    scale: Scale = None,
+    cores: Annotated[str, typer.Option(help="as of snakemake --cores")] = "all",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what the next look would train")] = False,
+) -> None:
+    """Run `snakemake decide`: add seeds to the arms of undecided claims, look by look, and show what was decided."""
+    chosen = scale or load(PARAMS).scale
+    words = ["snakemake", "--cores", cores, "decide", *(["--dry-run"] if dry_run else [])]
+    ended = subprocess.run([*words, "--config", f"scale={chosen}"], check=False)
+    if ended.returncode or dry_run:
+        raise typer.Exit(ended.returncode)
+    found = read_json(seeds_file(chosen))
+    for c in found["claims"]:
+        print(f"{c['paper']}/{c['claim']}: {c['verdict']}, n = {c['n']}")
+    counted = Counter(c["verdict"] for c in found["claims"])
+    print(", ".join(f"{n} {word}" for word, n in counted.items()), f"with {len(found['added'])} runs more;", end=" ")
+    print(f"looks at {', '.join(map(str, found['looks']))} seeds. Now: snakemake --cores {cores} all")
 
 
 @results.command()

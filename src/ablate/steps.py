@@ -1,18 +1,34 @@
 """The steps of the DAG, one command each. Snakemake calls them with every value spelled out."""
 
+import gc
+import json
+import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ablate.config import Dataset
+from ablate import keys
+from ablate.config import Dataset, load
 from ablate.errors import UserError
 from ablate.files import read_json
+from ablate.jobs import figure_jobs, table_jobs
 from ablate.plan import RUNS, Run
 
 steps = typer.Typer()
+
+
+@contextmanager
+def _imports() -> Iterator[None]:
+    """Around the import of large libraries: looking for garbage among what they make costs a sixth of it."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _spec(text: str) -> Dataset:
@@ -59,18 +75,22 @@ def fetch(
         urls=record.urls,
         digests=record.digests,
         receipt=receipt,
+        asked=keys.asked(record),
     )
 
 
 Archive = Annotated[Path, typer.Option(help="the fetched archive")]
 Index = Annotated[Path, typer.Option(help="CSV of labelled images")]
 Images = Annotated[Path, typer.Option(help="images.npy")]
+Receipt = Annotated[Path, typer.Option(help="what fetch wrote")]
+Report = Annotated[Path, typer.Option(help="what verify wrote")]
 
 
 @steps.command()
 def verify(
     spec: Spec,
     archive: Archive,
+    receipt: Receipt,
     index: Index,
     images: Images,
     duplicates: Annotated[Path, typer.Option(help="CSV of pairs")],
@@ -79,7 +99,9 @@ def verify(
     """Check all of an archive's content; decode it, index it and list its duplicates."""
     from ablate.data.verify import verify as run
 
-    run(archive, _spec(spec), index=index, images=images, pairs=duplicates, report=report)
+    record = _spec(spec)
+    key = keys.verify_key(record, read_json(receipt))
+    run(archive, record, index=index, images=images, pairs=duplicates, report=report, key=key)
 
 
 @steps.command()
@@ -87,27 +109,30 @@ def reorganise(
     spec: Spec,
     archive: Archive,
     index: Index,
+    report: Report,
     tree: Annotated[Path, typer.Option()],
     receipt: Annotated[Path, typer.Option()],
 ) -> None:
     """Write the labelled images into class folders."""
     from ablate.data.reorganise import reorganise as run
 
-    run(archive, _spec(spec).layout, index=index, tree=tree, receipt=receipt)
+    key = keys.later_key("reorganise", read_json(report))
+    run(archive, _spec(spec).layout, index=index, tree=tree, receipt=receipt, key=key)
 
 
 @steps.command()
 def pack(
     images: Images,
     index: Index,
-    report: Annotated[Path, typer.Option(help="what verify wrote")],
-    receipt: Annotated[Path, typer.Option(help="what fetch wrote")],
+    report: Report,
+    receipt: Receipt,
     output: Annotated[Path, typer.Option()],
 ) -> None:
     """Add labels, statistics and digests to the decoded images."""
     from ablate.data.pack import make_pack
 
-    make_pack(images, index=index, report=report, receipt=receipt, pack=output)
+    key = keys.later_key("pack", read_json(report))
+    make_pack(images, index=index, report=report, receipt=receipt, pack=output, key=key)
 
 
 @steps.command()
@@ -155,69 +180,88 @@ def train(
     device: Annotated[str, typer.Option()] = "auto",
     tensorboard: Annotated[Path | None, typer.Option(help="a folder for event files")] = None,
     compile_mode: Annotated[str | None, typer.Option("--compile", help="torch.compile's mode")] = None,
+    gpus: Annotated[str, typer.Option(help="auto, or numbers and UUIDs with commas between")] = "auto",
+    jobs_per_gpu: Annotated[int, typer.Option(min=1)] = 1,
+    gpu_memory_gb: Annotated[float | None, typer.Option(help="GiB of each job of a GPU")] = None,
+    alone: Annotated[bool, typer.Option("--alone", help="with a GPU of its own")] = False,
 ) -> None:
     """Train one run. SIGINT, SIGTERM and SIGUSR1 save its state and end it with 130, 143 and 138."""
+    from ablate.gpus import Use
     from ablate.interrupt import Interrupted
-    from ablate.train import train as go
+    from ablate.slots import Crowded
+
+    with _imports():
+        from ablate.train import train as go
+    gc.freeze()  # nor is any of it looked through later
 
     try:
         go(
             Run.from_json(run), pack=pack, out=out, start=start, weights=weights, threads=threads, device=device,
-            tensorboard=tensorboard, compile_mode=compile_mode,
+            tensorboard=tensorboard, compile_mode=compile_mode, gpus=Use(gpus, jobs_per_gpu, gpu_memory_gb, alone),
         )  # fmt: skip
     except Interrupted as stopped:
         with suppress(OSError):  # Ctrl-C may have ended the `tee` that reads it
             print(f"ablate: {stopped}", file=sys.stderr, flush=True)
         raise typer.Exit(stopped.code) from None
+    except Crowded as crowded:
+        print(f"ablate: {crowded}", file=sys.stderr, flush=True)
+        # A new program in this process's place: only so is all of the GPU's memory given back while it waits.
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:], "--alone"])
 
 
 PlanFile = Annotated[Path, typer.Option("--plan", help="what `ablate plan --output` wrote")]
 Papers = Annotated[Path, typer.Option(help="folder of one YAML per paper")]
-Output = Annotated[Path, typer.Option(help="results/<scale>/<paper>/<name>")]
+Folder = Annotated[Path, typer.Option(help="results/<scale>/<paper>")]
 
 
 @steps.command()
 def collect(
     plan_file: PlanFile,
     runs: Annotated[Path, typer.Option(help="folder of the trained runs")],
-    output: Annotated[Path, typer.Option(help="results/<scale>/<paper>")],
+    output: Folder,
     partial: Annotated[bool, typer.Option("--partial", help="with rows for runs that are missing")] = False,
 ) -> None:
     """Gather a paper's planned runs into flat files."""
-    from ablate.collect import collect as run
+    with _imports():
+        from ablate.collect import collect as run
 
     run(plan_file, runs, output.name, output, partial=partial)
 
 
 @steps.command()
-def table(
-    plan_file: PlanFile,
-    papers: Papers,
-    output: Output,
-    runs: Annotated[Path, typer.Option(help="folder of the trained runs")] = RUNS,
+def summarise(
+    folders: Annotated[list[Path], typer.Argument(help="results/<scale>/<paper>, of each paper")],
+    output: Annotated[Path, typer.Option(help="results/summary/<scale>.json")],
 ) -> None:
-    """Write one table as CSV, Markdown and LaTeX, and the runs behind its cells, from what was collected."""
-    from ablate.tables import study_results, write_table
+    """Join what was collected of each paper, for `dvc metrics` and `dvc plots`."""
+    from ablate.collect import summarise as run
 
-    study, kind = _owner(plan_file, "tables", output)
-    write_table(study_results(plan_file, output.parent, papers, study, runs), kind, output)
+    run(folders, output)
 
 
 @steps.command()
-def figure(
+def tables(
     plan_file: PlanFile,
     papers: Papers,
-    output: Output,
+    output: Folder,
+    runs: Annotated[Path, typer.Option(help="folder of the trained runs")] = RUNS,
+) -> None:
+    """Write a paper's tables as CSV, Markdown and LaTeX, and the runs behind cells, from what was collected."""
+    for job in table_jobs(plan_file, papers, output, runs).values():
+        job()
+
+
+@steps.command()
+def figures(
+    plan_file: PlanFile,
+    papers: Papers,
+    output: Folder,
     runs: Annotated[Path | None, typer.Option(help="folder of the trained runs")] = None,
     pack: Annotated[list[Path] | None, typer.Option(help="<data set>/pack.json; once for each data set")] = None,
 ) -> None:
-    """Draw one figure as SVG and PNG, from what was collected into its folder; some read runs and packs as well."""
-    from ablate.figures import Sources, write_figure
-    from ablate.tables import study_results
-
-    study, kind = _owner(plan_file, "figures", output)
-    sources = Sources(runs, {path.absolute().parent.name: path for path in pack or []})
-    write_figure(study_results(plan_file, output.parent, papers, study), kind, output, sources)
+    """Draw a paper's figures as SVG and PNG, from what was collected; some read runs and packs as well."""
+    for job in figure_jobs(plan_file, papers, output, runs, pack or []).values():
+        job()
 
 
 @steps.command()
@@ -231,6 +275,20 @@ def judge(
     from ablate.board import write_board
 
     write_board(plan_file, papers, runs, output)
+
+
+@steps.command()
+def look(
+    papers: Papers,
+    output: Annotated[Path, typer.Option(help="results/<scale>/decide/look-<k>.json")],
+    previous: Annotated[Path | None, typer.Option(help="the look before; none: this is look 0")] = None,
+    runs: Annotated[Path, typer.Option(help="folder of the trained runs")] = RUNS,
+    values: Annotated[str, typer.Option(help="JSON laid over params.yaml")] = "{}",
+) -> None:
+    """Judge the claims with the seeds that there are, and say which runs the next look needs."""
+    from ablate.decide import write_look
+
+    write_look(load(Path("params.yaml"), json.loads(values)), papers, runs, previous, output)
 
 
 @steps.command()
@@ -249,12 +307,3 @@ def report(plan_file: PlanFile, papers: Papers, output: Annotated[Path, typer.Op
     from ablate.report import write_report
 
     write_report(plan_file, papers, output)
-
-
-def _owner(plan_file: Path, what: str, output: Path) -> tuple[str, str]:
-    """Which study of the paper (the output's folder) has this table or figure, and the function that makes it."""
-    for key, study in read_json(plan_file)["studies"].items():
-        paper, name = key.split("/")
-        if paper == output.parent.name and output.stem in study[what]:
-            return name, study[what][output.stem]
-    raise UserError(f"{output}: no study in {plan_file} has {what[:-1]} {output.stem}; add it in params.yaml")

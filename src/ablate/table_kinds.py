@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 
 from ablate.cells import Sources, Table, ended, measured, remarks, values_of
-from ablate.config import Settings
 from ablate.tables import StudyResults
 
 Pair = tuple[dict[str, Any], dict[str, Sources]]  # cells, and the runs behind them
@@ -42,12 +41,6 @@ def levels_of(results: StudyResults, arm: str) -> dict[str, str]:
     return dict(next(p["levels"] for p in results.planned if p["arm"] == arm)) or {"arm": arm}
 
 
-def settings_of(results: StudyResults, arm: str) -> dict[str, Any]:
-    """The arm's settings with their defaults."""
-    defaults = {name: f.default for name, f in Settings.model_fields.items() if not f.is_required()}
-    return defaults | dict(next(p["settings"] for p in results.planned if p["arm"] == arm))
-
-
 def accuracy(results: StudyResults) -> Table:
     """Every accuracy that the study has, and over how many images it was measured."""
     table = Table()
@@ -79,13 +72,13 @@ def trials(results: StudyResults) -> Table:
     table = Table(best={"time(m)": "min", "train_acc %": "max", "val_acc %": "max", "test_acc %": "max"})
     rows = []
     for arm in results.arms:
-        s = settings_of(results, arm)
+        s = results.settings(arm)
         row = {
-            "batch_size": s["batch_size"],
-            "learning_rate": f"{s['lr']:g}",
-            "momentum": f"{s['momentum']:g}",
-            "gamma": "" if s["gamma"] is None else f"{s['gamma']:g}",
-            "optimizer": s["optimizer"],
+            "batch_size": s.batch_size,
+            "learning_rate": f"{s.lr:g}",
+            "momentum": f"{s.momentum:g}",
+            "gamma": "" if s.gamma is None else f"{s.gamma:g}",
+            "optimizer": s.optimizer,
         }
         minutes, sources = measured("time(m)", values_of(ended(of_arm(results, arm)), "wall_s", 1 / 60))
         columns = [(f"{split}_acc %", f"{split}_top1") for split in ("train", "val", "test")]
@@ -110,6 +103,6 @@ def nets(results: StudyResults) -> Table:
     columns = [("training accuracy %", "train_top1"), ("validation accuracy %", "val_top1")]
     for arm in results.arms:
         cells, sources = percents(results, arm, columns)
-        layers = depth(printed(settings_of(results, arm)["model"]))
+        layers = depth(printed(results.settings(arm).model))
         table.add(arm, {"": arm, "layers (conv and fully connected)": layers} | cells, sources)
     return table

@@ -1,12 +1,15 @@
 """Results of a study, and its tables: one function each, (StudyResults) -> Table. A new one is a line in TABLES."""
 
 import importlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from ablate.collect import ENDED
+from ablate.config import Settings
 from ablate.errors import UserError, choose
 from ablate.files import read_json
 from ablate.papers import read
@@ -43,6 +46,17 @@ class StudyResults:
     def contaminated(self, arm: str) -> bool:
         """Whether it starts from weights that have seen the data set's images."""
         return any(p["contaminated"] for p in self.planned if p["arm"] == arm)
+
+    def settings(self, arm: str) -> Settings:
+        """With their defaults, which the plan leaves out."""
+        return Settings.model_validate_json(json.dumps(next(p["settings"] for p in self.planned if p["arm"] == arm)))
+
+    @property
+    def best_arm(self) -> str | None:
+        """By the mean over seeds of best_val_top1, never by test; the first of equals. None where no run ended."""
+        ended = self.runs[self.runs["status"].isin(ENDED)]
+        means = ended.groupby("arm")["best_val_top1"].mean().astype(float).reindex(self.arms).dropna()
+        return None if means.empty else str(means.idxmax())
 
 
 def study_results(plan: Path, collected: Path, papers: Path, study: str, runs_folder: Path = RUNS) -> StudyResults:
@@ -106,16 +120,19 @@ TABLES = {
 
 
 def write_table(results: StudyResults, kind: str, csv: Path) -> None:
-    """Write the table as CSV, Markdown and LaTeX, and beside them the runs behind each cell."""
+    """Write the table as CSV, Markdown and LaTeX, and beside them the runs behind each cell.
+
+    Raises UserError, naming the key in params.yaml, for an unknown kind or argument.
+    """
     name, _, argument = kind.partition(":")
-    where = f"params.yaml: studies.{results.paper}.{results.study}.tables"
+    where = f"params.yaml: studies.{results.paper}.{results.study}.tables.{csv.stem}"
     if name not in TABLES:
         raise choose(where, name, TABLES, "table")
     module, _, function = TABLES[name].partition(":")
     make = getattr(importlib.import_module(f"ablate.{module}"), function)  # here: some import torch or scikit-learn
     try:
         table = make(results, argument) if argument else make(results)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, UserError) as error:
         raise UserError(f"{where}: {kind}: {error}") from error
     table.write(csv, title(results.title, results.scale))
 

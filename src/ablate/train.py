@@ -5,6 +5,7 @@ to the byte, however often the run was stopped and started again.
 """
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -22,16 +23,19 @@ from safetensors.torch import save
 from torch import nn
 
 from ablate.checkpoint import Checkpoint, Claim
-from ablate.data.views import Pack, content_digest
+from ablate.data.views import Pack
 from ablate.errors import UserError
 from ablate.evaluate import Predictions
-from ablate.files import digest, whole, write_json, write_text
+from ablate.files import as_json, digest, whole, write_json, write_text
+from ablate.gpus import Use, usable
 from ablate.interrupt import Interrupted, Signals
+from ablate.keys import Key, content_digest, run_key, start_key
 from ablate.plan import Run
 from ablate.progress import Heartbeat, heartbeat_path
-from ablate.provenance import code_digest, manifest
+from ablate.provenance import manifest
 from ablate.resources import keep_freed_memory
-from ablate.trainer import Trainer, name_of, pick_device
+from ablate.slots import Crowded, gpu_slot
+from ablate.trainer import Trainer, limit_memory, name_of, out_of_memory, pick_device
 
 
 def train(
@@ -45,23 +49,36 @@ def train(
     device: str = "auto",
     tensorboard: Path | None = None,
     compile_mode: str | None = None,
+    gpus: Use | None = None,
 ) -> None:
     """Train ``run`` on ``pack`` (pack.json) and write run, metrics, history, predictions and manifest into ``out``.
 
     ``start`` holds the weights to start from, ``weights`` is where to keep the trained ones (safetensors),
     ``tensorboard`` a folder for event files. How it ended is ``status`` in the metrics: ``done``; ``plateau`` when
     early stopping ended it; ``diverged`` when the loss was no longer finite; ``out-of-memory``. All are results.
-    Raises Interrupted after a signal, once the state is saved; UserError when another process trains this run.
+    Raises Interrupted after a signal, once the state is saved; UserError when another process trains this run;
+    Crowded when memory ran out on a GPU that other jobs may share: the run goes on with ``gpus.alone``.
     """
-    began = time.perf_counter()
-    target = pick_device(device)
+    use = gpus or Use()
     torch.set_num_threads(threads)
     keep_freed_memory()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=True)  # CUDA lacks a few; they warn
-    with Claim(run.id), Signals() as signals:
+    if compile_mode:  # tells the compiler as well
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    else:  # the same without importing the compiler, which takes as long as importing torch
+        torch.set_deterministic_debug_mode("warn")  # CUDA lacks a few; they warn
+    with (
+        Claim(run.id),
+        gpu_slot(run.id, usable(device, use), 1 if use.alone else use.jobs_per_gpu) as shared,
+        _crowded(run.id, shared),
+        Signals() as signals,
+    ):
+        began = time.perf_counter()
+        target = pick_device(device)
+        if device != "cpu":
+            limit_memory(target, use)
         opened = Pack.open(pack)
-        key = [run.to_json(), content_digest(opened.meta), digest(start) if start else None, code_digest(run)]
+        key = run_key(run, content_digest(opened.meta), start_key(run, start))
         saved = Checkpoint(run.id, json.dumps(key))
         trainer = Trainer(run, opened, start, threads, target, compile_mode)
         state = saved.restore()
@@ -70,13 +87,13 @@ def train(
         trainer.at.starts += 1
         try:
             status = _fit(trainer, saved, signals, tensorboard)
-        except torch._dynamo.exc.TorchDynamoException as error:
-            raise UserError(
-                f"params.yaml: compute.compile: {compile_mode}: {str(error).splitlines()[0]}; "
-                f"a C++ compiler such as g++ must be there; or set compile: null"
-            ) from error
-        except RuntimeError as error:  # torch's own kind on a GPU, a plain one on a CPU
-            if not (isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)):
+        except RuntimeError as error:
+            if compile_mode and isinstance(error, torch._dynamo.exc.TorchDynamoException):
+                raise UserError(
+                    f"params.yaml: compute.compile: {compile_mode}: {str(error).splitlines()[0]}; "
+                    f"a C++ compiler such as g++ must be there; or set compile: null"
+                ) from error
+            if shared or not out_of_memory(error):
                 raise
             print(f"{run.id}: out of memory; lower batch_size or use a larger device", file=sys.stderr)
             status = "out-of-memory"
@@ -90,8 +107,19 @@ def train(
             "precision": trainer.precision,
             "compile": compile_mode,
         } | took
-        _write(trainer, status, out, weights, facts, opened, start)
+        _write(trainer, status, out, weights, facts, opened.meta["archive"], start, key)
         saved.remove()
+
+
+@contextmanager
+def _crowded(run_id: str, shared: bool) -> Iterator[None]:
+    """Where a GPU is shared, that its memory ran out is no result yet."""
+    try:
+        yield
+    except RuntimeError as error:
+        if shared and out_of_memory(error):
+            raise Crowded(f"{run_id}: out of memory on a shared GPU; goes on once it has one of its own") from error
+        raise
 
 
 def _fit(trainer: Trainer, saved: Checkpoint, signals: Signals, tensorboard: Path | None) -> str:
@@ -149,8 +177,9 @@ def _write(
     out: Path,
     weights: Path | None,
     facts: dict[str, Any],
-    opened: Pack,
+    archive: dict[str, Any],
     start: Path | None,
+    key: Key,
 ) -> None:
     """All files of a run, metrics last: their presence says that it is complete."""
     run, at = trainer.run, trainer.at
@@ -165,16 +194,21 @@ def _write(
     if trainer.replaced:
         metrics["replaced_head"] = trainer.replaced
     write_json(out / "run.json", {"run": run.id, **run.model_dump(mode="json")})
-    write_text(out / "history.csv", _csv(at.history, ["epoch"]))
-    write_text(out / "predictions.csv", _predictions(tables))
+    texts = {
+        "history.csv": _csv(at.history, ["epoch"]),
+        "predictions.csv": _predictions(tables),
+        "metrics.json": as_json(metrics),
+    }
+    for name in ("history.csv", "predictions.csv"):
+        write_text(out / name, texts[name])
     with whole(out / "filters.npy") as part, part.open("wb") as file:
         np.save(file, _first_filters(trainer.evaluated))
     write_json(
         out / "manifest.json",
         manifest(
-            run,
-            pack_digest=content_digest(opened.meta),
-            archive=opened.meta["archive"],
+            key=key,
+            files={name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()},
+            archive=archive,
             start={"weights": run.settings.weights, "sha256": digest(start)} if start else None,
             deterministic=torch.are_deterministic_algorithms_enabled(),
             starts=at.starts,
@@ -185,7 +219,7 @@ def _write(
         state = trainer.evaluated.state_dict()
         with whole(weights) as part:
             part.write_bytes(save({k: v.cpu().contiguous() for k, v in state.items()}))
-    write_json(out / "metrics.json", metrics)
+    write_text(out / "metrics.json", texts["metrics.json"])
 
 
 def _first_filters(model: nn.Module) -> np.ndarray[Any, np.dtype[np.float32]]:

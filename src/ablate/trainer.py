@@ -16,6 +16,7 @@ from ablate.data.views import Pack
 from ablate.errors import UserError
 from ablate.evaluate import Predictions, Tally, evaluate
 from ablate.feed import Feed, seed_for
+from ablate.gpus import GIB, Use
 from ablate.models import build
 from ablate.optimise import Average, Patience, Schedule, clip, loss_of, make_optimizer
 from ablate.plan import Run
@@ -30,6 +31,23 @@ def pick_device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("params.yaml: compute.device: cuda, but torch sees no CUDA device; use auto or cpu")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def limit_memory(device: torch.device, use: Use) -> None:
+    """Keep torch's allocator to ``use.memory_gb`` GiB. Raises UserError for a GPU with less, or that is not there."""
+    if device.type != "cuda" and use.gpus != "auto":
+        raise UserError(f"params.yaml: compute.gpus: [{use.gpus}], but torch sees no such GPU; use auto")
+    if device.type == "cuda" and use.memory_gb and not use.alone:
+        total = torch.cuda.get_device_properties(device).total_memory
+        use.check_memory(total, name_of(device))
+        torch.cuda.set_per_process_memory_fraction(use.memory_gb * GIB / total)
+
+
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether memory ran out: torch's allocator says so on a GPU; CUDA and cuBLAS have their own words for it, and so
+    has the allocator of a CPU."""
+    words = ("CUDA error: out of memory", "STATUS_ALLOC_FAILED", "can't allocate memory")
+    return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in words)
 
 
 def name_of(device: torch.device) -> str:

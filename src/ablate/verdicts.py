@@ -30,8 +30,9 @@ TESTS = {
 
 @dataclass(frozen=True)
 class Part:
-    """A statistic with a value per seed, and what is claimed of its mean. Raises ValueError for other numbers than
-    finite ones, for a negative margin, and for `same` without a positive one.
+    """A statistic with a value per seed, and what is claimed of its mean; a claim of several holds where all of them
+    do. Raises ValueError for other numbers than finite ones, for a negative margin, and for `same` without a positive
+    one.
     """
 
     name: str  # as a sentence names it
@@ -39,6 +40,12 @@ class Part:
     direction: Direction
     margin: float  # greater, less: the size that the claim gives the effect; same: up to where it is none
     unit: str = "points"
+    claimed: float = 0.0  # what was subtracted from each value
+
+    @property
+    def n(self) -> int:
+        """Seeds that count."""
+        return len(self.by_seed)
 
     def __post_init__(self) -> None:
         if not np.isfinite([*self.by_seed.values(), self.margin]).all():
@@ -110,7 +117,7 @@ def judge(
         words = called(p_for, p_against, level)
         for i, (name, parts) in enumerate(run.items()):
             pair = float(p_for[i]), float(p_against[i])
-            verdicts[name] = _verdict(words[i].item(), parts, raw[name], pair, (level, last, len(run)))
+            verdicts[name] = _verdict(words[i].item(), parts, raw[name], pair, (level, last, len(run)), look, looks)
     return verdicts
 
 
@@ -128,6 +135,8 @@ def _verdict(
     raw: Sequence[tuple[float, float]],
     adjusted: tuple[float, float],
     levels: tuple[float, float, int],
+    look: int,
+    looks: int,
 ) -> Verdict:
     """``levels``: at this look; of one claim at the last look; claims in the family."""
     level, last, claims = levels
@@ -145,4 +154,6 @@ def _verdict(
         word, n, float(values.mean()) if n else None, low, high, TESTS[part.direction], *adjusted, needed, part.name
     )
     said = sentence(found, part, len(parts), claims, both=both, fewest=fewest_seeds(part.direction, last))
+    if looks > 1:
+        said += f" Look {look} of {looks}, at which p must be at most {level:.2g}."
     return replace(found, sentence=said)

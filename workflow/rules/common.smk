@@ -1,101 +1,171 @@
 # What the rules share: the validated parameters, the plan, and the paths that follow from them.
 import json
 import signal
+from functools import cache
 
 from snakemake.exceptions import WorkflowError
 
 from ablate.config import load
+from ablate.cost import expected_seconds, limit_minutes, read_history
 from ablate.errors import UserError
+from ablate.gpus import Use, usable
+from ablate.keys import FILES, NEW, RECEIPTS, Keys, content, due, why_plan
 from ablate.papers import check_files
-from ablate.plan import IMAGENET, PRETRAINED, RUNS, make_plan
-from ablate.plan_record import plan_digest, protocol
+from ablate.plan import IMAGENET, PRETRAINED, RUNS, current_plan, make_plan
+from ablate.plan_record import plan_record, protocol
 from ablate.provenance import PICTURES, code_of
 from ablate.resources import available_cores, share
 
 try:
     PARAMS = load(Path("params.yaml"), config)
-    PLAN = make_plan(PARAMS)
+    PLAN = current_plan(PARAMS)
     check_files(Path("params.yaml"), Path("papers"))
-    PROTOCOL = protocol(Path("params.yaml"), config)
+    RECORD = plan_record(PARAMS, PLAN, protocol(Path("params.yaml"), config))
+    GPUS = Use(PARAMS.compute.gpus, PARAMS.compute.jobs_per_gpu, PARAMS.compute.gpu_memory_gb)
+    SLOTS = len(usable(PARAMS.compute.device, GPUS)) * GPUS.jobs_per_gpu
 except UserError as error:
     raise WorkflowError(str(error))
+
+
+@cache
+def runs_of_all_looks():
+    return make_plan(PARAMS, whole=True).runs
+
+
+class Runs(dict):
+    def __missing__(self, run):  # `decide` asks for seeds that are not planned yet
+        if run not in runs_of_all_looks():
+            raise WorkflowError(
+                f"no run {run} is planned at the scale {PARAMS.scale}; `ablate plan --runs` lists them"
+            )
+        return runs_of_all_looks()[run]
+
 
 # profiles/slurm: before its time limit Slurm warns every process of a job. Training answers, Snakemake must live on.
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 RESULTS = f"results/{PARAMS.scale}"
-ALL_RUNS = {**PLAN.runs, **PLAN.pretraining}
+KEYS = Keys(PARAMS, PLAN)
+ALL_RUNS = Runs({**PLAN.runs, **PLAN.pretraining})
 USED = {run.settings.dataset for run in ALL_RUNS.values()}
 DATASETS = {name: spec for name, spec in PARAMS.datasets.items() if name in USED}
-CLAIM, THREADS = share(workflow.cores, available_cores(), len(ALL_RUNS), PARAMS.compute.threads)
+CLAIM, THREADS = share(workflow.cores, available_cores(), len(ALL_RUNS), PARAMS.compute.threads, SLOTS)
 
 
 def data_dir(name):
     return f"data/{DATASETS[name].variant}/{name}"
 
 
-def embedded_archive(wildcards):
-    if wildcards.variant == "official":
-        return []
-    return f"data/embedded/mirror/{wildcards.dataset}/{DATASETS[wildcards.dataset].archive}"
-
-
 def content_spec(wildcards):
-    return DATASETS[wildcards.dataset].model_dump_json(exclude={"urls", "digests", "path"})
+    return content(DATASETS[wildcards.dataset])
 
 
 def record(wildcards):
     return ALL_RUNS[wildcards.run].to_json()
 
 
-def pack_of(wildcards, name="pack.json"):
-    return f"{data_dir(ALL_RUNS[wildcards.run].settings.dataset)}/{name}"
+def inputs(reason, record, **files):
+    """What a job reads. Where it has no reason to run, the age and the making of its inputs are none either.
+
+    Where it has one they must count: Snakemake asks nothing below a job that runs, and ancient files pass nothing on.
+    """
+    return {name: f if reason else ancient(f) for name, f in files.items()} | {"due": due(reason, record)}
 
 
-def start_of(wildcards):
-    return ALL_RUNS[wildcards.run].start_file or []
+def inputs_of_fetch(wildcards):
+    name, embedded = wildcards.dataset, []
+    if wildcards.variant == "embedded":
+        embedded = f"data/embedded/mirror/{name}/{DATASETS[name].archive}"
+    return inputs(KEYS.why_data(name, "fetch"), KEYS.folder(name) / RECEIPTS["fetch"], embedded=embedded)
 
 
-def train_code(wildcards):
-    return code_of("train", ALL_RUNS[wildcards.run].settings.model)
+def inputs_of_data(wildcards, step, **files):
+    name = wildcards.dataset
+    folder = KEYS.folder(name)
+    files = {key: f"{folder}/{file}" for key, file in files.items()}
+    return inputs(KEYS.why_data(name, step), folder / RECEIPTS[step], **files)
+
+
+def inputs_of_run(wildcards, folder):
+    run = ALL_RUNS[wildcards.run]
+    reason, data = KEYS.why(run, folder), data_dir(run.settings.dataset)
+    if reason == NEW and folder == PRETRAINED:
+        reason = None  # it is trained where a run that is due starts from its weights, and only there
+    files = {"pack": f"{data}/pack.json", "arrays": [f"{data}/images.npy", f"{data}/labels.npy"]}
+    return inputs(
+        reason,
+        folder / run.id / "manifest.json",
+        **files,
+        **({"start": run.start_file} if run.start_file else {}),
+    )
+
+
+def new_data(wildcards, folder):
+    """Where a run's data are about to be made again, it is asked once more when it is known what is in them."""
+    run = ALL_RUNS[wildcards.run]
+    if KEYS.why_data(run.settings.dataset, "pack") and not KEYS.why(run, folder):
+        checkpoints.pack.get(variant=run.variant, dataset=run.settings.dataset)
+    return []
+
+
+def due_collected(wildcards):
+    runs = [p.run for p in PLAN.planned if p.paper == wildcards.paper]
+    folder = Path(RESULTS, wildcards.paper)
+    return due(KEYS.why_collected(runs, folder), folder / "provenance.json")
+
+
+def start_option(wildcards):
+    file = ALL_RUNS[wildcards.run].start_file
+    return f"--start {file}" if file else ""
+
+
+@cache
+def history():
+    return read_history(Path("results"), PARAMS.datasets)
 
 
 def runtime_of(wildcards, attempt):
     """Minutes that a cluster grants a training job. One that they end goes on from its checkpoint with twice as many."""
-    return 60 * 2 ** (attempt - 1)
-
-
-def described(wildcards):
-    """What a table per label needs: the names of the classes."""
-    kinds = [s.tables.get(wildcards.table, "") for s in PARAMS.studies[wildcards.paper].values()]
-    return [f"{RESULTS}/data/{name}.json" for name in DATASETS] if "per-label" in str(kinds) else []
+    run = ALL_RUNS[wildcards.run]
+    return limit_minutes(expected_seconds(run, PARAMS.datasets[run.settings.dataset], history()), attempt)
 
 
 def train_options(wildcards):
     events = f"--tensorboard logs/tensorboard/{wildcards.run}" if PARAMS.compute.tensorboard else ""
-    return events + (f" --compile {PARAMS.compute.compile}" if PARAMS.compute.compile else "")
+    compiled = f"--compile {PARAMS.compute.compile}" if PARAMS.compute.compile else ""
+    return " ".join(part for part in (events, compiled, GPUS.options) if part)
 
 
-def packs_of_figure(wildcards, name="pack.json"):
-    for study, spec in PARAMS.studies[wildcards.paper].items():
-        if spec.figures.get(wildcards.figure, "").partition(":")[0] in PICTURES:
-            used = {p.run.settings.dataset for p in PLAN.of(wildcards.paper, study)}
-            return [f"{data_dir(dataset)}/{name}" for dataset in sorted(used)]
-    return []
+def made(what, paper):
+    return [name for study in PARAMS.studies[paper].values() for name in getattr(study, what)]
 
 
-def made(what, suffix):
+def kinds(what, paper):
     return [
-        f"{RESULTS}/{paper}/{name}.{suffix}"
-        for paper, studies in PARAMS.studies.items()
-        for study in studies.values()
-        for name in getattr(study, what)
+        kind.partition(":")[0]
+        for study in PARAMS.studies[paper].values()
+        for kind in getattr(study, what).values()
     ]
 
 
-# Wildcards take known values only, so that a mistyped path fails in the dry run.
+def described(paper):
+    """What a table per label needs: the names of the classes."""
+    return (
+        [f"{RESULTS}/data/{name}.json" for name in DATASETS] if "per-label" in kinds("tables", paper) else []
+    )
+
+
+def packs_of_figures(paper, name="pack.json"):
+    if not PICTURES & set(kinds("figures", paper)):
+        return []
+    used = {p.run.settings.dataset for p in PLAN.planned if p.paper == paper}
+    return [f"{data_dir(dataset)}/{name}" for dataset in sorted(used)]
+
+
+# Wildcards take known values only, so that a mistyped path fails in the dry run. Runs are too many to spell out: a
+# pattern of 500 names, compiled for every output, took a sixth of the dry run. `Runs` refuses the unknown ones.
 wildcard_constraints:
     variant="official|embedded",
     dataset="|".join(DATASETS),
-    run="|".join(ALL_RUNS),
+    run="[^/]+_s[0-9]+",
     paper="|".join(PARAMS.studies),

@@ -9,7 +9,7 @@ rule packs:
 
 rule embed:
     input:
-        code=code_of("embed"),
+        lambda w: due(KEYS.why_data(w.dataset, "fetch"), Path("data/embedded/mirror", w.dataset, w.archive)),
     output:
         "data/embedded/mirror/{dataset}/{archive}",
     log:
@@ -24,7 +24,7 @@ rule embed:
 
 rule fetch:
     input:
-        embedded_archive,
+        unpack(inputs_of_fetch),
     output:
         archive="data/{variant}/{dataset}/archive",
         receipt="data/{variant}/{dataset}/archive.json",
@@ -32,7 +32,7 @@ rule fetch:
         "logs/fetch/{variant}-{dataset}.log",
     resources:
         # A resource and not a param: where the bytes come from must not make them out of date.
-        mirror=lambda w, input: str(Path(input[0]).parent) if input else PARAMS.mirror or "",
+        mirror=lambda w, input: str(Path(input.embedded).parent) if input.embedded else PARAMS.mirror or "",
     params:
         spec=lambda w: DATASETS[w.dataset].model_dump_json(),
     shell:
@@ -42,9 +42,7 @@ rule fetch:
 
 rule verify:
     input:
-        archive=ancient(rules.fetch.output.archive),
-        receipt=rules.fetch.output.receipt,
-        code=code_of("verify"),
+        unpack(lambda w: inputs_of_data(w, "verify", archive="archive", receipt="archive.json")),
     output:
         index="data/{variant}/{dataset}/index.csv",
         images="data/{variant}/{dataset}/images.npy",
@@ -56,17 +54,18 @@ rule verify:
     params:
         spec=content_spec,
     shell:
-        "ablate verify --spec {params.spec:q} --archive {input.archive:q} --index {output.index:q}"
-        " --images {output.images:q} --duplicates {output.duplicates:q} --report {output.report:q}"
+        "ablate verify --spec {params.spec:q} --archive {input.archive:q} --receipt {input.receipt:q}"
+        " --index {output.index:q} --images {output.images:q} --duplicates {output.duplicates:q} --report {output.report:q}"
         " 2>&1 | tee {log:q}"
 
 
 rule reorganise:
     input:
-        archive=ancient(rules.fetch.output.archive),
-        receipt=rules.fetch.output.receipt,
-        index=rules.verify.output.index,
-        code=code_of("reorganise"),
+        unpack(
+            lambda w: inputs_of_data(
+                w, "reorganise", archive="archive", index="index.csv", report="verify.json"
+            )
+        ),
     output:
         tree=directory("data/{variant}/{dataset}/tree"),
         receipt="data/{variant}/{dataset}/tree.json",
@@ -76,16 +75,22 @@ rule reorganise:
         spec=content_spec,
     shell:
         "ablate reorganise --spec {params.spec:q} --archive {input.archive:q} --index {input.index:q}"
-        " --tree {output.tree:q} --receipt {output.receipt:q} 2>&1 | tee {log:q}"
+        " --report {input.report:q} --tree {output.tree:q} --receipt {output.receipt:q} 2>&1 | tee {log:q}"
 
 
-rule pack:
+# A checkpoint: whether its content is another, and runs are to be trained again, is known when it is there.
+checkpoint pack:
     input:
-        images=ancient(rules.verify.output.images),
-        index=rules.verify.output.index,
-        report=rules.verify.output.report,
-        receipt=rules.fetch.output.receipt,
-        code=code_of("pack"),
+        unpack(
+            lambda w: inputs_of_data(
+                w,
+                "pack",
+                images="images.npy",
+                index="index.csv",
+                report="verify.json",
+                receipt="archive.json",
+            )
+        ),
     output:
         # Later rules depend on the small pack.json, which holds the digests of the arrays.
         pack="data/{variant}/{dataset}/pack.json",

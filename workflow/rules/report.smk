@@ -1,21 +1,23 @@
 # collect -> tables and figures -> report; all of it iterates over the plan
 COLLECTED = ["runs.csv", "history.csv", "metrics.json", "provenance.json"]
 BESIDE = [".md", ".tex", ".runs.json"]  # each table's .csv
+SUMMARY = [f"results/summary/{PARAMS.scale}{suffix}" for suffix in (".json", ".csv")]  # what DVC compares
 COMPARISONS = [f"{RESULTS}/{paper}/comparison.csv" for paper in PARAMS.studies]
+
+
+PLAN_FILE = Path(RESULTS, "plan.json")
 
 
 rule plan:
     input:
         ancient("params.yaml"),
+        due(why_plan(PLAN_FILE, RECORD), PLAN_FILE),
     output:
-        f"{RESULTS}/plan.json",
+        str(PLAN_FILE),
     log:
         "logs/plan.log",
     resources:
         values=json.dumps(dict(config)),
-    params:
-        # Reruns when what is planned changes, and not when a comment in params.yaml does.
-        content=plan_digest(PARAMS, PLAN, PROTOCOL),
     shell:
         "ablate plan --values {resources.values:q} --output {output:q} 2>&1 | tee {log:q}"
 
@@ -24,6 +26,7 @@ rule collect:
     input:
         lambda w: [f"{RUNS}/{p.run.id}/metrics.json" for p in PLAN.planned if p.paper == w.paper],
         plan=rules.plan.output,
+        due=due_collected,
         code=code_of("collect"),
     output:
         [f"{RESULTS}/{{paper}}/{name}" for name in COLLECTED],
@@ -36,25 +39,18 @@ rule collect:
         "ablate collect --plan {input.plan:q} --runs {params.runs} --output {params.out:q} 2>&1 | tee {log:q}"
 
 
-rule table:
+rule summarise:
     input:
-        plan=rules.plan.output,
-        collected=rules.collect.output,
-        paper="papers/{paper}.yaml",
-        data=described,
-        code=code_of("tables"),
+        [f"{RESULTS}/{paper}/{name}" for paper in PARAMS.studies for name in ("metrics.json", "history.csv")],
+        code=code_of("collect"),
     output:
-        csv=f"{RESULTS}/{{paper}}/{{table}}.csv",
-        others=multiext(f"{RESULTS}/{{paper}}/{{table}}", *BESIDE),
+        SUMMARY,
     log:
-        "logs/table/{paper}-{table}.log",
-    wildcard_constraints:
-        table="|".join(Path(path).stem for path in made("tables", "csv")),
+        "logs/summarise.log",
     params:
-        runs=str(RUNS),
+        papers=[f"{RESULTS}/{paper}" for paper in PARAMS.studies],
     shell:
-        "ablate table --plan {input.plan:q} --papers papers --runs {params.runs} --output {output.csv:q}"
-        " 2>&1 | tee {log:q}"
+        "ablate summarise {params.papers:q} --output {output[0]:q} 2>&1 | tee {log:q}"
 
 
 rule compare:
@@ -96,6 +92,7 @@ rule claims:
     output:
         json=f"{RESULTS}/claims.json",
         others=multiext(f"{RESULTS}/claims", ".csv", *BESIDE, ".svg", ".png"),
+        models=multiext(f"{RESULTS}/models", ".csv", *BESIDE),
     log:
         "logs/claims.log",
     params:
@@ -118,41 +115,15 @@ rule calibrate:
         "ablate calibrate --output {output.csv:q} 2>&1 | tee {log:q}"
 
 
-rule figure:
-    input:
-        plan=rules.plan.output,
-        collected=rules.collect.output,
-        paper="papers/{paper}.yaml",
-        packs=packs_of_figure,
-        arrays=ancient(lambda w: [f for n in ("images.npy", "labels.npy") for f in packs_of_figure(w, n)]),
-        code=code_of("figures"),
-    output:
-        svg=report(
-            f"{RESULTS}/{{paper}}/{{figure}}.svg",
-            caption="../report/figure.rst",
-            category="{paper}",
-        ),
-        png=f"{RESULTS}/{{paper}}/{{figure}}.png",
-    log:
-        "logs/figure/{paper}-{figure}.log",
-    wildcard_constraints:
-        figure="|".join(Path(path).stem for path in made("figures", "svg")),
-    params:
-        runs=str(RUNS),
-        packs=lambda w, input: [f"--pack {path}" for path in input.packs],
-    shell:
-        "ablate figure --plan {input.plan:q} --papers papers --runs {params.runs} {params.packs}"
-        " --output {output.svg:q} 2>&1 | tee {log:q}"
-
-
 rule report:
     input:
-        made("tables", "csv"),
+        SUMMARY,
+        [f"{RESULTS}/{paper}/{name}.csv" for paper in PARAMS.studies for name in made("tables", paper)],
         COMPARISONS,
         rules.comparison.output,
         rules.claims.output,
         rules.calibrate.output,
-        made("figures", "png"),
+        [f"{RESULTS}/{paper}/{name}.png" for paper in PARAMS.studies for name in made("figures", paper)],
         [f"{RESULTS}/{paper}/provenance.json" for paper in PARAMS.studies],
         [f"{RESULTS}/data/{name}-duplicates.csv" for name in DATASETS],
         plan=rules.plan.output,
@@ -165,11 +136,68 @@ rule report:
         "ablate report --plan {input.plan:q} --papers papers --output {output:q} 2>&1 | tee {log:q}"
 
 
-# `snakemake --cores 8 tinyimage10` renders one paper.
+# A process imports for seconds and draws for less, so one makes all tables of a paper, another all its figures.
 for _paper in PARAMS.studies:
+    _out, _tables, _figures = f"{RESULTS}/{_paper}", made("tables", _paper), made("figures", _paper)
 
+    rule:
+        name:
+            f"tables_{_paper}"
+        input:
+            plan=rules.plan.output,
+            collected=[f"{_out}/{name}" for name in COLLECTED],
+            paper=f"papers/{_paper}.yaml",
+            data=described(_paper),
+            code=code_of("tables"),
+        output:
+            [f"{_out}/{name}{suffix}" for name in _tables for suffix in (".csv", *BESIDE)],
+        log:
+            f"logs/tables/{_paper}.log",
+        localrule: True
+        params:
+            runs=str(RUNS),
+            out=_out,
+        shell:
+            "ablate tables --plan {input.plan:q} --papers papers --runs {params.runs} --output {params.out:q}"
+            " 2>&1 | tee {log:q}"
+
+    rule:
+        name:
+            f"figures_{_paper}"
+        input:
+            plan=rules.plan.output,
+            collected=[f"{_out}/{name}" for name in COLLECTED],
+            paper=f"papers/{_paper}.yaml",
+            packs=packs_of_figures(_paper),
+            arrays=ancient(packs_of_figures(_paper, "images.npy") + packs_of_figures(_paper, "labels.npy")),
+            code=code_of("figures"),
+        output:
+            [
+                report(
+                    f"{_out}/{name}.svg",
+                    caption="../report/figure.rst",
+                    category=_paper,
+                    labels={"figure": name},
+                )
+                for name in _figures
+            ],
+            [f"{_out}/{name}.png" for name in _figures],
+        log:
+            f"logs/figures/{_paper}.log",
+        localrule: True
+        params:
+            runs=str(RUNS),
+            out=_out,
+            packs=[f"--pack {path}" for path in packs_of_figures(_paper)],
+        shell:
+            "ablate figures --plan {input.plan:q} --papers papers --runs {params.runs} {params.packs}"
+            " --output {params.out:q} 2>&1 | tee {log:q}"
+
+    # `snakemake --cores 8 tinyimage10` renders one paper.
     rule:
         name:
             _paper
         input:
-            [f for f in made("tables", "csv") + COMPARISONS + made("figures", "svg") if f"/{_paper}/" in f],
+            [f"{_out}/{name}.csv" for name in _tables],
+            [f"{_out}/{name}.svg" for name in _figures],
+            f"{_out}/comparison.csv",

@@ -1,5 +1,4 @@
 # One job per run. A run's name follows from its settings, so a changed setting is another run and another file.
-FILES = ["metrics.json", "run.json", "history.csv", "predictions.csv", "filters.npy", "manifest.json"]
 
 
 rule runs:
@@ -8,8 +7,6 @@ rule runs:
 
 
 rule imagenet:
-    input:
-        code=code_of("imagenet"),
     output:
         weights=f"{IMAGENET}/{{name}}.safetensors",
         receipt=f"{IMAGENET}/{{name}}.json",
@@ -26,9 +23,8 @@ rule imagenet:
 
 rule pretrain:
     input:
-        pack=pack_of,
-        arrays=ancient(lambda w: [pack_of(w, "images.npy"), pack_of(w, "labels.npy")]),
-        code=train_code,
+        unpack(lambda w: inputs_of_run(w, PRETRAINED)),
+        lambda w: new_data(w, PRETRAINED),
     output:
         [f"{PRETRAINED}/{{run}}/{name}" for name in FILES],
         weights=f"{PRETRAINED}/{{run}}/weights.safetensors",
@@ -51,10 +47,8 @@ rule pretrain:
 
 rule train:
     input:
-        pack=pack_of,
-        arrays=ancient(lambda w: [pack_of(w, "images.npy"), pack_of(w, "labels.npy")]),
-        start=start_of,
-        code=train_code,
+        unpack(lambda w: inputs_of_run(w, RUNS)),
+        lambda w: new_data(w, RUNS),
     output:
         [f"{RUNS}/{{run}}/{name}" for name in FILES],
     log:
@@ -68,7 +62,7 @@ rule train:
     params:
         run=record,
         out=f"{RUNS}/{{run}}",
-        start=lambda w, input: f"--start {input.start}" if input.start else "",
+        start=start_option,
     shell:
         "ablate train --run {params.run:q} --pack {input.pack:q} --out {params.out:q} {params.start}"
         " --threads {resources.torch_threads} --device {resources.device}"

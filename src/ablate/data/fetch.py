@@ -37,8 +37,9 @@ def fetch(
     urls: Iterable[str],
     digests: Mapping[str, Fingerprint],
     receipt: Path,
+    asked: str | None = None,
 ) -> None:
-    """Put the archive called ``name`` at ``target`` and write which digest it had to ``receipt``.
+    """Put the archive called ``name`` at ``target`` and write which digest it had, and ``asked``, to ``receipt``.
 
     ``path``, a file or an extracted folder of the user's, is taken whatever its digest. Without it, the first of
     the mirror and ``urls`` whose bytes match one of ``digests`` ({label: what they must be}) is taken.
@@ -48,7 +49,7 @@ def fetch(
     if path is not None:
         try:
             with whole(target) as part:
-                _accept(name, target, part, receipt, *bring(name, Path(path), part, digests))
+                _accept(name, target, part, receipt, asked, *bring(name, Path(path), part, digests))
         except SourceError as error:
             raise UserError(f"params.yaml: datasets: path of {name}: {error}") from error
         return
@@ -56,7 +57,7 @@ def fetch(
     for source in sources(name, mirror, urls):
         try:
             with whole(target) as part:
-                _accept(name, target, part, receipt, *_obtain(source, target, part, digests))
+                _accept(name, target, part, receipt, asked, *_obtain(source, target, part, digests))
         except SourceError as error:
             failures.append(f"{source}: {error}")
         else:
@@ -68,9 +69,10 @@ def fetch(
     )
 
 
-def _accept(name: str, target: Path, part: Path, receipt: Path, label: str, sha256: str) -> None:
+def _accept(name: str, target: Path, part: Path, receipt: Path, asked: str | None, label: str, sha256: str) -> None:
     """Write the receipt of ``part``, which is right, and drop what other addresses' downloads left."""
-    write_json(receipt, {"archive": name, "digest": label, "sha256": sha256, "bytes": part.stat().st_size})
+    facts = {"archive": name, "digest": label, "sha256": sha256, "bytes": part.stat().st_size}
+    write_json(receipt, facts | ({"asked": asked} if asked else {}))
     for left in target.parent.glob(f".{target.name}.????????.download"):
         left.unlink(missing_ok=True)
 

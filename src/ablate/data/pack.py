@@ -11,12 +11,13 @@ import numpy as np
 from ablate.data.verify import read_index
 from ablate.errors import UserError
 from ablate.files import digest, open_array, read_json, whole, write_json
+from ablate.keys import Key
 
 STATISTICS = ("mean", "std_over_pixels", "std_over_images")
 
 
-def make_pack(images: Path, *, index: Path, report: Path, receipt: Path, pack: Path) -> None:
-    """Write ``pack`` (pack.json) and labels.npy beside ``images``, and describe both in it.
+def make_pack(images: Path, *, index: Path, report: Path, receipt: Path, pack: Path, key: Key | None = None) -> None:
+    """Write ``pack`` (pack.json) and labels.npy beside ``images``, and describe both in it; ``key`` too.
 
     ``report`` is what verify wrote, ``receipt`` what fetch wrote. Raises UserError when images and index do not
     belong together.
@@ -40,5 +41,6 @@ def make_pack(images: Path, *, index: Path, report: Path, receipt: Path, pack: P
             **{name: checked[name] for name in ("grayscale", *STATISTICS)},
             "archive": read_json(receipt),
             "sha256": {"images.npy": checked["images_sha256"], "labels.npy": digest(pack.with_name("labels.npy"))},
+            "key": key,
         },
     )

@@ -13,11 +13,12 @@ from ablate.data.layouts import layout
 from ablate.data.verify import read_index
 from ablate.errors import UserError
 from ablate.files import write_json
+from ablate.keys import Key
 from ablate.progress import track
 
 
-def reorganise(archive: Path, kind: str, *, index: Path, tree: Path, receipt: Path) -> None:
-    """Write ``tree``/train/<class>/ and ``tree``/val/<class>/, whole, then ``receipt`` (JSON: counts).
+def reorganise(archive: Path, kind: str, *, index: Path, tree: Path, receipt: Path, key: Key | None = None) -> None:
+    """Write ``tree``/train/<class>/ and ``tree``/val/<class>/, whole, then ``receipt`` (JSON: counts and ``key``).
 
     Files keep their bytes; CIFAR-10's rows become PNG. Raises UserError when the disk is full.
     """
@@ -41,4 +42,5 @@ def reorganise(archive: Path, kind: str, *, index: Path, tree: Path, receipt: Pa
         raise UserError(f"cannot write {tree}: {error.strerror or error}; free space or mend the folder") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    write_json(receipt, {"images": len(items), "folders": len({(i.split, i.class_name) for i in items})})
+    folders = len({(i.split, i.class_name) for i in items})
+    write_json(receipt, {"images": len(items), "folders": folders, "key": key})

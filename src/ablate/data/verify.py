@@ -16,13 +16,16 @@ from ablate.data.decode import decode
 from ablate.data.layouts import Contents, Item, Pixels, layout
 from ablate.errors import UserError
 from ablate.files import open_array, whole, write_json
+from ablate.keys import Key
 
 PAIR_COLUMNS = ["kind", "distance", "split_1", "class_1", "member_1", "split_2", "class_2", "member_2"]
 
 
-def verify(archive: Path, spec: Dataset, *, index: Path, images: Path, pairs: Path, report: Path) -> None:
+def verify(
+    archive: Path, spec: Dataset, *, index: Path, images: Path, pairs: Path, report: Path, key: Key | None = None
+) -> None:
     """Write ``images`` (.npy, (N, S, S, 3) uint8), ``index`` (CSV, a row for each of them), ``pairs`` (CSV, the
-    duplicates among them) and ``report`` (JSON, counts).
+    duplicates among them) and ``report`` (JSON, counts and ``key``).
 
     Raises UserError when classes or images are missing, too many, contradictory or no whole JPEGs of the right
     size; then none of the files is written.
@@ -51,6 +54,7 @@ def verify(archive: Path, spec: Dataset, *, index: Path, images: Path, pairs: Pa
             **statistics,
             "duplicates": audit,
             "images_sha256": sha256,
+            "key": key,
         },
     )
 

@@ -1,6 +1,5 @@
 """Read a pack: memory-mapped arrays, of which every split and subset is a view."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,9 +77,3 @@ class Pack:
         if settings.labels == "shuffled":
             labels["train"] = np.random.default_rng(0).permutation(labels["train"])
         return {name: View(self.images, np.array(rows, np.int64), labels[name]) for name, rows in parts.items()}
-
-
-def content_digest(meta: dict[str, Any]) -> str:
-    """One digest for a pack's content: images, labels and class names, whatever archive they came from."""
-    parts = [*meta["sha256"].values(), *meta["classes"]]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -85,9 +85,12 @@ def draw(results: StudyResults, kind: str, sources: Sources) -> Figure:
 def write_figure(results: StudyResults, kind: str, svg: Path, sources: Sources | None = None) -> None:
     """Draw the figure as SVG and, beside it, as PNG.
 
-    Raises UserError, naming the key in params.yaml, for an unknown kind or argument and for a missing source.
+    Raises UserError, naming the key in params.yaml, for an unknown kind or argument, for a missing source and for a
+    study without any run.
     """
     try:
+        if (results.runs["status"] == "missing").all():
+            raise UserError("no run of its study is there; train them")
         figure = draw(results, kind, sources or Sources())
     except UserError as error:
         key = f"params.yaml: studies.{results.paper}.{results.study}.figures.{svg.stem}"

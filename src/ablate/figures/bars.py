@@ -16,7 +16,6 @@ from ablate.figures.common import (
     TOP1,
     WIDE,
     Sources,
-    best_arm,
     finished,
     label,
     legend_below,
@@ -26,7 +25,6 @@ from ablate.figures.common import (
     nothing,
     of_arm,
     panels,
-    settings_of,
     title,
     values,
     wrapped,
@@ -114,7 +112,7 @@ def sweep(results: StudyResults) -> Figure:
     for arm in results.arms:
         first = of_arm(results, arm)[0]
         others = [v for k, v in first["levels"].items() if k not in ("lr", "weight-decay")]
-        chosen = settings_of(first)
+        chosen = results.settings(arm)
         rows.append(("\n".join(others), chosen.weight_decay, chosen.lr, arm))
     table = pd.DataFrame(rows, columns=["panel", "decay", "lr", "arm"])
     names = list(dict.fromkeys(table["panel"]))
@@ -160,14 +158,14 @@ def per_label(results: StudyResults, sources: Sources, argument: str = "") -> Fi
     """
     if argument not in ("best", *results.arms):
         raise choose("per-label", argument, ["best", *results.arms], "arm")
-    arm = best_arm(results) if argument == "best" else argument
+    arm = results.best_arm if argument == "best" else argument
     done = finished(results, arm) if arm else pd.DataFrame({"run": []})
     tables = [t for run in done["run"] if len(t := sources.predictions(run))]
     if arm is None or not tables:
         figure, (axis,) = panels(1, 1, NARROW, 1.5)
         nothing(axis, "no run trained to the end")
         return figure
-    chosen = settings_of(of_arm(results, arm)[0])
+    chosen = results.settings(arm)
     pack = sources.pack(chosen.dataset)
     names = [pack.meta["words"][i].split(",")[0] for i in pack.chosen(chosen)]
     figure, (axis,) = panels(1, 1, WIDE, 2.6 if len(names) <= FLAT_LABELS else 3.4)

@@ -1,6 +1,5 @@
 """What the figures share: files that some of them read, how an arm is named and drawn, legends."""
 
-import json
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,6 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from ablate.collect import ENDED
-from ablate.config import Settings
 from ablate.data.views import Pack
 from ablate.errors import UserError
 from ablate.tables import StudyResults
@@ -68,11 +66,6 @@ def of_arm(results: StudyResults, arm: str) -> list[dict[str, Any]]:
     return [p for p in results.planned if p["arm"] == arm]
 
 
-def settings_of(planned: dict[str, Any]) -> Settings:
-    """The settings that the plan keeps without their defaults."""
-    return Settings.model_validate_json(json.dumps(planned["settings"]))
-
-
 def finished(results: StudyResults, arm: str) -> pd.DataFrame:
     """The arm's rows of runs.csv that trained to the end."""
     mine = results.runs[results.runs["arm"] == arm]
@@ -113,13 +106,6 @@ def label(results: StudyResults, arm: str, *, name: str | None = None) -> str:
     words += [said] if (said := note(results, arm)) else []
     name = name or title(results, arm)
     return f"{name} ({'; '.join(words)})" if words else name
-
-
-def best_arm(results: StudyResults) -> str | None:
-    """By the mean over seeds of best_val_top1, never by test; the first of equals. None where no run ended."""
-    means = {arm: finished(results, arm)["best_val_top1"].astype(float).mean() for arm in results.arms}
-    known = {arm: mean for arm, mean in means.items() if np.isfinite(mean)}
-    return max(known, key=lambda arm: known[arm]) if known else None
 
 
 def looks(names: Sequence[str], *, dashed: bool = True) -> dict[str, dict[str, Any]]:

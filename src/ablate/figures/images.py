@@ -14,14 +14,12 @@ from ablate.figures.common import (
     PALETTE,
     WIDE,
     Sources,
-    best_arm,
     finished,
     label,
     note,
     nothing,
     of_arm,
     panels,
-    settings_of,
     wrapped,
 )  # fmt: skip
 from ablate.tables import StudyResults
@@ -41,7 +39,7 @@ def samples(results: StudyResults, sources: Sources, argument: str = "") -> Figu
     a class that is not in the pack its panel says so and shows another. Without: classes and images that the study
     trains on.
     """
-    settings = settings_of(results.planned[0])
+    settings = results.settings(results.arms[0])
     pack = sources.pack(settings.dataset)
     if argument:
         chosen = _named(pack, argument.split("+"))
@@ -103,7 +101,7 @@ def augmented(results: StudyResults, sources: Sources, argument: str = "") -> Fi
 
     if argument not in AUGMENTS:
         raise choose("augmented", argument, AUGMENTS, "augmentation")
-    settings = settings_of(results.planned[0])
+    settings = results.settings(results.arms[0])
     pack = sources.pack(settings.dataset)
     train = pack.views(settings)["train"]
     picked = train.positions[np.linspace(0, len(train.positions) - 1, 5).round().astype(int)[1:4]]
@@ -128,7 +126,7 @@ def predictions(results: StudyResults, sources: Sources, argument: str = "") -> 
     if not argument.isdigit():
         raise choose("predictions", argument, ["0", "1", "2 ..."], "batch")
     figure, axes = panels(1, ANSWERS, WIDE, WIDE / ANSWERS + 0.9)
-    arm = best_arm(results)
+    arm = results.best_arm
     table = sources.predictions(finished(results, arm)["run"].iloc[0]) if arm else None
     if arm is None or table is None or table.empty:
         for axis in axes:
@@ -138,7 +136,7 @@ def predictions(results: StudyResults, sources: Sources, argument: str = "") -> 
     if int(argument) >= batches:
         raise choose("predictions", argument, [f"0 to {batches - 1}"], "batch")
     order = np.random.default_rng(0).permutation(len(table))  # they lie sorted by class
-    settings = settings_of(of_arm(results, arm)[0])
+    settings = results.settings(arm)
     pack = sources.pack(settings.dataset)
     names = [_word(pack, number) for number in pack.chosen(settings)]
     for axis, i in zip(axes, order[ANSWERS * int(argument) :], strict=False):

@@ -1,0 +1,275 @@
+"""What a result depends on, as digests: its key. Why a job would run follows from keys, and from no file's time.
+
+Whoever makes a result writes its key into the record that lies beside it: a run's manifest.json, a data set's
+receipts. The result is good as long as that is the key of what is asked for, wherever the files were copied from.
+Imports no torch, since the Snakefile asks for every run.
+"""
+
+import ast
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ablate.config import Dataset, Fingerprint, Params
+from ablate.files import digest, write_text
+from ablate.plan import RUNS, Plan, Run
+from ablate.provenance import code_of
+
+Key = dict[str, str | None]
+FILES = ["metrics.json", "run.json", "history.csv", "predictions.csv", "filters.npy", "manifest.json"]  # of a run
+TABLED = ("metrics.json", "history.csv")  # what tables and verdicts are made of: the manifest has their digests
+RECEIPTS = {"fetch": "archive.json", "verify": "verify.json", "pack": "pack.json", "reorganise": "tree.json"}
+VERIFIED = ("images.npy", "index.csv", "duplicates.csv")  # what `verify` makes beside its report
+KNOWN_CODE = Path(".ablate/code-1")  # another number where `_shape` changes
+MARKS = Path(".ablate/due")
+OLD, OLDER = 978307200, 946684800  # 2001-01-01 and 2000-01-01: before any result
+UNKNOWN = "unknown"  # a part that no file here tells, so that it is no reason to run
+NEW = "new"
+
+
+def key_digest(key: Any) -> str:
+    """One digest for a key, or for anything else that JSON can hold."""
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def code_digest(step: str, model: str | None = None) -> str:
+    """SHA-256 of the code that a step's result depends on (`provenance.CODE`), the model's file included.
+
+    Comments, docstrings, blank lines and line breaks do not count. The same on every Python that runs this.
+    """
+    return key_digest([_file_digest(path) for path in code_of(step, model)])
+
+
+@cache
+def _file_digest(path: Path) -> str:
+    source = path.read_bytes()
+    known = KNOWN_CODE / hashlib.sha256(source).hexdigest()
+    if not known.exists():  # parsing costs 10 ms a file, which each job would pay
+        write_text(known, hashlib.sha256(_shape(ast.parse(source)).encode()).hexdigest())
+    return known.read_text(encoding="utf-8")
+
+
+def _shape(node: Any) -> str:
+    """A syntax tree as text, less docstrings. Empty fields are left out, since each Python adds some."""
+    if isinstance(node, list):
+        return f"[{','.join(map(_shape, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = {name: value for name, value in ast.iter_fields(node) if value not in (None, [])}
+    if isinstance(node, ast.JoinedStr):  # 3.12 ends a nested format with an empty text
+        fields["values"] = [part for part in node.values if getattr(part, "value", None) != ""]
+    if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and _documented(node):
+        fields["body"] = node.body[1:]
+    return f"{type(node).__name__}({','.join(f'{name}={_shape(value)}' for name, value in fields.items())})"
+
+
+def _documented(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return ast.get_docstring(node, clean=False) is not None
+
+
+def run_key(run: Run, data: str, start: str | None) -> Key:
+    """Of a run on a pack with content digest ``data``, from the weights that ``start`` stands for."""
+    return {"run": run.id, "data": data, "start": start, "code": code_digest("train", run.settings.model)}
+
+
+def start_key(run: Run, weights: Path | None) -> str | None:
+    """What stands for the weights that a run starts from: the key of the run that trained them, and a file's bytes.
+
+    None for torchvision's, which are what their name says.
+    """
+    if weights and run.start:
+        return key_digest(json.loads(weights.with_name("manifest.json").read_text(encoding="utf-8"))["key"])
+    return digest(weights) if weights and run.settings.weights.startswith("file:") else None
+
+
+def content_digest(meta: dict[str, Any]) -> str:
+    """One digest for a pack's content: images, labels and class names, whatever archive they came from."""
+    parts = [*meta["sha256"].values(), *meta["classes"]]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def asked(spec: Dataset) -> str | None:
+    """What an archive follows from besides its digests: one's own path, or the generator's arguments."""
+    own = spec.path if spec.variant == "official" else spec.generator
+    return key_digest(own) if own else None
+
+
+def content(spec: Dataset) -> str:
+    """The part of a data set's record that says what must be in it, as JSON; where it comes from is left out."""
+    return spec.model_dump_json(exclude={"urls", "digests", "path", "tree"}, exclude_defaults=True)
+
+
+def verify_key(spec: Dataset, receipt: dict[str, Any]) -> Key:
+    """Of what `verify` makes of the archive that ``receipt`` names."""
+    return {"archive": receipt["sha256"], "spec": key_digest(content(spec)), "code": code_digest("verify")}
+
+
+def later_key(step: str, report: dict[str, Any]) -> Key:
+    """Of what `pack` or `reorganise` makes of what `verify` checked and wrote into ``report``."""
+    return {"verify": key_digest(report.get("key")), "code": code_digest(step)}
+
+
+class Keys:
+    """The keys that a plan asks for, compared with those that are there."""
+
+    def __init__(self, params: Params, plan: Plan) -> None:
+        self.datasets = params.datasets
+        self.sources = plan.pretraining
+        self._packs: dict[tuple[str, int], str] = {}
+        self._bytes = cache(digest)
+
+    def why(self, run: Run, folder: Path = RUNS) -> str | None:
+        """Why ``run`` would be trained into ``folder`` (RUNS or PRETRAINED); None: its result is what is asked for.
+
+        ``new``; ``settings changed``, ``data changed``, ``start weights changed``, ``code changed`` or ``no key``;
+        ``files missing``; ``result damaged`` when metrics or history are not as training wrote them. A pack that is
+        not there is no reason; whoever makes it must ask again.
+        """
+        here = folder / run.id
+        try:
+            there = {entry.name for entry in os.scandir(here)}
+        except (FileNotFoundError, NotADirectoryError):
+            return NEW
+        if not {"metrics.json", "manifest.json"} <= there:
+            return NEW
+        if not there.issuperset(FILES):
+            return "files missing"
+        manifest = _read(here / "manifest.json")
+        if manifest is None:
+            return "result damaged"
+        words = {"run": "settings", "data": "data", "start": "start weights", "code": "code"}
+        if reason := _difference(self.key(run), manifest.get("key"), words):
+            return reason
+        if any(digest(here / name) != manifest.get("files", {}).get(name) for name in TABLED):
+            return "result damaged"
+        return None
+
+    def why_collected(self, runs: Iterable[Run], folder: Path) -> str | None:
+        """Why what was collected into ``folder`` is not of the results of ``runs``; a missing one counts as well."""
+        collected = _read(folder / "provenance.json")
+        if collected is None:
+            return NEW
+        for run in runs:
+            manifest = _read(RUNS / run.id / "manifest.json")
+            if manifest is None or manifest != collected.get(run.id) or not (RUNS / run.id / "metrics.json").exists():
+                return "results changed"
+        return None
+
+    def key(self, run: Run) -> Key:
+        """The key that ``run`` must have."""
+        start = None
+        if run.start:
+            source = self.key(self.sources[run.start])
+            start = UNKNOWN if UNKNOWN in source.values() else key_digest(source)
+        elif run.start_file and run.settings.weights.startswith("file:"):
+            start = self._bytes(Path(run.start_file))
+        return run_key(run, self._pack(run.settings.dataset), start)
+
+    def why_data(self, name: str, step: str) -> str | None:
+        """Why ``step`` (fetch, verify, pack or reorganise) of a data set would run; None: what it made is good.
+
+        An archive is looked for only through its receipt: where it was deleted, what was made of it stays good.
+        """
+        spec, folder = self.datasets[name], self.folder(name)
+        receipt = _read(folder / RECEIPTS["fetch"])
+        fetch = NEW if receipt is None else _why_fetch(spec, receipt)
+        if step == "fetch":
+            return fetch
+        report, verify = _read(folder / RECEIPTS["verify"]), fetch
+        if report is None or not all(
+            (folder / file).exists() for file in ("images.npy", "index.csv", "duplicates.csv")
+        ):
+            verify = NEW
+        elif fetch in (None, NEW):
+            wanted = verify_key(spec, receipt or {"sha256": UNKNOWN})
+            verify = _difference(
+                wanted, report.get("key"), {"archive": "archive", "spec": "settings", "code": "code"}
+            )
+        if step == "verify" or verify:
+            return verify
+        made = _read(folder / RECEIPTS[step])
+        if made is None or (step == "pack" and not (folder / "labels.npy").exists()):
+            return NEW
+        return _difference(later_key(step, report or {}), made.get("key"), {"verify": "archive", "code": "code"})
+
+    def folder(self, name: str) -> Path:
+        """Where a data set's files are."""
+        return Path("data", self.datasets[name].variant, name)
+
+    def _pack(self, name: str) -> str:
+        """Content digest of a data set's pack. Read again where the file is another: it may be made meanwhile."""
+        path = self.folder(name) / RECEIPTS["pack"]
+        try:
+            known = name, path.stat().st_mtime_ns
+        except FileNotFoundError:
+            return UNKNOWN
+        if known not in self._packs:
+            self._packs[known] = content_digest(_read(path) or {"sha256": {}, "classes": []})
+        return self._packs[known]
+
+
+def why_plan(file: Path, record: dict[str, Any]) -> str | None:
+    """Why `ablate plan` would write ``file`` anew: ``record`` is what it would write."""
+    there = _read(file)
+    if there is None:
+        return NEW
+    return None if there.get("digest") == record["digest"] else "plan changed"
+
+
+def due(reason: str | None, record: Path) -> list[str]:
+    """Inputs that make a job run for ``reason``: a folder of that name. ``record`` is one of the job's outputs.
+
+    Snakemake runs a job whose input is newer than an output. So the record is dated back; an input of the future
+    would make Snakemake doubt the clock when the job ends. A folder, because a file of equal content would excuse the
+    job the second time. Nothing for a job that is `NEW`: it runs where its missing files are wanted, and only there.
+    """
+    if reason in (None, NEW):
+        return []
+    mark = MARKS / str(reason).replace(" ", "-")
+    mark.mkdir(parents=True, exist_ok=True)
+    os.utime(mark, (OLD, OLD))
+    with suppress(FileNotFoundError):
+        os.utime(record, (OLDER, OLDER))
+    return [str(mark)]
+
+
+def _why_fetch(spec: Dataset, receipt: dict[str, Any]) -> str | None:
+    if receipt.get("asked") != asked(spec):
+        return "settings changed"
+    own = spec.variant == "official" and spec.path
+    good = own or any(_fits(label, pin, receipt) for label, pin in spec.digests.items())
+    return None if good else "digests changed"
+
+
+def _fits(label: str, pin: Fingerprint, receipt: dict[str, Any]) -> bool:
+    """Whether an archive is as ``pin`` says. Receipts have no MD5: where there is nothing else, its name counts."""
+    sha256, size = str(receipt["sha256"]), receipt["bytes"]
+    if pin.bytes not in (None, size):
+        return False
+    if pin.sha256 or pin.sha256_prefix:
+        return pin.sha256 in (None, sha256) and sha256.startswith(pin.sha256_prefix or "")
+    return bool(label == receipt["digest"])
+
+
+def _difference(wanted: Key, found: Key | None, words: dict[str, str]) -> str | None:
+    """The first part in which the keys differ, in words."""
+    if not found:
+        return "no key"
+    return next(
+        (f"{word} changed" for part, word in words.items() if wanted[part] not in (UNKNOWN, found.get(part))), None
+    )
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """None where there is no such file, or no object in it."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None

@@ -1,0 +1,214 @@
+"""What runs after which event, in Snakemake and in DVC: the table EVENTS, which docs/versions.md shows.
+
+Oracle: the table, reasoned by hand from what each job reads. For each event a copy of one finished workspace is
+changed and asked by `snakemake -n` and `dvc status`; events with ``really`` are run as well, and must run just that.
+`python tests/test_events.py` prints the table for the document.
+"""
+
+import json
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT, Workspace
+
+pytestmark = pytest.mark.slow
+
+# Two papers on one data set: five runs, one of them from weights that a pretraining run left.
+NAMES = {"cifar-resnet7": "resnet", "c5to10": "source", "c0to5": "started", "cnn1": "deep", "sgd-0.01": "plain"}
+ALL = "deep lr plain resnet started"
+# What follows from new results of one paper, and of both: rule by rule.
+ONE = "collect compare comparison claims calibrate summarise tables_resnet-vs-plain figures_resnet-vs-plain report"
+BOTH = f"{ONE} collect compare tables_tinyimage10 figures_tinyimage10"
+DATA = "embed fetch verify pack describe report"
+LATER = " ".join(rule for rule in BOTH.split() if rule != "report")
+NETS = "compare tables_tinyimage10"  # tables of layers and parameters read the networks
+TABLED = "tables_tinyimage10 tables_resnet-vs-plain report"
+DRAWN = "figures_tinyimage10 figures_resnet-vs-plain claims calibrate report"
+PRINTED = "tables_tinyimage10 figures_tinyimage10 compare comparison claims report"
+CHECKED = "verify pack describe report"
+GONE = "tables_tinyimage10 report"
+
+
+@dataclass(frozen=True)
+class Event:
+    """``make`` is done to a finished workspace: shell, or a function. Jobs and runs are words in any order."""
+
+    name: str
+    make: str | Callable[[Workspace], object]
+    trained: str = ""  # runs
+    jobs: str = ""  # rules of the other jobs
+    stages: str = ""  # that DVC would run
+    really: str | None = None  # the runs that are trained when it is done: known once the data are there
+
+
+def clone(w: Workspace) -> None:
+    """``w`` becomes a fresh clone of itself, with what `dvc pull` brings."""
+    w.do("cd ..; mv repository first; git clone -q first repository; cd repository; dvc pull -q")
+
+
+def moved(w: Workspace) -> None:
+    """Every file is copied to another place: other times, another path."""
+    w.folder = Path(
+        shutil.copytree(w.folder, w.folder.with_name("elsewhere"), symlinks=True, copy_function=shutil.copyfile)
+    )
+    w.params = w.folder / "params.yaml"
+    w.env["PYTHONPATH"] = str(w.folder / "src")
+
+
+def edit(old: str, new: str) -> Callable[[Workspace], None]:
+    return lambda w: w.edit(old, new)
+
+
+def elsewhere(w: Workspace) -> None:
+    w.edit("mirror: null", "mirror: data/embedded/mirror/cifar10")
+    w.edit("threads: null", "threads: 1")
+
+
+def generated_anew(w: Workspace) -> None:
+    """Another seed of the generator, and the digest of the archive that it makes."""
+    w.edit("generator: {seed: 0", "generator: {seed: 1")
+    w.edit(
+        "dc016e8aaff2d8742a865a9426cf6cd027f07948d132c2d6640bb12500926bf0",
+        "8580d5959783d6129f5308fdc74068d7b75fa8d29c74cadc637e6714598dcca9",
+    )
+
+
+def put_back(w: Workspace) -> None:
+    w.edit("lr: 0.02", "lr: 0.03")
+    w.do("snakemake --cores 8 all")
+    w.edit("lr: 0.03", "lr: 0.02")
+
+
+EVERY = "data train report"  # DVC follows all code and all values: a stage with nothing to do is a look at files
+METRICS = "results/runs/cnn1*/metrics.json"
+EVENTS = [
+    Event("nothing", "true"),
+    Event("`touch` of every file", "find . -name .git -prune -o -type f -print0 | xargs -0 touch"),
+    Event("the folder copied elsewhere, every file with a new time", moved),
+    Event("`.snakemake` and `.ablate` deleted", "rm -rf .snakemake .ablate"),
+    Event("a fresh clone and `dvc pull`", clone, jobs=f"describe plan {BOTH}", stages="report", really=""),
+    Event(
+        "`git checkout` of a branch with other code and settings, and back",
+        "git checkout -q -b other; sed -i 's/0.02/0.03/' params.yaml; echo 'X = 1' >> src/ablate/feed.py;"
+        " git commit -qam other; git checkout -q main",
+    ),
+    Event("runs and data deleted, then `dvc checkout`", "rm -rf results/runs results/pretrained data; dvc checkout"),
+    Event("a comment and a blank line in `params.yaml`", edit("studies:", "\n# about\nstudies:")),
+    Event("keys of `params.yaml` in another order", edit("optimizer: sgd, lr: 0.01,", "lr: 1e-2, optimizer: sgd,")),
+    Event("`mirror` and `compute.threads`", elsewhere),
+    Event("a setting of one study", edit("lr: 0.02", "lr: 0.03"), "lr", f"plan {BOTH}", EVERY, "lr"),
+    Event("that setting put back, after it was run", put_back, "", f"plan {BOTH}", "train report", ""),
+    Event("a seed added", edit("seeds: [0]", "seeds: [0, 1]"), f"{ALL} (seed 1)", f"plan {BOTH}", EVERY),
+    Event("a level removed", edit("[cifar-resnet7, ", "["), "", f"plan {BOTH}", EVERY, ""),
+    Event("a table renamed", edit("table-shallow:", "table-flat:"), "", f"plan {BOTH}", EVERY),
+    Event("a comment in training code", "echo '# about' >> src/ablate/trainer.py", stages=EVERY),
+    Event("training code", "echo 'X = 1' >> src/ablate/trainer.py", f"{ALL} source", BOTH, EVERY),
+    Event(
+        "a network's code", "echo 'X = 1' >> src/ablate/models/keras_cnns.py", "deep", f"{ONE} {NETS}", EVERY, "deep"
+    ),
+    Event("a table's code", "echo 'X = 1' >> src/ablate/table_kinds.py", "", TABLED, EVERY),
+    Event("a figure's code", "echo 'X = 1' >> src/ablate/figures/curves.py", "", DRAWN, EVERY),
+    Event("a paper's YAML", "echo '# about' >> papers/tinyimage10.yaml", "", PRINTED, "report"),
+    Event("a rule's command", "sed -i 's/--threads/ --threads/' workflow/rules/train.smk", stages=EVERY),
+    Event("code of `verify`", "echo 'X = 1' >> src/ablate/data/verify.py", "", CHECKED, EVERY, ""),
+    Event("other images: generator and digest", generated_anew, "", DATA, EVERY, f"{ALL} source"),
+    Event("one more digest", edit("digests: {", f"digests: {{mine: {{md5: {32 * 'a'}}}, "), stages=EVERY),
+    Event("the digest of the archive that is there changed", edit("sha256: dc", "sha256: ee"), "", DATA, EVERY),
+    Event("archives deleted", "rm -r data/embedded/cifar10/archive data/embedded/mirror"),
+    Event("data deleted", "rm -r data", f"{ALL} source", f"{DATA} {LATER}", EVERY, ""),
+    Event("a run's folder deleted", "rm -r results/runs/cnn1*", "deep", ONE, "train report"),
+    Event("one file of a run deleted", "rm results/runs/cnn1*/predictions.csv", "deep", ONE, "train report"),
+    Event("`metrics.json` edited", f"sed -i 's/top1\": 0/top1\": 1/' {METRICS}", "deep", ONE, "train report", "deep"),
+    Event("`metrics.json` cut short", f"echo '{{' > {METRICS}", "deep", ONE, "train report"),
+    Event("weights of the pretraining deleted", "rm -r results/pretrained", stages="train"),
+    Event("a table deleted", "rm results/tiny/tinyimage10/table-*.csv", "", GONE, "report"),
+]
+
+
+def name_of(run: str) -> str:
+    seed = run.rsplit("_s", 1)[1]
+    return next((name for part, name in NAMES.items() if part in run), "lr") + (
+        f" (seed {seed})" if seed != "0" else ""
+    )
+
+
+def asked(text: str) -> tuple[Counter[str], Counter[str]]:
+    """(runs, rules of other jobs) in what Snakemake printed."""
+    trained = re.findall(r"rule (?:pre)?train:\n(?:    .*\n)*?    wildcards: run=(\S+)", text)
+    rules = Counter(re.findall(r"^(?:local)?(?:rule|checkpoint) (\S+):$", text, re.MULTILINE))
+    assert rules["train"] + rules["pretrain"] == len(trained)
+    for rule in ("train", "pretrain", "all"):
+        rules.pop(rule, None)
+    return Counter(map(name_of, trained)), rules
+
+
+def runs_of(words: str) -> Counter[str]:
+    """ "a b (seed 1)``: the runs a and b of that seed."""
+    seed = words[words.index(" (") :] if "(" in words else ""
+    return Counter(name + seed for name in words.removesuffix(seed).split())
+
+
+def happens(event: Event, w: Workspace) -> None:
+    if isinstance(event.make, str):
+        w.do(event.make)
+    else:
+        event.make(w)
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.name)
+def test_an_event_runs_what_the_table_says(event: Event, finished: Workspace) -> None:
+    happens(event, finished)
+    stages = set(json.loads(finished.run("dvc", "status", "--json").stdout))
+    trained, rules = asked(finished.do("snakemake --cores 8 -n all"))
+    assert (trained, rules, stages) == (
+        runs_of(event.trained),
+        Counter(event.jobs.split()),
+        set(event.stages.split()),
+    )
+
+
+@pytest.mark.parametrize("event", [e for e in EVENTS if e.really is not None], ids=lambda event: event.name)
+def test_what_then_really_runs(event: Event, finished: Workspace) -> None:
+    happens(event, finished)
+    trained, rules = asked(finished.do("snakemake --cores 8 all"))
+    assert trained == runs_of(event.really or "")
+    more = runs_of(event.really or "") - runs_of(event.trained)
+    assert rules == Counter(event.jobs.split()) | Counter(BOTH.split() if more else [])
+    assert "Nothing to be done" in finished.do("snakemake --cores 8 -n all")
+
+
+def document() -> str:
+    """EVENTS as the table of docs/versions.md."""
+    lines = ["| event | trained | other jobs of Snakemake | stages of DVC |", "|---|---|---|---|"]
+    for e in EVENTS:
+        runs = e.trained if e.really is None else e.really
+        jobs = e.jobs
+        if runs_of(runs) - runs_of(e.trained):
+            jobs = " ".join((Counter(e.jobs.split()) | Counter(BOTH.split())).elements())
+        lines.append(f"| {e.name} | {words(runs)} | {words(jobs)} | {e.stages.replace(' ', ', ') or '-'} |")
+    return "\n".join(lines) + "\n"
+
+
+def words(names: str) -> str:
+    for longer, short in ((f"{ALL} source", "all, and the source"), (f"{ALL} (seed 1)", "all, of the new seed")):
+        names = names.replace(longer, short)
+    counted = Counter(names.split())
+    for rules, short in ((BOTH, "rendering"), (ONE, "rendering of its paper")):
+        if not Counter(rules.split()) - counted:
+            rest = counted - Counter(rules.split())
+            return ", ".join([*rest.elements(), short])
+    return names if "," in names else ", ".join(names.split()) or "-"
+
+
+def test_the_document_shows_this_table() -> None:
+    assert document() in (ROOT / "docs/versions.md").read_text()
+
+
+if __name__ == "__main__":
+    print(document(), end="")

@@ -1,0 +1,260 @@
+"""What runs say about a claim, against sums by hand."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from ablate.claims import Claim
+from ablate.evidence import NO_TEST, Evidence, evidence
+from ablate.files import read_json
+from ablate.papers import Paper
+from ablate.tables import collected_runs
+from fabricated import Fabricated, claim, paper, reported
+
+
+def said(fab: Fabricated, asked: Claim, record: Paper | None = None, study: str = "s") -> Evidence:
+    fab.collect(partial=True)
+    whole = read_json(fab.plan)
+    return evidence(
+        asked, record or paper(), whole["runs"], collected_runs(whole, fab.collected),
+        pd.read_csv(fab.collected / "history.csv"), fab.runs,
+    )  # fmt: skip
+
+
+def curve(fab: Fabricated, run: str, **columns: list[float]) -> None:
+    table = pd.DataFrame({"epoch": range(1, len(next(iter(columns.values()))) + 1)} | columns)
+    table.to_csv(fab.runs / run / "history.csv", index=False)
+
+
+@pytest.fixture
+def fab(tmp_path: Path) -> Fabricated:
+    """A study of two axes, two seeds."""
+    made = Fabricated(tmp_path)
+    made.study("s", ["net", "aug"], {}, {})
+    val = {  # net, aug: accuracy with seeds 0 and 1
+        ("A", "no"): (0.50, 0.52), ("A", "yes"): (0.60, 0.58), ("B", "no"): (0.40, 0.46), ("B", "yes"): (0.44, 0.40),
+    }  # fmt: skip
+    for (net, aug), values in val.items():
+        for seed, v in enumerate(values):
+            made.run("s", {"net": net, "aug": aug}, seed, val_top1=v, train_top1=v + 0.1 + 0.05 * seed)
+    return made
+
+
+def only(found: Evidence) -> dict[int, float]:
+    [part] = found.parts
+    return part.by_seed
+
+
+def test_value_is_less_the_reported_one_in_points(fab: Fabricated) -> None:
+    """50 and 52 % against 49."""
+    number = reported(value=0.49, metric="val_top1", study="s", arm="A / no")
+    found = said(fab, claim(kind="value", metric="val_top1", arm="A / no", reported="number"), paper(number))
+    assert only(found) == {0: 1.0, 1: 3.0}
+    [part] = found.parts
+    assert (part.name, part.direction, part.margin, part.claimed, part.n) == ("A / no", "same", 2.0, 49.0, 2)
+    assert (found.unit, found.missing, found.contaminated, found.paired) == ("points", (), False, True)
+    assert found.datasets == {"d"} and found.varies_over == "seeds" and found.runs == ("s_A-no_s0", "s_A-no_s1")
+
+
+def test_value_of_an_error_and_of_a_difference(fab: Fabricated) -> None:
+    """An error of 0.53 is an accuracy of 47 %; without a test split it is of validation, and said. 4 points more in
+    error are 4 less in accuracy.
+    """
+    error = reported(value=0.53, metric="test_error", study="s", arm="A / no")
+    found = said(fab, claim(kind="value", metric="test_top1", arm="A / no", reported="number"), paper(error))
+    assert only(found) == {0: 3.0, 1: 5.0} and found.notes == (NO_TEST,)
+    more = reported(value=0.04, metric="val_error", study="s", arm="B / no", minus="A / no")
+    asked = claim(kind="value", metric="val_top1", arm="B / no", minus="A / no", reported="number")
+    assert only(said(fab, asked, paper(more))) == {0: -6.0, 1: -2.0}
+
+
+def test_order_has_a_part_per_pair(fab: Fabricated) -> None:
+    asked = claim(kind="order", metric="val_top1", arms=["A / yes", "A / no", "B / no"])
+    found = said(fab, asked)
+    assert {p.name: p.by_seed for p in found.parts} == {
+        "A / yes over A / no": {0: 10.0, 1: 6.0},
+        "A / no over B / no": {0: 10.0, 1: 6.0},
+    }
+    assert {p.direction for p in found.parts} == {"greater"} and len(found.runs) == 6
+    rest = said(fab, asked.model_copy(update={"over": "rest"}))
+    assert [p.by_seed for p in rest.parts] == [{0: 10.0, 1: 6.0}, {0: 20.0, 1: 12.0}]
+
+
+def test_order_of_networks_is_of_counts() -> None:
+    """Oracle: torchvision's two networks with 200 classes, by their layers' published counts."""
+    asked = claim(kind="order", metric="parameters", arms=["alexnet", "resnet18"], study=None, margin=1)
+    found = evidence(asked, paper(), [], pd.DataFrame(), pd.DataFrame(), Path())
+    assert only(found) == {0: 57_823_240 - 11_279_112}
+    assert (found.unit, found.varies_over, found.runs) == ("parameters", "nothing", ())
+
+
+def test_effect_is_the_mean_over_the_other_levels(fab: Fabricated) -> None:
+    """Seed 0: ((60 - 50) + (44 - 40)) / 2 = 7; seed 1: ((58 - 52) + (40 - 46)) / 2 = 0."""
+    asked = claim(kind="effect", metric="val_top1", axis="aug", level="yes", reference="no", direction="greater")
+    assert only(said(fab, asked)) == {0: 7.0, 1: 0.0}
+    there = asked.model_copy(update={"at": {"net": ("B",)}, "direction": "less"})
+    found = said(fab, there)
+    assert only(found) == {0: 4.0, 1: -6.0} and found.parts[0].direction == "less"
+    assert found.parts[0].name == "yes vs no, net B"
+    absent = said(fab, asked.model_copy(update={"at": {"net": ("B", "C")}}))
+    assert absent.missing == ("C is not planned at this scale",)
+
+
+def test_interaction_is_the_difference_of_two_effects(fab: Fabricated) -> None:
+    """Seed 0: (60 - 50) - (44 - 40) = 6; seed 1: (58 - 52) - (40 - 46) = 12."""
+    axes = {"aug": ["yes", "no"], "net": ["A", "B"]}
+    asked = claim(kind="interaction", metric="val_top1", axes=axes, direction="greater")
+    assert only(said(fab, asked)) == {0: 6.0, 1: 12.0}
+    assert said(fab, asked).parts[0].name == "yes vs no, at A vs B"
+
+
+def test_gap_is_training_less_validation_less_the_value(fab: Fabricated) -> None:
+    """Every gap is 10 points with seed 0 and 15 with seed 1."""
+    assert only(said(fab, claim(kind="gap", arm="A / no", value=0.12, direction="greater"))) == {0: -2.0, 1: 3.0}
+    assert only(said(fab, claim(kind="gap", arm="A / no", minus="B / no", direction="less"))) == {0: 0.0, 1: 0.0}
+    number = reported(value=0.07, metric="gap", study="s", arm="A / no")
+    asked = claim(kind="gap", arm="A / no", reported="number", direction="same")
+    assert only(said(fab, asked, paper(number))) == {0: 3.0, 1: 8.0}
+
+
+def test_losses_are_in_nats(tmp_path: Path) -> None:
+    fab = Fabricated(tmp_path)
+    for arm, loss in (("A", 2.5), ("B", 2.0)):
+        fab.run("s", {"net": arm}, 0, val_top1=0.5, val_loss=loss)
+    found = said(fab, claim(kind="order", metric="val_loss", arms=["A", "B"], margin=0.1))
+    assert only(found) == {0: 0.5} and (found.unit, found.parts[0].margin) == ("nats", 0.1)
+
+
+def behaviour(name: str, arm: str = "A", **fields: Any) -> Claim:
+    return claim(kind="behaviour", behaviour=name, arm=arm, direction="greater", **fields)
+
+
+def test_largest_label_share_is_of_the_evaluated_split(tmp_path: Path) -> None:
+    """Three of four test images get label 1; the validation images, all with label 0, are not looked at."""
+    fab = Fabricated(tmp_path)
+    rows = "".join(f"test,{i},0,{label},0.9\n" for i, label in enumerate((1, 1, 0, 1)))
+    fab.run("s", {"net": "A"}, 0, predictions=rows + "val,0,0,0,0.9\n" * 9)
+    fab.run("s", {"net": "A"}, 1, predictions="val,0,1,2,0.9\nval,1,1,2,0.9\n", val_top1=0.5)
+    found = said(fab, behaviour("largest-label-share", threshold=1))
+    assert only(found) == {0: -0.25, 1: 0.0} and (found.unit, found.parts[0].claimed) == ("share", 1.0)
+    (fab.runs / "s_A_s0/predictions.csv").unlink()
+    found = said(fab, behaviour("largest-label-share", threshold=1))
+    assert only(found) == {1: 0.0} and found.missing == ("1 of 2 runs of A without largest-label-share",)
+
+
+def test_behaviours_of_curves(tmp_path: Path) -> None:
+    """Lowest loss of A: 1.5, first in epoch 2 of 4; of B: 1.75 in epoch 4 of 5."""
+    fab = Fabricated(tmp_path)
+    a, b = (fab.run("s", {"net": arm}, 0, train_top1=0.9) for arm in "AB")
+    curve(fab, a, train_top1=[0.2, 0.4, 0.6, 0.8], val_loss=[2.0, 1.5, 1.5, 1.8])
+    curve(fab, b, train_top1=[0.25] * 5, val_loss=[2.0, 1.9, 1.8, 1.75, 1.8])
+    for name, difference in {"overfit-epoch": 0.5 - 0.8, "lowest-val-loss": -0.25, "final-train-top1": 0.0}.items():
+        assert only(said(fab, behaviour(name, minus="B"))) == {0: pytest.approx(difference)}, name
+    assert only(said(fab, behaviour("overfit-epoch", threshold=0.4))) == {0: pytest.approx(0.1)}
+    assert said(fab, behaviour("overfit-epoch")).unit == "share"
+
+
+def test_speed_is_towards_what_both_reach(tmp_path: Path) -> None:
+    """Seed 0, both reach 0.4: A has 1/2, 1, 1, 1 of it, mean 7/8; B has 1/4, 1/2, 3/4, 1, mean 5/8. That A ends
+    higher plays no part: in seed 1 it does, and takes as long as B to 0.4. In training B is faster. Seed 2 has no B.
+    """
+    fab = Fabricated(tmp_path)
+    curves = {
+        ("A", 0): ([0.2, 0.4, 0.6, 0.8], [0.1, 0.1, 0.1, 0.2]), ("B", 0): ([0.1, 0.2, 0.3, 0.4], [0.2] * 4),
+        ("A", 1): ([0.1, 0.2, 0.4, 0.8], [0.0] * 4), ("B", 1): ([0.1, 0.2, 0.4, 0.4], [0.0] * 4),
+        ("A", 2): ([0.2, 0.3, 0.4, 0.5], [0.2] * 4),
+    }  # fmt: skip
+    for (arm, seed), (val, train) in curves.items():
+        run = fab.run("s", {"net": arm}, seed, train_top1=train[-1], val_top1=val[-1])
+        curve(fab, run, val_top1=val, train_top1=train)
+    assert only(said(fab, behaviour("val-speed", minus="B"))) == {0: 0.25, 1: 0.0}
+    assert only(said(fab, behaviour("train-speed", minus="B"))) == {0: -0.375, 1: 0.0}
+    assert said(fab, behaviour("val-speed", minus="B")).runs == ("s_A_s0", "s_A_s1", "s_B_s0", "s_B_s1")
+
+
+def test_a_run_that_never_learns_is_not_fast(tmp_path: Path) -> None:
+    """Both reach its best, 0.12: the other at once, itself in the last of four epochs, from 0.1."""
+    fab = Fabricated(tmp_path)
+    a, b = (fab.run("s", {"net": arm}, 0, val_top1=0.1, wall_s=1.0) for arm in "AB")
+    curve(fab, a, val_top1=[0.2, 0.3, 0.4, 0.5])
+    curve(fab, b, val_top1=[0.1, 0.1, 0.1, 0.12])
+    assert only(said(fab, behaviour("val-speed", minus="B"))) == {0: pytest.approx(1 - (3 * 0.1 + 0.12) / (4 * 0.12))}
+
+
+def test_a_behaviour_of_several_arms_has_a_part_for_each(fab: Fabricated) -> None:
+    asked = claim(
+        kind="behaviour", behaviour="final-train-top1", arms=["A / no", "B / no"], threshold=0.5, direction="less"
+    )
+    assert {p.name: p.by_seed for p in said(fab, asked).parts} == {
+        "A / no": {0: 10.0, 1: 17.0},
+        "B / no": {0: 0.0, 1: 11.0},
+    }
+
+
+def test_only_complete_seeds_count_and_missing_runs_are_named(fab: Fabricated) -> None:
+    for file in (fab.runs / "s_B-no_s1").iterdir():
+        file.unlink()
+    found = said(fab, claim(kind="order", metric="val_top1", arms=["A / no", "B / no"]))
+    assert only(found) == {0: 10.0} and found.missing == ("1 of 2 runs of B / no missing",)
+    assert found.runs == ("s_A-no_s0", "s_B-no_s0") and found.paired
+
+
+def test_other_settings_and_lacking_values_are_named(fab: Fabricated) -> None:
+    fab.run("s", {"net": "C", "aug": "no"}, 0, train_top1=0.5)  # no val_top1
+    run = fab.run("s", {"net": "C", "aug": "no"}, 1, val_top1=0.5)
+    file = fab.runs / run / "run.json"
+    file.write_text(json.dumps(read_json(file) | {"seed": 5}))
+    found = said(fab, claim(kind="gap", arm="C / no", direction="less"))
+    assert only(found) == {}
+    assert found.missing == ("1 of 2 runs of C / no without gap", "1 of 2 runs of C / no with other settings")
+
+
+@pytest.mark.parametrize(("classes", "chance"), [([0, 10], 0.1), (["a", "b", "c", "d"], 0.25), (None, None)])
+def test_a_diverged_run_is_missing_but_did_not_learn_either(
+    tmp_path: Path, classes: list[Any] | None, chance: float | None
+) -> None:
+    """It gives no accuracy. A claim about learning as such puts it at chance, if its classes are known."""
+    fab = Fabricated(tmp_path)
+    settings = {"classes": classes} if classes else {}
+    fab.run("s", {"net": "A"}, 0, status="diverged", train_top1=0.7, val_top1=0.6, settings=settings)
+    fab.run("s", {"net": "A"}, 1, train_top1=0.8, val_top1=0.5, settings=settings)
+    fab.run("s", {"net": "B"}, 0, train_top1=0.8, val_top1=0.5)
+    fab.run("s", {"net": "B"}, 1, train_top1=0.8, val_top1=0.4)
+    found = said(fab, claim(kind="order", metric="val_top1", arms=["A", "B"]))
+    assert only(found) == {1: 10.0} and found.missing == ("1 of 2 runs of A diverged",)
+    found = said(fab, behaviour("val-speed", minus="B"))
+    assert set(only(found)) == {1} and found.missing == ("1 of 2 runs of A diverged",)
+    found = said(fab, behaviour("final-train-top1", threshold=1))
+    if chance is None:
+        assert only(found) == {1: -20.0} and found.missing == ("1 of 2 runs of A diverged",)
+    else:
+        assert only(found) == {0: pytest.approx(100 * chance - 100), 1: -20.0} and found.missing == ()
+        assert found.notes == ("s_A_s0 diverged and stands at chance",)
+
+
+def test_contaminated_where_an_arm_of_the_claim_is(fab: Fabricated) -> None:
+    for seed in (0, 1):
+        fab.run("s", {"net": "C", "aug": "no"}, seed, val_top1=0.7, train_top1=0.9, plan={"contaminated": True})
+    assert said(fab, claim(kind="order", metric="val_top1", arms=["C / no", "A / no"])).contaminated
+    assert not said(fab, claim(kind="order", metric="val_top1", arms=["A / no", "B / no"])).contaminated
+
+
+def test_arms_of_other_seeds_are_not_paired(fab: Fabricated) -> None:
+    for seed in (1, 2):
+        fab.run("s", {"net": "C", "aug": "no"}, seed, val_top1=0.6 + 0.1 * seed)
+    found = said(fab, claim(kind="order", metric="val_top1", arms=["C / no", "A / no"]))
+    assert only(found) == {1: 18.0} and not found.paired
+    assert found.missing == ("C / no over A / no: planned with other seeds for one arm than for another",)
+
+
+def test_what_a_scale_leaves_out_is_named(fab: Fabricated) -> None:
+    found = said(fab, claim(kind="order", metric="val_top1", arms=["A / no", "D / no"]))
+    assert only(found) == {} and found.missing == ("D / no is not planned at this scale",) and found.paired
+    asked = claim(kind="effect", metric="val_top1", axis="aug", level="much", reference="no", direction="same")
+    found = said(fab, asked)
+    assert only(found) == {} and found.missing == ("much vs no is not planned at this scale",)
+    elsewhere = said(fab, claim(kind="gap", arm="A", study="t", direction="less"))
+    assert only(elsewhere) == {} and elsewhere.missing == ("A is not planned at this scale",)

@@ -1,0 +1,168 @@
+"""Looks and added seeds, on planted results. Oracle: what was planted, and counts by hand."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ablate.board import judged
+from ablate.config import load
+from ablate.errors import UserError
+from ablate.files import read_json
+from ablate.papers import read
+from ablate.plan import make_plan, more_seeds
+from ablate.verdicts import alpha_at
+from conftest import TINY, Workspace
+from fabricated import HEAD, Fabricated
+
+CLAIMS = """
+claims:
+  - {id: clear, kind: order, study: s, metric: val_top1, arms: [a, b], quote: "a", where: "1", margin: 0.01, why: "w"}
+  - {id: none, kind: order, study: s, metric: val_top1, arms: [c, d], quote: "c", where: "1", margin: 0.01, why: "w"}
+"""
+PAPER = HEAD + "protocol: [{what: x, stated: y, where: z}]\nreported: []\nsilent: []\ndeviations: []" + CLAIMS
+LOOKS = [10, 12]  # of two claims by Holm: 2 * 2 * 2 ** -10 is below alpha_at(1, 2) = 0.0125, and 2 ** -8 is not
+
+
+def planted(folder: Path, values: Callable[[str, int], float | None], seeds: dict[str, int]) -> dict[str, Any]:
+    """{claim: judged} where ``values`` of (arm, seed) are the accuracies, None a run that diverged. They get another
+    fifth digit for each seed, since equal results are taken for copies."""
+    made = Fabricated(folder, "pilot")
+    (made.papers / "p.yaml").write_text(PAPER)
+    made.study("s", ["arm"], {}, {})
+    made.record["looks"] = LOOKS
+    for arm, n in seeds.items():
+        for seed in range(n):
+            value = values(arm, seed)
+            if value is None:
+                made.run("s", {"arm": arm}, seed, status="diverged")
+            else:
+                made.run("s", {"arm": arm}, seed, val_top1=value + 1e-5 * seed, n_val=100)
+    made.collect()
+    found = judged(read_json(made.plan), {"p": read(made.papers / "p.yaml")}, made.plan.parent, made.runs)
+    return {j.claim.id: j for j in found}
+
+
+def clear_and_none(arm: str, seed: int) -> float:
+    """a is 5 points above b; c and d alternate."""
+    return {"a": 0.55 + 0.001 * seed, "b": 0.5, "c": 0.5 + 0.02 * (seed % 2), "d": 0.5 + 0.02 * ((seed + 1) % 2)}[arm]
+
+
+def test_the_levels_of_the_looks_by_hand() -> None:
+    assert alpha_at(1, 2) == pytest.approx(0.05 / 4) and alpha_at(2, 2) == pytest.approx(0.05 * 3 / 4)
+    assert 2 * 2 * 2**-10 < alpha_at(1, 2) < 2 * 2 * 2**-8
+
+
+def test_a_claim_is_decided_at_its_look_and_stays_so(tmp_path: Path) -> None:
+    """Seeds 10 and 11 would contradict the claim that the first ten have shown: they are not looked at."""
+
+    def values(arm: str, seed: int) -> float:
+        return 0.1 if arm == "a" and seed >= 10 else clear_and_none(arm, seed)
+
+    found = planted(tmp_path, values, dict.fromkeys("abcd", 12))
+    assert (found["clear"].verdict, found["clear"].by_test.n) == ("reproduced", 10)
+    assert "Look 1 of 2, at which p must be at most 0.013" in found["clear"].by_test.sentence
+    assert (found["none"].verdict, found["none"].by_test.n) == ("undecided", 12)
+    assert "Look 2 of 2" in found["none"].by_test.sentence
+
+
+def test_arms_that_got_no_more_seeds_are_judged_on_what_they_had(tmp_path: Path) -> None:
+    """a and b stop at look 1; c and d go on. Neither is told to be planned with other seeds than the other."""
+    found = planted(tmp_path, clear_and_none, {"a": 10, "b": 10, "c": 12, "d": 12})
+    assert (found["clear"].verdict, found["clear"].by_test.n, found["clear"].found.missing) == ("reproduced", 10, ())
+    assert (found["none"].by_test.n, found["none"].found.missing) == (12, ())
+
+
+def test_an_undecided_claim_waits_where_one_arm_lacks_the_seeds(tmp_path: Path) -> None:
+    found = planted(tmp_path, clear_and_none, {"a": 10, "b": 10, "c": 12, "d": 10})
+    assert (found["none"].by_test.n, found["none"].verdict) == (10, "undecided")
+
+
+def test_with_too_few_seeds_for_the_first_look_nothing_is_shown(tmp_path: Path) -> None:
+    """Eight seeds reach 2 * 2 / 2**8 = 0.0156 at best, above the 0.0125 of look 1; without looks they would do."""
+    found = planted(tmp_path, clear_and_none, dict.fromkeys("abcd", 8))
+    assert found["clear"].verdict == "undecided" and found["clear"].by_test.p_for == pytest.approx(4 / 2**8)
+
+
+def test_a_run_that_diverged_is_never_made_good_by_more_seeds(tmp_path: Path) -> None:
+    def values(arm: str, seed: int) -> float | None:
+        return None if (arm, seed) == ("b", 11) else clear_and_none(arm, seed)
+
+    found = planted(tmp_path / "1", values, dict.fromkeys("abcd", 12))
+    assert found["clear"].verdict == "reproduced"  # at look 1, which had not seen it
+    first = {("b", 0): None}
+    found = planted(tmp_path / "2", lambda *at: first.get(at, clear_and_none(*at)), dict.fromkeys("abcd", 12))
+    assert found["clear"].verdict == "undecided" and "diverged" in found["clear"].why
+
+
+def test_more_seeds_fill_up_from_zero() -> None:
+    assert more_seeds([7, 1], 5) == (7, 1, 0, 2, 3)
+    assert more_seeds([3, 4, 5], 2) == (3, 4, 5)
+
+
+def test_added_runs_are_planned_while_the_settings_lead_to_them(tmp_path: Path) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text(TINY)
+    params = load(file)
+    base, whole = make_plan(params), make_plan(params, whole=True)
+    assert len(base.runs) == 3 and len(whole.runs) == 9 and base.looks == () and whole.looks == (2, 3)
+    added = [run for run in whole.runs if run.endswith("_s2")][:1]
+    more = make_plan(params, [*added, "gone_s1"])
+    assert set(more.runs) - set(base.runs) == set(added) and more.looks == (2, 3)
+    file.write_text(file.read_text().replace("lr: 0.01", "lr: 0.05").replace("lr: 0.02", "lr: 0.06"))
+    assert len(make_plan(load(file), added).runs) == 3
+
+
+@pytest.mark.parametrize(
+    ("looks", "said"), [("[3, 3]", "must rise"), ("[4, 2]", "must rise"), ("[]", "at least 1"), ("[0]", "greater")]
+)
+def test_looks_that_make_no_sense_are_refused(looks: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text(TINY.replace("[2, 3]", looks))
+    with pytest.raises(UserError, match=f"adaptive.looks.*{said}"):
+        load(file)
+
+
+def claims(*lines: str) -> str:
+    return "\nclaims:\n" + "".join(f"  - {line}\n" for line in lines)
+
+
+TAIL = 'quote: "As we see", where: "5", why: "w"}'
+SAME = "{id: same, kind: effect, study: shallow, metric: val_top1, axis: model, level: cifar-resnet7,"
+SAME += f" reference: cifar-plain7, direction: same, margin: 30, {TAIL}"  # 3,000 points: two seeds show it
+BETTER = "{id: better, kind: order, study: shallow, metric: val_top1, arms: [cifar-resnet7, cifar-plain7],"
+BETTER += f" margin: 0.01, {TAIL}"  # which three seeds cannot show
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("claim", "seeds"), [(SAME, [1]), (BETTER, [1, 2])], ids=["decided", "to the cap"])
+def test_decide_adds_seeds_to_the_arms_of_undecided_claims_alone(claim: str, seeds: list[int],
+                                                                 workspace: Workspace) -> None:  # fmt: skip
+    """Oracle: two arms of the study shallow, one seed in params.yaml, looks at two and at three seeds. A claim that
+    look 1 decides needs seed 1 of both, one that stays undecided seeds 1 and 2; the other study's arm none.
+    """
+    for name in ("resnet-vs-plain", "tinyimage10"):
+        file = workspace.folder / f"papers/{name}.yaml"
+        head = file.read_text().split("\nclaims:")[0]
+        file.write_text(head + claims(claim) if name == "resnet-vs-plain" else head + "\nclaims: []\n")
+    assert workspace.jobs("all")["train"] == 3
+    done = workspace.run("ablate", "decide", "--cores", "8")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads((workspace.folder / "results/tiny/seeds.json").read_text())
+    assert sorted(run.split("_")[0] + run[-3:] for run in found["added"]) == sorted(
+        f"{arm}_s{seed}" for arm in ("cifar-resnet7", "cifar-plain7") for seed in seeds
+    )
+    assert f"with {len(found['added'])} runs more" in done.stdout
+    assert "Nothing to be done" in workspace.snakemake("decide").stderr
+    jobs = workspace.jobs("all")  # tables with the new seeds; nothing is left to train
+    assert "train" not in jobs and jobs["claims"] == 1
+    board = json.loads((workspace.folder / "results/tiny/claims.json").read_text())
+    assert board["claims"][0]["n"] == 1 + len(seeds)
+
+
+def test_decide_without_looks_is_refused(workspace: Workspace) -> None:
+    workspace.edit("adaptive: {looks: [2, 3]}\n", "")
+    done = workspace.run("ablate", "look", "--papers", "papers", "--output", "look-0.json")
+    assert done.returncode == 2 and "adaptive: is missing" in done.stderr and "Traceback" not in done.stderr
