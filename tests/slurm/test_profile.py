@@ -13,14 +13,14 @@ from conftest import ROOT, Workspace
 def test_the_profile_asks_for_what_its_comments_say_and_a_gpu_once_the_lines_are_uncommented(
     workspace: Workspace,
 ) -> None:
-    """By a dry run, which needs no Slurm. The hour is what `runtime_of` grants a first attempt."""
+    """By a dry run, which needs no Slurm. Ten minutes are the least that `limit_minutes` grants."""
     words = ("snakemake", "--profile", "workflow/profiles/slurm", "--dry-run", "runs")
     said = workspace.run(*words)
     assert said.returncode == 0, said.stderr
     asked = re.findall(r"rule train:.*?resources: (.*?)\n", said.stdout, re.DOTALL)
     assert len(asked) == 3
     for resources in asked:
-        assert {"mem_mb=2000", "runtime=60", "slurm_extra=--signal=USR1@30"} <= set(resources.split(", "))
+        assert {"mem_mb=2000", "runtime=10", "slurm_extra=--signal=USR1@30"} <= set(resources.split(", "))
         assert "gpu" not in resources
 
     profile = workspace.folder / "workflow/profiles/slurm/config.yaml"
