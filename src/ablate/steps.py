@@ -1,11 +1,9 @@
 """The steps of the DAG, one command each. Snakemake calls them with every value spelled out."""
 
-import gc
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -19,16 +17,6 @@ from ablate.jobs import figure_jobs, table_jobs
 from ablate.plan import RUNS, Run
 
 steps = typer.Typer()
-
-
-@contextmanager
-def _imports() -> Iterator[None]:
-    """Around the import of large libraries: looking for garbage among what they make costs a sixth of it."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _spec(text: str) -> Dataset:
@@ -189,10 +177,7 @@ def train(
     from ablate.gpus import Use
     from ablate.interrupt import Interrupted
     from ablate.slots import Crowded
-
-    with _imports():
-        from ablate.train import train as go
-    gc.freeze()  # nor is any of it looked through later
+    from ablate.train import train as go
 
     try:
         go(
@@ -222,8 +207,7 @@ def collect(
     partial: Annotated[bool, typer.Option("--partial", help="with rows for runs that are missing")] = False,
 ) -> None:
     """Gather a paper's planned runs into flat files."""
-    with _imports():
-        from ablate.collect import collect as run
+    from ablate.collect import collect as run
 
     run(plan_file, runs, output.name, output, partial=partial)
 
