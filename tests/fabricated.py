@@ -6,8 +6,8 @@ from typing import Any
 
 from ablate.claims import Claim
 from ablate.collect import collect
-from ablate.config import check_record
 from ablate.papers import Deviation, Paper, Reported, Stated
+from ablate.records import check_record
 from ablate.tables import StudyResults, study_results
 
 SETTINGS = {"dataset": "d", "model": "net1", "optimizer": "sgd", "lr": 0.1, "epochs": 2, "batch_size": 4}

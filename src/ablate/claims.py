@@ -9,9 +9,9 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field
 
-from ablate.config import Name, NotNegative, Record
 from ablate.errors import UserError, choose
 from ablate.models import REGISTRY
+from ablate.records import Name, NotNegative, Record
 
 Text = Annotated[str, Field(min_length=1)]
 Number = Annotated[float, Field(allow_inf_nan=False)]

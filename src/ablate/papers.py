@@ -12,10 +12,11 @@ from typing import Annotated
 from pydantic import Field
 
 from ablate.claims import ERRORS, Claim, Claimed, check_alone, check_names
-from ablate.config import Name, Record, check_record, load, read_yaml
+from ablate.config import load
 from ablate.errors import UserError, choose
 from ablate.models import REGISTRY
 from ablate.plan import Plan, make_plan
+from ablate.records import Name, Record, check_record, read_yaml
 
 Text = Annotated[str, Field(min_length=1)]
 

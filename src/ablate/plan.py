@@ -8,10 +8,11 @@ from itertools import count, islice, product
 from pathlib import Path
 from typing import Any
 
-from ablate.config import Params, Record, Settings, Study, settings
+from ablate.config import Params, Settings, Study, settings
 from ablate.errors import UserError, choose
 from ablate.files import read_json
 from ablate.models import imagenet_name
+from ablate.records import Record
 
 RUNS = Path("results/runs")  # trained runs, of all scales
 PRETRAINED = Path("results/pretrained")  # runs whose weights others start from

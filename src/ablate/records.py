@@ -1,0 +1,84 @@
+"""Records and the YAML that they are read from: types, ranges, spellings are checked; a mistake is one sentence."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ablate.errors import UserError, choose
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Record(BaseModel):
+    """Frozen; an unknown key or another type is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
+
+
+R = TypeVar("R", bound=Record)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file's mapping. Raises UserError that names the file, and the line of what is no YAML."""
+    from ruamel.yaml import YAML  # here and not above: a training job reads none
+    from ruamel.yaml.error import MarkedYAMLError
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); run from the repository's top folder") from None
+    try:  # YAML 1.2: 1e-3 is a number, and a key written twice is an error
+        raw = YAML(typ="safe", pure=True).load(text)
+    except MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise UserError(f"{path}{line}: {str(error.problem).splitlines()[0]}; correct it there") from None
+    if not isinstance(raw, dict):
+        raise UserError(f"{path}: must be a mapping of keys to values")
+    return raw
+
+
+def tuples(value: Any) -> Any:
+    """YAML's lists as tuples, which strict frozen records want."""
+    if isinstance(value, Mapping):
+        return {k: tuples(v) for k, v in value.items()}
+    return tuple(tuples(v) for v in value) if isinstance(value, list) else value
+
+
+def check_record(record: type[R], raw: Mapping[str, Any], where: str) -> R:
+    """``raw`` as a record. Raises UserError: ``where``, the key's path, what is allowed, the nearest spelling."""
+    try:
+        return record.model_validate(tuples(raw))
+    except ValidationError as error:
+        # A misspelt key is also a missing one: say the spelling.
+        first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+        place = ".".join(str(part) for part in first["loc"] if part != "[key]")
+        path = f"{where}: {place}" if where.endswith(".yaml") else f"{where}.{place}"
+        if first["type"] == "extra_forbidden":
+            raise choose(path, first["loc"][-1], _keys_at(record, first["loc"][:-1]), "key") from None
+        raise UserError(f"{path}: {explain(first)}") from None
+
+
+def _keys_at(record: type[BaseModel], loc: tuple[int | str, ...]) -> Iterable[str]:
+    """The keys that the record at ``loc`` below ``record`` knows."""
+    for part in loc:
+        if part in record.model_fields:
+            inner: Any = record.model_fields[str(part)].annotation
+            while getattr(inner, "__args__", None):  # dict[Name, X], tuple[X, ...], X | None: X
+                inner = [arg for arg in inner.__args__ if arg not in (..., type(None))][-1]
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                record = inner
+    return record.model_fields
+
+
+def explain(error: Any) -> str:
+    """pydantic's error as one sentence."""
+    if error["type"] == "missing":
+        return "is missing; add it"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    message = message.split(": ", 1)[1] if error["type"] == "value_error" else message
+    return f"{message} (got {error['input']!r})" if error["type"] != "value_error" else message
