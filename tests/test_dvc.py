@@ -113,5 +113,4 @@ def test_a_second_clone_renders_every_table_without_training(finished: Workspace
     ran = job_counts(finished.do("snakemake --cores 8 all"))
     assert not {"fetch", "verify", "pack", "pretrain", "train"} & set(ran)
     assert len(tables) > 5 and {path: (finished.folder / path).read_bytes() for path in tables} == tables
-    assert finished.do("dvc status").strip().startswith("report")  # whose results/tiny DVC does not keep
-    assert set(job_counts(finished.do("dvc repro"))) == set()
+    assert "up to date" in finished.do("dvc status")  # what was rendered is what dvc.lock says

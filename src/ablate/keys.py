@@ -79,13 +79,14 @@ def run_key(run: Run, data: str, start: str | None) -> Key:
 
 
 def start_key(run: Run, weights: Path | None) -> str | None:
-    """What stands for the weights that a run starts from: the key of the run that trained them, and a file's bytes.
+    """What stands for the weights that a run starts from: the key of the run that trained them, or a file's bytes.
 
     None for torchvision's, which are what their name says.
     """
-    if weights and run.start:
-        return key_digest(json.loads(weights.with_name("manifest.json").read_text(encoding="utf-8"))["key"])
-    return digest(weights) if weights and run.settings.weights.startswith("file:") else None
+    if weights is None or run.settings.weights == "imagenet":
+        return None
+    trained = (_read(weights.with_name("manifest.json")) or {}).get("key")
+    return key_digest(trained) if run.start and trained else digest(weights)
 
 
 def content_digest(meta: dict[str, Any]) -> str:

@@ -49,6 +49,7 @@ KEYS = Keys(PARAMS, PLAN)
 ALL_RUNS = Runs({**PLAN.runs, **PLAN.pretraining})
 USED = {run.settings.dataset for run in ALL_RUNS.values()}
 DATASETS = {name: spec for name, spec in PARAMS.datasets.items() if name in USED}
+DATA_DUE = {name: KEYS.why_data(name, "pack") for name in DATASETS}
 CLAIM, THREADS = share(workflow.cores, available_cores(), len(ALL_RUNS), PARAMS.compute.threads, SLOTS)
 
 
@@ -65,9 +66,9 @@ def record(wildcards):
 
 
 def inputs(reason, record, **files):
-    """What a job reads. Where it has no reason to run, the age and the making of its inputs are none either.
+    """A job's files, and the input that makes it run for ``reason``. Without a reason no file's age is one.
 
-    Where it has one they must count: Snakemake asks nothing below a job that runs, and ancient files pass nothing on.
+    With a reason they are not ancient: below a job that runs, Snakemake follows only files that are not.
     """
     return {name: f if reason else ancient(f) for name, f in files.items()} | {"due": due(reason, record)}
 
@@ -103,7 +104,7 @@ def inputs_of_run(wildcards, folder):
 def new_data(wildcards, folder):
     """Where a run's data are about to be made again, it is asked once more when it is known what is in them."""
     run = ALL_RUNS[wildcards.run]
-    if KEYS.why_data(run.settings.dataset, "pack") and not KEYS.why(run, folder):
+    if DATA_DUE[run.settings.dataset] and not KEYS.why(run, folder):
         checkpoints.pack.get(variant=run.variant, dataset=run.settings.dataset)
     return []
 
