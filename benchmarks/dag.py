@@ -68,13 +68,10 @@ rule job:
 # The command itself, with an end where the first training step would begin.
 START = """
 import gc
+gc.set_threshold(100_000)  # as the command does before it imports what is imported here
+from ablate.trainer import Trainer
+Trainer.steps = lambda trainer: exit()
 from ablate.cli import main
-freeze = gc.freeze  # which is called between the imports and the training
-def and_end():
-    freeze()
-    from ablate.trainer import Trainer
-    Trainer.steps = lambda trainer: exit()
-gc.freeze = and_end
 main()
 """
 
