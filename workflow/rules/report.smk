@@ -44,13 +44,14 @@ rule summarise:
         [f"{RESULTS}/{paper}/{name}" for paper in PARAMS.studies for name in ("metrics.json", "history.csv")],
         code=code_of("collect"),
     output:
-        SUMMARY,
+        json=SUMMARY[0],
+        csv=SUMMARY[1],
     log:
         "logs/summarise.log",
     params:
         papers=[f"{RESULTS}/{paper}" for paper in PARAMS.studies],
     shell:
-        "ablate summarise {params.papers:q} --output {output[0]:q} 2>&1 | tee {log:q}"
+        "ablate summarise {params.papers:q} --output {output.json:q} 2>&1 | tee {log:q}"
 
 
 rule compare:
@@ -156,7 +157,7 @@ for _paper in PARAMS.studies:
         localrule: True
         params:
             runs=str(RUNS),
-            out=_out,
+            out=subpath(output[0], parent=True),
         shell:
             "ablate tables --plan {input.plan:q} --papers papers --runs {params.runs} --output {params.out:q}"
             " 2>&1 | tee {log:q}"
@@ -187,7 +188,7 @@ for _paper in PARAMS.studies:
         localrule: True
         params:
             runs=str(RUNS),
-            out=_out,
+            out=subpath(output[0], parent=True),
             packs=[f"--pack {path}" for path in packs_of_figures(_paper)],
         shell:
             "ablate figures --plan {input.plan:q} --papers papers --runs {params.runs} {params.packs}"
