@@ -153,7 +153,9 @@ class Compute(Record):
 class Adaptive(Record):
     """How `decide` adds seeds."""
 
-    looks: Annotated[tuple[Count, ...], Field(min_length=1)]  # seeds of an arm at each look; the last is the cap
+    looks: Annotated[
+        tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)
+    ]  # seeds of an arm at each look; the last is the cap
 
     @field_validator("looks")
     @classmethod

@@ -43,7 +43,7 @@ def render(params_file: Path, papers: Sequence[str], values: Mapping[str, Any], 
     if not papers:
         jobs[folder / "comparison.csv"] = bound(write_comparison, plan, sources, folder / "comparison.csv")
         jobs[folder / "claims.json"] = bound(steps.judge, plan, sources, folder / "claims.json")
-        jobs[folder / "calibration.csv"] = bound(steps.calibrate, folder / "calibration.csv")
+        jobs[folder / "calibration.csv"] = bound(steps.calibrate, plan, folder / "calibration.csv")
         jobs[folder / "report.html"] = bound(steps.report, plan, sources, folder / "report.html")
     for output, job in jobs.items():
         _do(output, job, partial)

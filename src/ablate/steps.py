@@ -276,13 +276,16 @@ def look(
 
 
 @steps.command()
-def calibrate(output: Annotated[Path, typer.Option(help="results/<scale>/calibration.csv")]) -> None:
+def calibrate(
+    plan_file: PlanFile, output: Annotated[Path, typer.Option(help="results/<scale>/calibration.csv")]
+) -> None:
     """Plant effects and count the verdicts on them: table and figure of how far verdicts can be trusted."""
     from ablate.calibration import Design, pooled_sd
     from ablate.calibration import calibrate as plant
     from ablate.figures.calibration import write_calibration
 
-    write_calibration(plant(Design(sd=pooled_sd(output.parent))), output.parent)
+    looks = tuple(read_json(plan_file)["schedule"]) or Design.schedule
+    write_calibration(plant(Design(sd=pooled_sd(output.parent), schedule=looks)), output.parent)
 
 
 @steps.command()

@@ -106,6 +106,7 @@ rule claims:
 rule calibrate:
     input:
         [f"{RESULTS}/{paper}/runs.csv" for paper in PARAMS.studies],
+        plan=rules.plan.output,
         code=code_of("calibrate"),
     output:
         csv=f"{RESULTS}/calibration.csv",
@@ -113,7 +114,7 @@ rule calibrate:
     log:
         "logs/calibrate.log",
     shell:
-        "ablate calibrate --output {output.csv:q} 2>&1 | tee {log:q}"
+        "ablate calibrate --plan {input.plan:q} --output {output.csv:q} 2>&1 | tee {log:q}"
 
 
 rule report:
