@@ -108,7 +108,7 @@ def board(every: list[Judged]) -> Table:
             "unit": j.found.unit,
             "margin": _rounded(p.margin if p else None),
             "n": v.n,
-            "p": None if v.p_for is None or v.p_against is None else round(min(v.p_for, v.p_against), 4),
+            "p": None if v.p_for is None or v.p_against is None else f"{min(v.p_for, v.p_against):.2g}",
             "varies over": j.found.varies_over,
         }
         sources: Sources = dict.fromkeys(j.found.runs)

@@ -78,7 +78,7 @@ def _compared(first: Path, second: Path, split: str) -> dict[str, Any] | None:
         "right by the first alone": found.only_a,
         "by the second alone": found.only_b,
         "images": found.n,
-        "p": float(f"{found.p:.2g}"),
+        "p": f"{found.p:.2g}",
         "varies over": found.varies_over,
     }
 
