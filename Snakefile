@@ -34,5 +34,6 @@ rule all:
     input:
         rules.packs.input,
         TREES,
+        SUMMARY,
         rules.report.input,
         rules.report.output,

@@ -158,6 +158,9 @@ def test_decide_adds_seeds_to_the_arms_of_undecided_claims_alone(claim: str, see
     assert "Nothing to be done" in workspace.snakemake("decide").stderr
     jobs = workspace.jobs("all")  # tables with the new seeds; nothing is left to train
     assert "train" not in jobs and jobs["claims"] == 1
+    assert "Nothing to be done" in workspace.snakemake("decide").stderr
+    workspace.edit("looks: [2, 3]", "looks: [2, 4]")
+    assert workspace.jobs("decide", "--dry-run")["look"] == 3
     board = json.loads((workspace.folder / "results/tiny/claims.json").read_text())
     assert board["claims"][0]["n"] == 1 + len(seeds)
 

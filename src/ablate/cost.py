@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -205,7 +206,7 @@ def read_history(results: Path, datasets: Mapping[str, Dataset]) -> list[Measure
     found: dict[str, Measured] = {}
     for manifest in sorted([*results.glob("runs/*/manifest.json"), *results.glob("pretrained/*/manifest.json")]):
         metrics = manifest.with_name("metrics.json")
-        if metrics.exists():
+        with suppress(UserError):  # of a damaged run, which is trained again
             _add(found, manifest.parent.name, read_json(manifest), read_json(metrics), datasets)
     for provenance in sorted(results.glob("*/*/provenance.json")):
         manifests, table = read_json(provenance), provenance.with_name("runs.csv")

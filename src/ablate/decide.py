@@ -17,10 +17,12 @@ from ablate.plan_record import plan_record
 def write_look(params: Params, papers: Path, runs: Path, previous: Path | None, output: Path) -> None:
     """Judge the claims on the runs that ``previous`` asked for, and write those that the next look needs.
 
-    ``output`` has ``look``, ``looks`` (seeds of an arm at each), ``claims`` (the verdicts so far) and ``added`` (all
-    runs so far beyond the seeds of params.yaml). Without ``previous`` it is look 0, at which nothing is known and the
-    arms of every claim get the seeds of look 1. Later, only those of claims that are undecided; a claim that a failed
-    control voids gets none. Raises UserError without ``adaptive`` in params.yaml, and for a run that is missing.
+    ``output`` has ``digest`` (of the plan before any look), ``look``, ``looks`` (seeds of an arm at each), ``claims``
+    (the verdicts so far) and ``added`` (all runs so far beyond the seeds of params.yaml). Without ``previous`` it is
+    look 0, at which nothing is known and the arms of every claim get the seeds of look 1. Later, only those of claims
+    that are undecided; a claim that a failed control voids gets none.
+
+    Raises UserError without ``adaptive`` in params.yaml, and for a run that is missing.
     """
     if params.adaptive is None:
         raise UserError("params.yaml: adaptive: is missing; write how many seeds to have at each look, as in "
@@ -51,4 +53,5 @@ def write_look(params: Params, papers: Path, runs: Path, previous: Path | None, 
     base = make_plan(params).runs
     order = dict.fromkeys(entry["run"] for entry in every["runs"])
     added = [run for run in order if run in wanted and run not in base]
-    write_json(output, {"look": look, "looks": list(looks), "claims": claims, "added": added})
+    digest = plan_record(params, make_plan(params, []))["digest"]
+    write_json(output, {"digest": digest, "look": look, "looks": list(looks), "claims": claims, "added": added})

@@ -115,6 +115,21 @@ def due_collected(wildcards):
     return due(KEYS.why_collected(runs, folder), folder / "provenance.json")
 
 
+def previous_look(wildcards):
+    file = f"{RESULTS}/decide/look-{int(wildcards.look) - 1}.json"
+    return "" if wildcards.look == "0" else f"--previous {file}"
+
+
+def inputs_of_look(wildcards):
+    """What the look before it asks for. Look 0 comes before any run."""
+    if wildcards.look == "0":
+        file, record = Path(RESULTS, "decide/look-0.json"), plan_record(PARAMS, make_plan(PARAMS, []))
+        return {"due": due(why_plan(file, record), file)}
+    before = checkpoints.look.get(look=int(wildcards.look) - 1).output[0]
+    runs = make_plan(PARAMS, json.loads(Path(before).read_text())["added"]).runs
+    return {"before": before, "runs": [f"{RUNS}/{run}/metrics.json" for run in runs]}
+
+
 def start_option(wildcards):
     file = ALL_RUNS[wildcards.run].start_file
     return f"--start {file}" if file else ""

@@ -119,7 +119,6 @@ rule calibrate:
 
 rule report:
     input:
-        SUMMARY,
         [f"{RESULTS}/{paper}/{name}.csv" for paper in PARAMS.studies for name in made("tables", paper)],
         COMPARISONS,
         rules.comparison.output,
