@@ -68,7 +68,7 @@ rule job:
 # The command itself, with an end where the first training step would begin.
 START = """
 import gc
-gc.set_threshold(100_000)  # as the command does before it imports what is imported here
+gc.set_threshold(1_000_000)  # as the command does before it imports what is imported here
 from ablate.trainer import Trainer
 Trainer.steps = lambda trainer: exit()
 from ablate.cli import main

@@ -164,7 +164,7 @@ app.registered_commands += results.registered_commands + steps.registered_comman
 
 def main() -> None:
     """Run the command; a user's mistake ends with its message and exit code 2, an interrupt with 130."""
-    gc.set_threshold(100_000)  # looking for garbage while torch or pandas is imported costs a sixth of that
+    gc.set_threshold(1_000_000)  # looking for garbage while torch or pandas is imported costs a sixth of that
     try:
         app()
     except UserError as error:
