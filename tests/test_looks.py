@@ -12,7 +12,7 @@ from ablate.config import load
 from ablate.errors import UserError
 from ablate.files import read_json
 from ablate.papers import read
-from ablate.plan import make_plan, more_seeds
+from ablate.plan import current_plan, make_plan, more_seeds, seeds_file
 from ablate.verdicts import alpha_at
 from conftest import TINY, Workspace
 from fabricated import HEAD, Fabricated
@@ -169,3 +169,13 @@ def test_decide_without_looks_is_refused(workspace: Workspace) -> None:
     workspace.edit("adaptive: {looks: [2, 3]}\n", "")
     done = workspace.run("ablate", "look", "--papers", "papers", "--output", "look-0.json")
     assert done.returncode == 2 and "adaptive: is missing" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_list_of_added_runs_that_is_none_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(TINY)
+    file = seeds_file("tiny")
+    file.parent.mkdir(parents=True)
+    file.write_text("{}")
+    with pytest.raises(UserError, match=f"{file}: has no list of added runs; delete it"):
+        current_plan(load(tmp_path / "params.yaml"))

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from ablate.seed_tests import p_values
-from ablate.verdicts import Part, Verdict, alpha_at, called, decide_next, judge
+from ablate.verdicts import Part, Verdict, alpha_at, called, judge
 
 SPREAD = [0.31, -0.52, 0.13, 0.44, -0.27, -0.08, 0.61, -0.35, 0.22, -0.49, 0.05, 0.38, -0.16, -0.27, 0.11, -0.11]
 
@@ -124,7 +124,6 @@ def test_looks_spend_alpha_once_and_later_ones_more(looks: int) -> None:
 def test_an_early_look_asks_for_more() -> None:
     assert only(part(5.0, 8)).verdict == "reproduced"  # p is 1 / 128
     assert only(part(5.0, 8), looks=3, look=1).verdict == "undecided"  # of 0.05 / 9
-    assert [decide_next(n, [3, 6, 9, 12]) for n in (0, 3, 5, 12)] == [3, 6, 6, None]
 
 
 def test_more_seeds_are_asked_for_where_they_can_help() -> None:

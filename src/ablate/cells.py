@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from ablate.collect import ENDED
 from ablate.files import write_json, write_text
+from ablate.plan import ENDED
 
 PM = " ±"  # ends the name of a column that holds the half width of the interval of the column of that name
 Sources = dict[str, float | None]  # run: the value that it gave

@@ -11,6 +11,7 @@ import pandas as pd
 from ablate.config import Settings
 from ablate.errors import UserError
 from ablate.files import digest, read_json, write_json, write_text
+from ablate.plan import ENDED
 
 METRICS = [
     "status",
@@ -27,7 +28,6 @@ METRICS = [
     "test_loss",
     "n_test",
 ]
-ENDED = ("done", "plateau")  # what is averaged; any other status is said and left out
 CURVES = ["epoch", "train_top1", "train_loss", "val_top1", "val_loss"]  # of history.csv where no run has one
 PLACE = ["study", "arm", "seed", "run"]
 

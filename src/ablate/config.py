@@ -124,6 +124,19 @@ class Dataset(Record):
     tree: bool = False  # also write train/<class>/ and val/<class>/ folders
     generator: dict[str, int] = {}  # of the embedded variant: arguments of its generator
 
+    def counts(self, s: Settings) -> tuple[int, int, int]:
+        """Classes of a run, and of each its training images and those that it is evaluated on.
+
+        `data.views` makes the same splits of a pack.
+        """
+        n_classes = self.n_classes if s.classes is None else len(s.classes)
+        if s.class_range:
+            n_classes = s.class_range[1] - s.class_range[0]
+        each, held = self.train_per_class, self.val_per_class
+        if s.split == "holdout":
+            each, held = 8 * (each // 10), 2 * (each // 10)
+        return n_classes, min(each, s.per_class or each), held
+
 
 class Study(Record):
     """One experiment: the product of its axes, on its settings, over its seeds."""

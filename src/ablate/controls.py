@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ablate.collect import ENDED
 from ablate.files import read_json
+from ablate.plan import ENDED
 
 PAPER = "controls"  # under `studies` in params.yaml
 RENAMINGS = 9999

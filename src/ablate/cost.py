@@ -21,7 +21,7 @@ from ablate.config import Compute, Dataset
 from ablate.errors import UserError
 from ablate.files import read_json
 from ablate.gpus import Use, usable
-from ablate.plan import Run
+from ablate.plan import ENDED, Run
 from ablate.provenance import processor
 from ablate.resources import available_cores, share
 
@@ -56,7 +56,6 @@ PRIOR = {"bf16": 25e9, "auto": 25e9, "fp32": 14e9}
 START_S = 2.5  # of a job before `ablate train` begins to count: `start of a job` of benchmarks/dag.py
 FORWARD = 1 / 3  # of a training step's multiply-adds are the forward pass; evaluation is only that
 MARGIN = 4.0  # 99.5 % of the pilot's runs took less than so many times their estimate: benchmarks/cost.py
-ENDED = ("done", "plateau")  # of other runs, less was computed than was planned
 CHECKPOINTS = 2  # of each run, while it trains
 
 
@@ -174,15 +173,9 @@ def images_of(run: Run, data: Dataset) -> float:
 
 
 def splits_of(run: Run, data: Dataset) -> tuple[int, int]:
-    """Training images of a run, and images that it is evaluated on. `data.views` makes the same splits of a pack."""
-    s, each = run.settings, data.train_per_class
-    n_classes = data.n_classes if s.classes is None else len(s.classes)
-    if s.class_range:
-        n_classes = s.class_range[1] - s.class_range[0]
-    held = data.val_per_class
-    if s.split == "holdout":
-        each, held = 8 * (each // 10), 2 * (each // 10)
-    return n_classes * min(each, s.per_class or each), n_classes * held
+    """Training images of a run, and images that it is evaluated on."""
+    n_classes, each, held = data.counts(run.settings)
+    return n_classes * each, n_classes * held
 
 
 def multiply_adds(model: str, side: int) -> float:

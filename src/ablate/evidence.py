@@ -16,8 +16,8 @@ import pandas as pd
 
 from ablate.cells import mean
 from ablate.claims import OF_NETWORKS, OF_PAIRS, Claim
-from ablate.collect import ENDED
 from ablate.papers import Paper
+from ablate.plan import ENDED
 from ablate.verdicts import Part
 
 NAMED = 3  # arms that are missing, beyond which they are counted

@@ -183,9 +183,7 @@ class Keys:
         if step == "fetch":
             return fetch
         report, verify = _read(folder / RECEIPTS["verify"]), fetch
-        if report is None or not all(
-            (folder / file).exists() for file in ("images.npy", "index.csv", "duplicates.csv")
-        ):
+        if report is None or not all((folder / file).exists() for file in VERIFIED):
             verify = NEW
         elif fetch in (None, NEW):
             wanted = verify_key(spec, receipt or {"sha256": UNKNOWN})

@@ -16,6 +16,7 @@ from ablate.records import Record
 
 RUNS = Path("results/runs")  # trained runs, of all scales
 PRETRAINED = Path("results/pretrained")  # runs whose weights others start from
+ENDED = ("done", "plateau")  # statuses of runs that are averaged; any other is said and left out
 IMAGENET = Path("data/imagenet")  # torchvision's weights, as safetensors
 
 
@@ -102,7 +103,10 @@ def seeds_file(scale: str) -> Path:
 def current_plan(params: Params) -> Plan:
     """The plan of ``params`` with the seeds that `decide` has added. Raises UserError as `make_plan` does."""
     file = seeds_file(params.scale)
-    return make_plan(params, read_json(file)["added"] if file.exists() else None)
+    found = read_json(file) if file.exists() else {"added": None}
+    if "added" not in found:
+        raise UserError(f"{file}: has no list of added runs; delete it and say `ablate decide` again")
+    return make_plan(params, found["added"])
 
 
 def make_plan(params: Params, added: Collection[str] | None = None, *, whole: bool = False) -> Plan:

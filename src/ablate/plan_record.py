@@ -62,14 +62,11 @@ def plan_record(params: Params, plan: Plan, full: Protocol | None = None) -> dic
 def _facts(run: Run, params: Params) -> dict[str, Any]:
     """A run's settings, and what they come to on its data."""
     s, data = run.settings, params.datasets[run.settings.dataset]
-    every = 8 * (data.train_per_class // 10) if s.split == "holdout" else data.train_per_class
-    n_classes = data.n_classes if s.classes is None else len(s.classes)
-    if s.class_range:
-        n_classes = s.class_range[1] - s.class_range[0]
+    n_classes, each, _ = data.counts(s)
     return {
         **s.model_dump(mode="json", exclude={"per_class"}),
         "n_classes": n_classes,
-        "images_per_class": min(every, s.per_class or every),  # of training
+        "images_per_class": each,  # of training
         "data": run.variant,
     }
 

@@ -41,10 +41,10 @@ CODE = {
     "tables": [
         *["tables.py", "papers.py", "claims.py", "table_kinds.py", "label_table.py", "network_tables.py"],
         "effects.py",
-        *["cells.py", "collect.py", "data/views.py", "layers.py", "models/*.py"],
+        *["cells.py", "data/views.py", "layers.py", "models/*.py"],
     ],
     "compare": [
-        *["compare.py", "papers.py", "claims.py", "tables.py", "network_tables.py", "cells.py", "collect.py"],
+        *["compare.py", "papers.py", "claims.py", "tables.py", "network_tables.py", "cells.py"],
         *["layers.py", "models/*.py"],
     ],
     "claims": [
@@ -54,14 +54,14 @@ CODE = {
         *["cells.py", "collect.py", "layers.py", "models/*.py"],
     ],
     "calibrate": [
-        *["calibration.py", "verdicts.py", "verdict_text.py", "seed_tests.py", "cells.py", "collect.py"],
+        *["calibration.py", "verdicts.py", "verdict_text.py", "seed_tests.py", "cells.py"],
         *["figures/*.py", "effects.py", "tables.py", "papers.py", "claims.py"],
     ],
     "figures": [
-        *["figures/*.py", "tables.py", "papers.py", "claims.py", "effects.py", "cells.py", "collect.py"],
+        *["figures/*.py", "tables.py", "papers.py", "claims.py", "effects.py", "cells.py"],
         *["augment.py", "data/views.py"],
     ],
-    "report": ["report.py", "report.html.j2", "tables.py", "papers.py", "claims.py", "cells.py", "collect.py"],
+    "report": ["report.py", "report.html.j2", "tables.py", "papers.py", "claims.py", "cells.py"],
 }
 PICTURES = {"samples", "augmented", "predictions", "per-label"}  # kinds of figures that read the study's pack
 

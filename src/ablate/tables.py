@@ -8,12 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from ablate.collect import ENDED
 from ablate.config import Settings
 from ablate.errors import UserError, choose
 from ablate.files import read_json
 from ablate.papers import read
-from ablate.plan import RUNS
+from ablate.plan import ENDED, RUNS
 
 LABELS = {
     "demo": "embedded data: no evidence about the paper",

@@ -86,11 +86,6 @@ def alpha_at(look: int, looks: int, alpha: float = 0.05) -> float:
     return alpha * (2 * look - 1) / looks**2
 
 
-def decide_next(n: int, schedule: Sequence[int]) -> int | None:
-    """How many seeds to have at the next look, of those in ``schedule`` (3, 6, 9, 12); None after the last."""
-    return min((seeds for seeds in schedule if seeds > n), default=None)
-
-
 def called(p_for: Array, p_against: Array, level: float) -> "np.ndarray[tuple[int, ...], np.dtype[np.str_]]":
     """The verdict for each pair of adjusted p values. Shown and opposed is neither: the effect is there, but smaller
     than claimed.

@@ -15,9 +15,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from ablate.collect import ENDED
 from ablate.data.views import Pack
 from ablate.errors import UserError
+from ablate.plan import ENDED
 from ablate.tables import StudyResults
 
 NARROW, WIDE = 3.5, 7.0  # inches: one and two columns of a printed page
