@@ -86,19 +86,22 @@ except RuntimeError as error:
     assert run(code, root) == "compiled with different CUDA major versions False"
 
 
-def test_torchvision_does_not_bring_torch_s_compiler(tmp_path: Path) -> None:
+def test_torchvision_does_not_bring_what_no_classifier_needs() -> None:
     """Oracle: sys.modules, and torch's own answer to the question that the stand-in passes on."""
     code = """
 import sys
 from ablate.compat import import_torchvision
 vision = import_torchvision()
 vision.models.resnet18
-print("torch._dynamo" in sys.modules)
+print(*(name in sys.modules for name in ("torch._dynamo", "torch.onnx", "torchvision.datasets")))
 ours = sys.modules["torchvision.ops.roi_align"].is_compile_supported("cpu")
 from torch._dynamo.utils import is_compile_supported
 print(ours == is_compile_supported("cpu"))
+print(vision.datasets.CIFAR10.__module__)
+from torchvision import datasets
+print(datasets is vision.datasets, hasattr(vision, "nonsense"))
 """
-    assert run(code).split() == ["False", "True"]
+    assert run(code).split() == ["False"] * 3 + ["True", "torchvision.datasets.cifar", "True", "False"]
 
 
 def test_a_torchvision_that_wants_more_of_the_compiler_gets_it(tmp_path: Path) -> None:

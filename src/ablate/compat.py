@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
-_COMPILER = ("torch._dynamo", "torch._dynamo.utils")
+
+def _is_compile_supported(device_type: Any) -> Any:
+    return importlib.import_module("torch._dynamo.utils").is_compile_supported(device_type)
+
+
+# What `import torchvision` takes along and no classifier needs, with the functions that it wants from there. The
+# compiler takes longer than all the rest of torch, the others half of what then is left of torchvision.
+_SPARED: dict[str, dict[str, Callable[..., Any]]] = {
+    "torch._dynamo": {},
+    "torch._dynamo.utils": {"is_compile_supported": _is_compile_supported},  # for object detection
+    "torchvision.datasets": {},
+    "torchvision.ops._register_onnx_ops": {"_register_custom_op": lambda: None},  # imports torch.onnx
+}
 _STUBBED = "torchvision._meta_registrations"
 _SYMPTOM = "operator torchvision::nms does not exist"
 
@@ -22,9 +33,10 @@ def import_torchvision() -> ModuleType:
     torchvision::nms does not exist": `torchvision._meta_registrations` describes operators that are not
     there. Models and tensor transforms need none of them, so on exactly that error the import is repeated
     with an empty module in that one's place. Operators such as `torchvision.ops.nms` stay unusable then, and
-    say so when called. Where the normal import works, this adds nothing to it. Repeating it is free.
+    say so when called. Repeating the import is free.
 
-    torch's compiler is not imported along with it: see `_without_compiler`.
+    torch's compiler, `torchvision.datasets` and the operators' export to ONNX are not imported along with it; the
+    first two are when something asks for them.
 
     Raises:
         ImportError: torchvision is not installed.
@@ -33,54 +45,43 @@ def import_torchvision() -> ModuleType:
     if "torchvision" in sys.modules:
         return sys.modules["torchvision"]
     try:
-        with _without_compiler():
-            return _import()
-    except (ImportError, AttributeError):  # another torchvision wants more of the compiler, or there is none
-        return _import()
+        return _import(_SPARED)
+    except (ImportError, AttributeError):  # another torchvision wants more of them, or there is none
+        return _import({})
 
 
-@contextmanager
-def _without_compiler() -> Iterator[None]:
-    """Keep torchvision from importing torch._dynamo, which takes longer than all the rest of torch.
-
-    It takes one function from there, for object detection; here it gets one that imports torch._dynamo when called.
-    """
-    if _COMPILER[0] in sys.modules:
-        yield
-        return
-
-    def is_compile_supported(device_type: Any) -> Any:
-        return importlib.import_module(_COMPILER[1]).is_compile_supported(device_type)
-
-    for name in _COMPILER:
-        sys.modules[name] = ModuleType(name, "Stands in for torch's compiler while torchvision is imported.")
-    vars(sys.modules[_COMPILER[1]])["is_compile_supported"] = is_compile_supported
+def _import(spared: Mapping[str, Mapping[str, Any]]) -> ModuleType:
     try:
-        yield
-    finally:
-        for name in _COMPILER:
-            del sys.modules[name]
-
-
-def _import() -> ModuleType:
-    try:
-        return importlib.import_module("torchvision")
+        return _attempt(spared)
     except RuntimeError as error:
         if _SYMPTOM not in str(error):
             raise
-    except BaseException:
-        _forget_torchvision()
-        raise
-    # Python forgets only the package that failed; finished submodules would stay, bound to the old package.
-    _forget_torchvision()
     sys.modules[_STUBBED] = ModuleType(_STUBBED, "Empty: its operators could not be loaded.")
+    return _attempt(spared)
+
+
+def _attempt(spared: Mapping[str, Mapping[str, Any]]) -> ModuleType:
+    stand_ins = {name: ModuleType(name) for name in spared if name not in sys.modules}
+    for name, module in stand_ins.items():
+        vars(module).update(spared[name])
+    sys.modules.update(stand_ins)
     try:
-        return importlib.import_module("torchvision")
+        package = importlib.import_module("torchvision")
     except BaseException:
-        _forget_torchvision()
+        # Python forgets only the package that failed; finished submodules would stay, bound to the old package.
+        for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+            del sys.modules[name]
         raise
+    finally:
+        for name in stand_ins:
+            sys.modules.pop(name, None)
+    if vars(package).get("datasets") in stand_ins.values():
+        del package.datasets
+        vars(package)["__getattr__"] = _late
+    return package
 
 
-def _forget_torchvision() -> None:
-    for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
-        del sys.modules[name]
+def _late(name: str) -> ModuleType:
+    if name == "datasets":
+        return importlib.import_module("torchvision.datasets")
+    raise AttributeError(f"module 'torchvision' has no attribute {name!r}")
