@@ -133,20 +133,27 @@ TAIL = 'quote: "As we see", where: "5", why: "w"}'
 SAME = "{id: same, kind: effect, study: shallow, metric: val_top1, axis: model, level: cifar-resnet7,"
 SAME += f" reference: cifar-plain7, direction: same, margin: 30, {TAIL}"  # 3,000 points: two seeds show it
 BETTER = "{id: better, kind: order, study: shallow, metric: val_top1, arms: [cifar-resnet7, cifar-plain7],"
-BETTER += f" margin: 0.01, {TAIL}"  # which three seeds cannot show
+BETTER += f" margin: 0.01, {TAIL}"  # which three seeds cannot show, and so have no chance
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("claim", "seeds"), [(SAME, [1]), (BETTER, [1, 2])], ids=["decided", "to the cap"])
-def test_decide_adds_seeds_to_the_arms_of_undecided_claims_alone(claim: str, seeds: list[int],
-                                                                 workspace: Workspace) -> None:  # fmt: skip
+@pytest.mark.parametrize(
+    ("made", "least", "seeds"),
+    [((SAME, BETTER), 0.1, [1]), ((BETTER,), 0, [1, 2])],
+    ids=["decided, or without a chance", "to the cap"],
+)
+def test_decide_adds_seeds_to_the_arms_of_undecided_claims_alone(
+    made: tuple[str, ...], least: float, seeds: list[int], workspace: Workspace
+) -> None:
     """Oracle: two arms of the study shallow, one seed in params.yaml, looks at two and at three seeds. A claim that
-    look 1 decides needs seed 1 of both, one that stays undecided seeds 1 and 2; the other study's arm none.
+    look 1 decides needs seed 1 of both, and so does one that it leaves undecided without a chance; one that goes on
+    needs seeds 1 and 2; the other study's arm none.
     """
+    workspace.edit("looks: [2, 3]", f"looks: [2, 3], least_chance: {least}")
     for name in ("resnet-vs-plain", "tinyimage10"):
         file = workspace.folder / f"papers/{name}.yaml"
         head = file.read_text().split("\nclaims:")[0]
-        file.write_text(head + claims(claim) if name == "resnet-vs-plain" else head + "\nclaims: []\n")
+        file.write_text(head + claims(*made) if name == "resnet-vs-plain" else head + "\nclaims: []\n")
     assert workspace.jobs("all")["train"] == 3
     done = workspace.run("ablate", "decide", "--cores", "8")
     assert done.returncode == 0, done.stdout + done.stderr

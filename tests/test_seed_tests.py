@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ablate.seed_tests import fewest_seeds, holm, p_values, seeds_needed, sign_flip, t_above
+from ablate.seed_tests import chance, fewest_seeds, holm, p_values, seeds_needed, sign_flip, t_above
 
 # Sign flips
 
@@ -73,6 +73,21 @@ def test_holm_by_hand_and_by_statsmodels() -> None:
 
 
 # How many seeds
+
+
+@pytest.mark.parametrize("z", [0.5, 1.5, 2.5])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.8])
+def test_the_chance_at_the_last_look(z: float, share: float) -> None:
+    """Oracle: 200,000 drawn sums that go on as they began. At ``share`` of the seeds the sum of N values of sd 1 is
+    z sqrt(share N), so that they average z / sqrt(share N) and what is to come adds that and its own scatter.
+    """
+    n, level = 1000, 0.01
+    so_far, left = z * np.sqrt(share * n), (1 - share) * n
+    ends = so_far + left * so_far / (share * n) + np.sqrt(left) * np.random.default_rng(0).standard_normal(200_000)
+    expected = (ends / np.sqrt(n) >= stats.norm.isf(level / 2)).mean()
+    p = np.array([2 * stats.norm.sf(z)])
+    assert chance(p, np.array([1.0]), share, np.array([level])) == pytest.approx(expected, abs=0.005)
+    assert chance(p, p, share, np.array([level])) == pytest.approx(2 * expected * (1 - expected), abs=0.01)
 
 
 def test_seeds_needed() -> None:

@@ -18,8 +18,8 @@ def part(mean: float, n: int, direction: str = "greater", margin: float = 2.0, n
     return Part(name, {seed: mean + SPREAD[seed] for seed in range(n)}, direction, margin)  # type: ignore[arg-type]
 
 
-def only(*parts: Part, **looks: int) -> Verdict:
-    return judge({"claim": parts}, **looks)["claim"]
+def only(*parts: Part, looks: tuple[int, ...] = (), look: int = 1) -> Verdict:
+    return judge({"claim": parts}, looks=looks, look=look)["claim"]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,21 @@ def test_looks_spend_alpha_once_and_later_ones_more(looks: int) -> None:
 
 def test_an_early_look_asks_for_more() -> None:
     assert only(part(5.0, 8)).verdict == "reproduced"  # p is 1 / 128
-    assert only(part(5.0, 8), looks=3, look=1).verdict == "undecided"  # of 0.05 / 9
+    assert only(part(5.0, 8), looks=(8, 9, 10)).verdict == "undecided"  # of 0.05 / 9
+
+
+def test_an_undecided_claim_has_a_chance_until_the_last_look() -> None:
+    """Oracle for its size: test_seed_tests. Here: when there is one, and that it vanishes where it must."""
+    open_ = Part("x", {seed: 1.2 + 3 * value for seed, value in enumerate(SPREAD[:8])}, "greater", 2.0)
+    found = only(open_, looks=(8, 16))
+    assert found.chance is not None and 0.1 < found.chance < 0.9
+    assert f"the chance that 16 seeds decide it is {found.chance:.0%}" in found.sentence
+    assert only(open_, looks=(4, 8), look=2).chance is None and only(open_).chance is None
+    assert only(part(5.0, 16), looks=(16, 20)).chance is None  # decided
+    both = only(part(1.0, 12), looks=(12, 16))  # above zero and below the margin: more seeds say the same
+    assert both.verdict == "undecided" and both.chance == pytest.approx(0, abs=0.02)
+    neither = only(Part("x", {seed: 20 * value for seed, value in enumerate(SPREAD)}, "greater", 2.0), looks=(16, 20))
+    assert neither.chance is not None and neither.chance < 0.1  # scatters by six points
 
 
 def test_more_seeds_are_asked_for_where_they_can_help() -> None:

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from ablate.cells import ended
-from ablate.seed_tests import Array, Direction, holm, p_values
-from ablate.verdicts import alpha_at, called
+from ablate.seed_tests import Array, Direction, chance, holm, p_values
+from ablate.verdicts import alpha_at, called, still
 
 NOISES = ("normal", "heavy-tailed")
 # In margins; the first half of a family's claims has the first effect, the other half the last.
@@ -40,6 +40,7 @@ class Design:
     schedule: tuple[int, ...] = (12, 16, 20)  # seeds at each look of the sequential design; the last is the cap
     alpha: float = 0.05
     seed: int = 0
+    least_chance: float = 0.1  # of being decided at the cap: below it a claim gets no more seeds
 
     @property
     def cap(self) -> int:
@@ -118,19 +119,24 @@ def _composed(p: dict[tuple[int, int], Pair], n: int, effects: Any) -> Pair:
 
 
 def sequential(looks: Sequence[Pair], design: Design) -> tuple[Any, Any]:
-    """Verdicts and seeds used, (families, claims) each, where a claim gets no more seeds once it is decided.
+    """Verdicts and seeds used, (families, claims) each, where a claim gets no more seeds once it is decided or has
+    hardly a chance to be.
 
-    ``looks`` are the p values that all claims would have at each look of the schedule. A decided claim stays in its
-    paper's family, with the p values that it had.
+    ``looks`` are the p values that all claims would have at each look of the schedule. A claim that has ended stays
+    in its paper's family, with the p values that it had.
     """
     words = np.full(looks[0][0].shape, "undecided", dtype="<U12")
     used = np.zeros(words.shape, dtype=int)
     p_for, p_against = np.ones(words.shape), np.ones(words.shape)
+    going = words == "undecided"
+    last = alpha_at(len(looks), len(looks), design.alpha)
     for k, (n, (next_for, next_against)) in enumerate(zip(design.schedule, looks, strict=True), start=1):
-        going = words == "undecided"
         used[going], p_for[going], p_against[going] = n, next_for[going], next_against[going]
         level = alpha_at(k, len(looks), design.alpha)
         words[going] = called(holm(p_for), holm(p_against), level)[going]
+        if n < design.cap:
+            chances = chance(p_for, p_against, n / design.cap, still(words, last))
+            going &= (words == "undecided") & (chances >= design.least_chance)
     return words, used
 
 

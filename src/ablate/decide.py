@@ -20,7 +20,7 @@ def write_look(params: Params, papers: Path, runs: Path, previous: Path | None, 
     ``output`` has ``digest`` (of the plan before any look), ``look``, ``looks`` (seeds of an arm at each), ``claims``
     (the verdicts so far) and ``added`` (all runs so far beyond the seeds of params.yaml). Without ``previous`` it is
     look 0, at which nothing is known and the arms of every claim get the seeds of look 1. Later, only those of claims
-    that are undecided; a claim that a failed control voids gets none.
+    that are undecided and have a chance (`adaptive.least_chance`); a claim that a failed control voids gets none.
 
     Raises UserError without ``adaptive`` in params.yaml, and for a run that is missing.
     """
@@ -39,7 +39,8 @@ def write_look(params: Params, papers: Path, runs: Path, previous: Path | None, 
             for name in sources:
                 collect(folder / "plan.json", runs, name, folder / name)
             found = judged(read_json(folder / "plan.json"), sources, folder, runs)
-        going = [(j.paper, j.claim) for j in found if j.by_test.verdict == "undecided" and j.verdict != "void"]
+        open_ = [j for j in found if j.by_test.verdict == "undecided" and j.verdict != "void"]
+        going = [(j.paper, j.claim) for j in open_ if (j.by_test.chance or 0) >= params.adaptive.least_chance]
         claims = [
             {"paper": j.paper, "claim": j.claim.id, "statement": j.statement, "verdict": j.verdict}
             | {"n": j.by_test.n, "sentence": j.by_test.sentence, "why": j.why}

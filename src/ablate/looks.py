@@ -30,7 +30,7 @@ def look_by_look(
         measured = {c.id: evidence(c, paper, seen, rows, history, runs) for c in going}
         of_all = {id: e for id, (e, _) in found.items()} | measured
         parts = {id: e.parts for id, e in of_all.items() if e.varies_over == "seeds" and e.parts}
-        verdicts = judge(parts, looks=max(1, len(looks)), look=k)
+        verdicts = judge(parts, looks=looks, look=k)
         found |= {id: (e, verdicts.get(id)) for id, e in measured.items()}
     return found
 

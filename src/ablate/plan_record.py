@@ -30,7 +30,7 @@ def plan_record(params: Params, plan: Plan, full: Protocol | None = None) -> dic
     record = {
         "scale": plan.scale,
         "looks": list(plan.looks),
-        "schedule": list(params.adaptive.looks) if params.adaptive else [],
+        "adaptive": params.adaptive and params.adaptive.model_dump(mode="json"),
         "studies": {
             f"{paper}/{name}": {
                 "title": study.title,

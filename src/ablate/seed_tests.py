@@ -110,6 +110,19 @@ def holm(p: Array) -> Array:
     return adjusted
 
 
+def chance(p_for: Array, p_against: Array, share: float, level: Array) -> Array:
+    """The probability that either p, but not both, ends at ``level`` or below if the seeds to come are like those so
+    far, a ``share`` of all: conditional power under the current trend (Lan and Wittes 1988). For doubled p.
+    """
+    from scipy.special import ndtr, ndtri
+
+    def ends(p: Array) -> Array:
+        return np.asarray(ndtr((ndtri(level / 2) - ndtri(p / 2) / np.sqrt(share)) / np.sqrt(1 - share)))
+
+    shown, opposed = ends(p_for), ends(p_against)
+    return np.asarray(shown + opposed - 2 * shown * opposed)
+
+
 def fewest_seeds(direction: Direction, level: float) -> int:
     """With fewer, the test cannot reach ``level`` whatever the numbers are."""
     return 2 if direction == "same" else max(1, math.ceil(math.log2(2 / level)))

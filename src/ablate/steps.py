@@ -284,8 +284,10 @@ def calibrate(
     from ablate.calibration import calibrate as plant
     from ablate.figures.calibration import write_calibration
 
-    looks = tuple(read_json(plan_file)["schedule"]) or Design.schedule
-    write_calibration(plant(Design(sd=pooled_sd(output.parent), schedule=looks)), output.parent)
+    adaptive = read_json(plan_file)["adaptive"] or {}
+    schedule, least = adaptive.get("looks", Design.schedule), adaptive.get("least_chance", Design.least_chance)
+    design = Design(sd=pooled_sd(output.parent), schedule=tuple(schedule), least_chance=least)
+    write_calibration(plant(design), output.parent)
 
 
 @steps.command()

@@ -9,6 +9,8 @@ Looks. Where seeds are added until claims are decided, the look k of K spends al
 looks alpha * (k / K)**2 is spent (the power family of Kim and DeMets 1987, rho = 2): little at first, when few seeds
 could only show large effects, and most of it at the last. The looks are corrected by the union bound and not by their
 joint distribution, because discrete p values of dependent claims have none that is known; it holds whatever they are.
+At each look but the last an undecided claim has a chance of being decided at the last. To add no seeds where it is
+small costs some power and makes no verdict falser, since nothing is called for it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +19,7 @@ from typing import Literal
 
 import numpy as np
 
-from ablate.seed_tests import Array, Direction, fewest_seeds, holm, interval, p_values, seeds_needed
+from ablate.seed_tests import Array, Direction, chance, fewest_seeds, holm, interval, p_values, seeds_needed
 from ablate.verdict_text import sentence
 
 Word = Literal["reproduced", "contradicted", "undecided", "not run"]
@@ -74,6 +76,7 @@ class Verdict:
     )
     p_against: float | None = None
     seeds_needed: int | None = None  # in all; None: decided, or not to be had, or not to be told from one seed
+    chance: float | None = None  # of being decided at the last look; None: decided, or no look is left
     part: str = ""  # the one that decides: against its claim, or the weakest
     varies_over: str = field(default="seeds", init=False)
     sentence: str = "No seed of this claim has been run."
@@ -95,10 +98,14 @@ def called(p_for: Array, p_against: Array, level: float) -> "np.ndarray[tuple[in
 
 
 def judge(
-    claims: Mapping[str, Sequence[Part]], *, alpha: float = 0.05, looks: int = 1, look: int = 1
+    claims: Mapping[str, Sequence[Part]], *, alpha: float = 0.05, looks: Sequence[int] = (), look: int = 1
 ) -> dict[str, Verdict]:
-    """A verdict on each claim of one paper, all of them together. Raises ValueError for a claim without parts."""
-    level = alpha_at(look, looks, alpha)
+    """A verdict on each claim of one paper, all of them together, at one of the ``looks`` (seeds of an arm at each).
+
+    Raises ValueError for a claim without parts, and for a look that there is not.
+    """
+    count = max(1, len(looks))
+    level = alpha_at(look, count, alpha)
     if empty := [name for name, parts in claims.items() if not parts]:
         raise ValueError(f"claims without parts: {', '.join(empty)}")
     run = {name: parts for name, parts in claims.items() if any(part.by_seed for part in parts)}
@@ -107,13 +114,27 @@ def judge(
     p_against = np.array([min(1.0, len(each) * min(p for _, p in each)) for each in raw.values()])
     verdicts = dict.fromkeys(claims, Verdict("not run", 0))
     if run:
-        last = alpha_at(looks, looks, alpha) / len(run)
-        p_for, p_against = holm(p_for), holm(p_against)
-        words = called(p_for, p_against, level)
+        last = alpha_at(count, count, alpha)
+        adjusted = holm(p_for), holm(p_against)
+        words = called(*adjusted, level)
+        chances = chance(p_for, p_against, looks[look - 1] / looks[-1], still(words, last)) if look < count else None
         for i, (name, parts) in enumerate(run.items()):
-            pair = float(p_for[i]), float(p_against[i])
-            verdicts[name] = _verdict(words[i].item(), parts, raw[name], pair, (level, last, len(run)), look, looks)
+            pair = float(adjusted[0][i]), float(adjusted[1][i])
+            found = _verdict(words[i].item(), parts, raw[name], pair, (level, last / len(run), len(run)))
+            if looks:
+                said = f"{found.sentence} Look {look} of {count}, at which p must be at most {level:.2g}."
+                found = replace(found, sentence=said)
+            if chances is not None and found.verdict == "undecided":
+                odds = float(chances[i])
+                said = f"{found.sentence} At this rate the chance that {looks[-1]} seeds decide it is {odds:.0%}."
+                found = replace(found, chance=odds, sentence=said)
+            verdicts[name] = found
     return verdicts
+
+
+def still(words: "np.ndarray[tuple[int, ...], np.dtype[np.str_]]", last: float) -> Array:
+    """The level that each undecided claim of a family has at the last look, if all of them go on to it. (..., m)"""
+    return np.asarray(last / np.maximum(1, (words == "undecided").sum(-1, keepdims=True)))
 
 
 def _of_part(part: Part) -> tuple[float, float]:
@@ -130,8 +151,6 @@ def _verdict(
     raw: Sequence[tuple[float, float]],
     adjusted: tuple[float, float],
     levels: tuple[float, float, int],
-    look: int,
-    looks: int,
 ) -> Verdict:
     """``levels``: at this look; of one claim at the last look; claims in the family."""
     level, last, claims = levels
@@ -145,10 +164,7 @@ def _verdict(
     if word == "undecided" and all(p.by_seed for p in parts):
         needed = seeds_needed([(p.values, p.direction, p.margin) for p in parts], last, least=n + 1)
     low, high = interval(values)
-    found = Verdict(
-        word, n, float(values.mean()) if n else None, low, high, TESTS[part.direction], *adjusted, needed, part.name
-    )
+    mean = float(values.mean()) if n else None
+    found = Verdict(word, n, mean, low, high, TESTS[part.direction], *adjusted, needed, part=part.name)
     said = sentence(found, part, len(parts), claims, both=both, fewest=fewest_seeds(part.direction, last))
-    if looks > 1:
-        said += f" Look {look} of {looks}, at which p must be at most {level:.2g}."
     return replace(found, sentence=said)
