@@ -1,9 +1,7 @@
 """Every kind of figure, from fabricated runs and the demo's packs. Oracle: what the runs were made to say."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import product
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,102 +12,20 @@ import pytest
 from matplotlib.colors import to_hex
 
 from ablate.config import load
-from ablate.data.views import Pack
 from ablate.errors import UserError
-from ablate.figures import FIGURES, STYLE, Sources, draw, write_figure
+from ablate.figures import FIGURES, STYLE, Places, draw, write_figure
 from ablate.figures.common import NARROW, WIDE
-from ablate.figures.images import RIGHT, WRONG, mosaic, scaled
 from ablate.provenance import PICTURES
-from ablate.tables import StudyResults
+from drawn import GRID, RATES, fabricate, legend, study, texts
 
 ROOT = Path(__file__).parents[1]
-SEEDS = (0, 1)
 LOST = {"missing": "not run", "diverged": "diverged"}
-
-
-@dataclass
-class Fabricated:
-    """A study's results and the files of its runs."""
-
-    results: StudyResults
-    sources: Sources
-
-    def draw(self, kind: str) -> Any:
-        return draw(self.results, kind, self.sources)
-
-
-def study(axes: dict[str, Sequence[str]], settings: dict[str, dict[str, Any]] | None = None, **common: Any) -> Any:
-    """Planned runs of the product of ``axes``; ``settings`` are those of single levels."""
-    base = {"dataset": "tiny-imagenet", "model": "alexnet10", "classes": [0, 10], "split": "holdout",
-            "optimizer": "sgd", "lr": 0.01, "epochs": 3, "batch_size": 32} | common  # fmt: skip
-    planned = []
-    for levels, seed in product(product(*axes.values()), SEEDS):
-        named = dict(zip(axes, levels, strict=True))
-        own = {k: v for level in levels for k, v in (settings or {}).get(level, {}).items()}
-        arm = " / ".join(levels)
-        planned.append({"run": f"{'-'.join(levels)}_s{seed}".replace(" ", ""), "arm": arm, "seed": seed,
-                        "levels": named, "settings": base | own, "contaminated": "pretrained" in levels})  # fmt: skip
-    return planned
-
-
-def fabricate(
-    planned: list[dict[str, Any]], tmp_path: Path, packs: dict[str, Path], lost: dict[str, str] | None = None
-) -> Fabricated:
-    """Runs of 3 epochs, each arm a little better than the one before; ``lost`` maps an arm to the status of all its
-    runs, of which there are no epochs.
-    """
-    lost, runs, history = lost or {}, [], []
-    arms = list(dict.fromkeys(p["arm"] for p in planned))
-    opened = Pack.open(packs["tiny-imagenet"])
-    for p in planned:
-        top = 0.2 + 0.05 * arms.index(p["arm"]) + 0.02 * p["seed"]
-        place = {"study": "s", "arm": p["arm"], "seed": p["seed"], "run": p["run"]}
-        if p["arm"] in lost:
-            runs.append(place | {"status": lost[p["arm"]], "val_top1": None, "best_val_top1": None})
-            continue
-        runs.append(place | {"status": "done", "val_top1": top, "best_val_top1": top})
-        for epoch in (1, 2, 3):
-            share = epoch / 3
-            history.append(place | {"epoch": epoch, "train_top1": top * share, "val_top1": top * share,
-                                    "train_loss": 2 - share, "val_loss": 2.1 - share})  # fmt: skip
-        folder = tmp_path / "runs" / p["run"]
-        folder.mkdir(parents=True)
-        np.save(folder / "filters.npy", np.random.default_rng(0).normal(size=(10, 3, 5, 5)).astype(np.float32))
-        test = np.flatnonzero(opened.labels[: opened.meta["train"]] < 10)[:40]
-        rows = {"split": "test", "position": test, "label": opened.labels[test], "predicted": opened.labels[test]}
-        pd.DataFrame(rows | {"probability": 0.5}).to_csv(folder / "predictions.csv", index=False)
-    columns = ["study", "arm", "seed", "run", "epoch", "train_top1", "val_top1", "train_loss", "val_loss"]
-    results = StudyResults(
-        paper="p",
-        study="s",
-        title="A study",
-        scale="demo",
-        axes=list(planned[0]["levels"]),
-        planned=planned,
-        runs=pd.DataFrame(runs),
-        history=pd.DataFrame(history, columns=columns),
-        reported={},
-    )
-    return Fabricated(results, Sources(tmp_path / "runs", packs))
 
 
 @pytest.fixture(autouse=True)
 def closed() -> Any:
     yield
     plt.close("all")
-
-
-GRID = {"lr": ["0.001", "0.005", "0.0001"], "momentum": ["0.9", "0.5"], "gamma": ["0.1", "0.01"]}
-RATES = {level: {"lr": float(level)} for level in GRID["lr"]}
-
-
-def texts(figure: Any) -> list[str]:
-    """All that is written in a figure, less empty texts."""
-    return [t.get_text() for t in figure.findobj(plt.Text) if t.get_text()]
-
-
-def legend(figure: Any) -> list[str]:
-    return [t.get_text() for t in figure.legends[0].get_texts()]
 
 
 def kinds_of_params() -> list[str]:
@@ -143,7 +59,7 @@ def test_equal_data_give_equal_bytes(kind: str, tmp_path: Path, packs: dict[str,
     made = fabricate(study({"lr": GRID["lr"]}, RATES), tmp_path, packs)
     drawn = []
     for _ in range(2):
-        write_figure(made.results, kind, tmp_path / "f.svg", made.sources)
+        write_figure(made.results, kind, tmp_path / "f.svg", made.places)
         drawn.append((tmp_path / "f.svg").read_bytes() + (tmp_path / "f.png").read_bytes())
     assert drawn[0] == drawn[1] and b"<dc:date>" not in drawn[0]
 
@@ -217,7 +133,7 @@ def test_a_contaminated_bar_is_marked_where_its_neighbours_are_not(tmp_path: Pat
 def test_bars_show_means_seeds_and_what_the_paper_printed(tmp_path: Path, packs: dict[str, Path]) -> None:
     made = fabricate(study({"model": ["one", "two"], "augment": ["plain", "augmented"]}), tmp_path, packs)
     results = replace(made.results, reported={"two / plain": {"val_top1": 0.375}})
-    figure = draw(results, "bars", made.sources)
+    figure = draw(results, "bars", made.places)
     (axis,) = figure.axes
     assert [p.get_height() for p in axis.patches] == pytest.approx([21, 26, 31, 36])
     dots = [y for line in axis.lines if line.get_marker() == "o" for y in line.get_ydata()]
@@ -284,71 +200,6 @@ def test_accuracy_per_label(tmp_path: Path, packs: dict[str, Path]) -> None:
     assert axis.get_ylabel() == "test top-1 accuracy (%)" and axis.get_title() == "momentum 0.5, the best on val"
 
 
-def test_predictions_are_green_when_right_and_red_when_wrong(tmp_path: Path, packs: dict[str, Path]) -> None:
-    made = fabricate(study({"momentum": ["0.9", "0.5"]}, classes=[3, 7]), tmp_path, packs)
-    opened = Pack.open(packs["tiny-imagenet"])
-    names = [words.split(",")[0] for words in opened.meta["words"]]
-    rows = [("test", int(np.flatnonzero(opened.labels == 3 + i % 4)[i // 4]), i % 4, i % 4 if i < 5 else (i + 1) % 4)
-            for i in range(8)]  # fmt: skip
-    path = tmp_path / "runs/0.5_s0/predictions.csv"
-    pd.DataFrame(rows, columns=["split", "position", "label", "predicted"]).to_csv(path, index=False)
-    seen = []
-    for batch in "01":
-        for axis in made.draw(f"predictions:{batch}").axes:
-            pixels = axis.images[0].get_array()
-            position, label, predicted = next(r[1:] for r in rows if np.array_equal(opened.images[r[1]], pixels))
-            sign, colour = ("✓", RIGHT) if label == predicted else ("✗", WRONG)
-            said = axis.get_title().replace("\n", " "), axis.get_xlabel().replace("\n", " ")
-            assert said == (f"{sign} predicted: {names[3 + predicted]}", f"true: {names[3 + label]}")
-            assert to_hex(axis.title.get_color()) == to_hex(axis.xaxis.label.get_color()) == to_hex(colour)
-            seen.append(position)
-    assert sorted(seen) == sorted(r[1] for r in rows)  # two batches, no image twice
-
-
-def test_samples_are_found_by_any_of_their_names(tmp_path: Path, packs: dict[str, Path]) -> None:
-    made = fabricate(study({"momentum": ["0.9", "0.5"]}, per_class=2), tmp_path, packs)
-    meta = json.loads(packs["tiny-imagenet"].read_text())
-    last = meta["words"][1].split(",")[-1].strip()
-    figure = made.draw(f"samples:{last.upper()}+no such thing")
-    first = meta["words"][0].split(",")[0]
-    assert [axis.get_title(loc="left") for axis in figure.axes] == [
-        last.upper(), f"no no such thing in this data; instead: {first}"
-    ]  # fmt: skip
-    opened = Pack.open(packs["tiny-imagenet"])
-    corner = figure.axes[0].images[0].get_array()[:64, :64]
-    assert np.array_equal(corner, opened.images[np.flatnonzero(opened.labels == 1)[0]])
-    grid = made.draw("samples")  # the ten classes that the study trains on, two images of each
-    assert len([axis for axis in grid.axes if axis.images]) == 10
-
-
-def test_augmented_images_stand_beside_their_originals(tmp_path: Path, packs: dict[str, Path]) -> None:
-    made = fabricate(study({"momentum": ["0.9"]}), tmp_path, packs)
-    same, flipped = (made.draw(f"augmented:{level}").axes[0].images[0].get_array() for level in ("none", "flip"))
-    tiles = [
-        [p[66 * r : 66 * r + 64, 66 * c : 66 * c + 64] for r in range(3) for c in range(8)] for p in (same, flipped)
-    ]
-    for n, (plain, other) in enumerate(zip(*tiles, strict=True)):
-        assert np.array_equal(plain, tiles[0][n // 8 * 8])
-        assert np.array_equal(plain, other) or np.array_equal(plain[:, ::-1], other)
-    assert not np.array_equal(same, flipped)
-
-
-def test_filters_have_a_panel_per_arm_and_use_the_whole_range(tmp_path: Path, packs: dict[str, Path]) -> None:
-    made = fabricate(study({"weights": ["a", "b", "c", "d"]}), tmp_path, packs)
-    (tmp_path / "runs/b_s0/filters.npy").unlink()  # its second seed has some
-    for seed in SEEDS:
-        (tmp_path / f"runs/c_s{seed}/filters.npy").unlink()
-    figure = made.draw("filters")
-    assert [axis.get_title() for axis in figure.axes][:4] == ["a", "b", "c", "d"]
-    assert [len(axis.images) for axis in figure.axes][:4] == [1, 1, 0, 1] and "no filters" in texts(figure)
-    picture = figure.axes[0].images[0].get_array()
-    assert picture.shape == (3 * 6 - 1, 4 * 6 - 1, 3)  # 10 filters of 5 x 5 in a grid of 4 columns
-    colours = scaled(np.load(tmp_path / "runs/a_s0/filters.npy"))
-    assert colours.min() == 0 and colours.max() == 255 and np.array_equal(picture[:5, 6:11], colours[1])
-    assert mosaic(colours[:1], 8).shape[1] == 8 * 7 - 2
-    assert scaled(np.zeros((2, 3, 1, 1))).max() == 0
-
-
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
@@ -370,7 +221,7 @@ def test_a_wrong_kind_names_its_key_and_what_is_allowed(
 ) -> None:
     made = fabricate(study({"net": ["Net 1", "Net 6"]}), tmp_path, packs)
     with pytest.raises(UserError) as raised:
-        write_figure(made.results, kind, tmp_path / "f.svg", made.sources)
+        write_figure(made.results, kind, tmp_path / "f.svg", made.places)
     assert str(raised.value).startswith("params.yaml: studies.p.s.figures.f: ") and said in str(raised.value)
     assert not (tmp_path / "f.svg").exists()
 
@@ -379,10 +230,10 @@ def test_a_source_that_was_not_given_is_named(tmp_path: Path, packs: dict[str, P
     made = fabricate(study({"net": ["Net 1", "Net 6"]}), tmp_path, packs)
     for kind, said in (("samples", "--pack"), ("filters", "--runs")):
         with pytest.raises(UserError, match=said):
-            draw(made.results, kind, Sources())
+            draw(made.results, kind, Places())
     assert set(FIGURES) > PICTURES
     for name in set(FIGURES) - PICTURES - {"sensitivity", "sweep", "trials"}:  # the rule gives these no pack
-        draw(made.results, name, Sources(made.sources.runs))
+        draw(made.results, name, Places(made.places.runs))
 
 
 def test_the_style_is_readable_in_print() -> None:

@@ -25,14 +25,14 @@ def figure_jobs(plan: Path, papers: Path, folder: Path, runs: Path | None, packs
 
     Each raises UserError that names the figure's key in params.yaml; other errors carry its path as a note.
     """
-    from ablate.figures import Sources, write_figure
+    from ablate.figures import Places, write_figure
     from ablate.tables import study_results
 
     results = cache(lambda study: study_results(plan, folder, papers, study))
-    sources = Sources(runs, {path.absolute().parent.name: path for path in packs})
+    places = Places(runs, {path.absolute().parent.name: path for path in packs})
 
     def draw(study: str, kind: str, svg: Path) -> None:
-        write_figure(results(study), kind, svg, sources)
+        write_figure(results(study), kind, svg, places)
 
     return _jobs(plan, "figures", folder, ".svg", draw)
 

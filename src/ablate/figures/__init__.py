@@ -13,14 +13,14 @@ from matplotlib.figure import Figure
 
 from ablate.errors import UserError, choose
 from ablate.figures.bars import bars, per_label, sweep
-from ablate.figures.common import Sources, wrapped
+from ablate.figures.common import Places, wrapped
 from ablate.figures.curves import curves, trials
 from ablate.figures.images import augmented, filters, predictions, samples
 from ablate.figures.sensitivity import sensitivity
 from ablate.files import whole
 from ablate.tables import LABELS, StudyResults
 
-__all__ = ["FIGURES", "Sources", "draw", "write_figure"]
+__all__ = ["FIGURES", "Places", "draw", "write_figure"]
 
 TITLE_SIZE = 7.5  # points; the scales' labels then fit a narrow figure
 # Readable in print and by colour-blind readers; ids in the SVG are fixed, so that equal data give equal bytes.
@@ -61,7 +61,7 @@ FIGURES: dict[str, Callable[..., Figure]] = {
 }
 
 
-def draw(results: StudyResults, kind: str, sources: Sources) -> Figure:
+def draw(results: StudyResults, kind: str, places: Places) -> Figure:
     """The figure of ``kind``, "name" or "name:argument". Raises UserError for one that there is not."""
     name, _, argument = kind.partition(":")
     if name not in FIGURES:
@@ -69,7 +69,7 @@ def draw(results: StudyResults, kind: str, sources: Sources) -> Figure:
     taken = signature(FIGURES[name]).parameters
     if argument and "argument" not in taken:
         raise UserError(f"{name} takes no argument; write {name} and not {kind}")
-    given = ({"argument": argument} if argument else {}) | ({"sources": sources} if "sources" in taken else {})
+    given = ({"argument": argument} if argument else {}) | ({"places": places} if "places" in taken else {})
     sns.set_theme(context="paper", style="ticks", rc=STYLE)
     figure = FIGURES[name](results, **given)
     seeds = results.runs["seed"].nunique()
@@ -82,7 +82,7 @@ def draw(results: StudyResults, kind: str, sources: Sources) -> Figure:
     return figure
 
 
-def write_figure(results: StudyResults, kind: str, svg: Path, sources: Sources | None = None) -> None:
+def write_figure(results: StudyResults, kind: str, svg: Path, places: Places | None = None) -> None:
     """Draw the figure as SVG and, beside it, as PNG.
 
     Raises UserError, naming the key in params.yaml, for an unknown kind or argument, for a missing source and for a
@@ -91,7 +91,7 @@ def write_figure(results: StudyResults, kind: str, svg: Path, sources: Sources |
     try:
         if (results.runs["status"] == "missing").all():
             raise UserError("no run of its study is there; train them")
-        figure = draw(results, kind, sources or Sources())
+        figure = draw(results, kind, places or Places())
     except UserError as error:
         key = f"params.yaml: studies.{results.paper}.{results.study}.figures.{svg.stem}"
         raise UserError(f"{key}: {error}") from error

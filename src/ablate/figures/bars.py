@@ -15,7 +15,7 @@ from ablate.figures.common import (
     PALETTE,
     TOP1,
     WIDE,
-    Sources,
+    Places,
     finished,
     label,
     legend_below,
@@ -152,7 +152,7 @@ def _swept(axis: Axes, results: StudyResults, mine: pd.DataFrame, look: dict[str
     return lost
 
 
-def per_label(results: StudyResults, sources: Sources, argument: str = "") -> Figure:
+def per_label(results: StudyResults, places: Places, argument: str = "") -> Figure:
     """Test top-1 of each class for the arm that is best on val (of val where there is no test split), in the order of
     the classes, and what guessing gets. ``argument`` is best, or an arm.
     """
@@ -160,13 +160,13 @@ def per_label(results: StudyResults, sources: Sources, argument: str = "") -> Fi
         raise choose("per-label", argument, ["best", *results.arms], "arm")
     arm = results.best_arm if argument == "best" else argument
     done = finished(results, arm) if arm else pd.DataFrame({"run": []})
-    tables = [t for run in done["run"] if len(t := sources.predictions(run))]
+    tables = [t for run in done["run"] if len(t := places.predictions(run))]
     if arm is None or not tables:
         figure, (axis,) = panels(1, 1, NARROW, 1.5)
         nothing(axis, "no run trained to the end")
         return figure
     chosen = results.settings(arm)
-    pack = sources.pack(chosen.dataset)
+    pack = places.pack(chosen.dataset)
     names = [pack.meta["words"][i].split(",")[0] for i in pack.chosen(chosen)]
     figure, (axis,) = panels(1, 1, WIDE, 2.6 if len(names) <= FLAT_LABELS else 3.4)
     right = [(t["label"] == t["predicted"]).groupby(t["label"]).mean() for t in tables]

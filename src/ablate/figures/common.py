@@ -32,7 +32,7 @@ STATUS = {"missing": "not run", "out-of-memory": "out of memory"}  # in words, w
 
 
 @dataclass(frozen=True)
-class Sources:
+class Places:
     """What some figures read besides the collected tables."""
 
     runs: Path | None = None  # a folder per run

@@ -13,7 +13,7 @@ from ablate.figures.common import (
     NARROW,
     PALETTE,
     WIDE,
-    Sources,
+    Places,
     finished,
     label,
     note,
@@ -34,13 +34,13 @@ TITLE = 0.2  # inches that a panel's title takes
 GAP = 2  # pixels between images
 
 
-def samples(results: StudyResults, sources: Sources, argument: str = "") -> Figure:
+def samples(results: StudyResults, places: Places, argument: str = "") -> Figure:
     """Training images of classes, a panel each. ``argument`` is CLASS+CLASS, each one of a class's names in words; of
     a class that is not in the pack its panel says so and shows another. Without: classes and images that the study
     trains on.
     """
     settings = results.settings(results.arms[0])
-    pack = sources.pack(settings.dataset)
+    pack = places.pack(settings.dataset)
     if argument:
         chosen = _named(pack, argument.split("+"))
         rows, labels = np.arange(pack.meta["train"]), pack.labels[: pack.meta["train"]]
@@ -91,7 +91,7 @@ def _word(pack: Pack, number: int) -> str:
     return str(pack.meta["words"][number].split(",")[0])
 
 
-def augmented(results: StudyResults, sources: Sources, argument: str = "") -> Figure:
+def augmented(results: StudyResults, places: Places, argument: str = "") -> Figure:
     """Three images, each beside seven draws of the augmentation ``argument``, a level of `Settings.augment`; the
     draws are the same every time. Raises UserError for a level that there is not.
     """
@@ -102,7 +102,7 @@ def augmented(results: StudyResults, sources: Sources, argument: str = "") -> Fi
     if argument not in AUGMENTS:
         raise choose("augmented", argument, AUGMENTS, "augmentation")
     settings = results.settings(results.arms[0])
-    pack = sources.pack(settings.dataset)
+    pack = places.pack(settings.dataset)
     train = pack.views(settings)["train"]
     picked = train.positions[np.linspace(0, len(train.positions) - 1, 5).round().astype(int)[1:4]]
     figure, (axis,) = panels(1, 1, WIDE, WIDE / ACROSS * len(picked) + 0.6)
@@ -119,7 +119,7 @@ def augmented(results: StudyResults, sources: Sources, argument: str = "") -> Fi
     return figure
 
 
-def predictions(results: StudyResults, sources: Sources, argument: str = "") -> Figure:
+def predictions(results: StudyResults, places: Places, argument: str = "") -> Figure:
     """Four test images of the first seed of the arm that is best on val (val images where there is no test split),
     what the network says and what is true. ``argument`` is which four, from 0, of an order that is always the same.
     """
@@ -127,7 +127,7 @@ def predictions(results: StudyResults, sources: Sources, argument: str = "") -> 
         raise choose("predictions", argument, ["0", "1", "2 ..."], "batch")
     figure, axes = panels(1, ANSWERS, WIDE, WIDE / ANSWERS + 0.9)
     arm = results.best_arm
-    table = sources.predictions(finished(results, arm)["run"].iloc[0]) if arm else None
+    table = places.predictions(finished(results, arm)["run"].iloc[0]) if arm else None
     if arm is None or table is None or table.empty:
         for axis in axes:
             nothing(axis, "no run trained\nto the end")
@@ -137,7 +137,7 @@ def predictions(results: StudyResults, sources: Sources, argument: str = "") -> 
         raise choose("predictions", argument, [f"0 to {batches - 1}"], "batch")
     order = np.random.default_rng(0).permutation(len(table))  # they lie sorted by class
     settings = results.settings(arm)
-    pack = sources.pack(settings.dataset)
+    pack = places.pack(settings.dataset)
     names = [_word(pack, number) for number in pack.chosen(settings)]
     for axis, i in zip(axes, order[ANSWERS * int(argument) :], strict=False):
         row = table.iloc[i]
@@ -152,7 +152,7 @@ def predictions(results: StudyResults, sources: Sources, argument: str = "") -> 
     return figure
 
 
-def filters(results: StudyResults, sources: Sources) -> Figure:
+def filters(results: StudyResults, places: Places) -> Figure:
     """The first layer's filters as colour images, a panel per arm, of its first seed that has them; each panel goes
     from its lowest to its highest weight.
     """
@@ -166,7 +166,7 @@ def filters(results: StudyResults, sources: Sources) -> Figure:
     for axis in axes[len(arms) :]:
         axis.set_axis_off()
     for axis, arm, title in zip(axes, arms, titles, strict=False):
-        paths = [path for p in of_arm(results, arm) if (path := sources.file(p["run"], "filters.npy"))]
+        paths = [path for p in of_arm(results, arm) if (path := places.file(p["run"], "filters.npy"))]
         axis.set_title(title)
         if paths:
             weights = np.load(paths[0]).astype(np.float64)  # (out, 3, kh, kw)

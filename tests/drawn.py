@@ -1,0 +1,96 @@
+"""Fabricated studies for figures, and what stands written in a figure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from ablate.data.views import Pack
+from ablate.figures import Places, draw
+from ablate.tables import StudyResults
+
+SEEDS = (0, 1)
+
+
+@dataclass
+class Fabricated:
+    """A study's results and the files of its runs."""
+
+    results: StudyResults
+    places: Places
+
+    def draw(self, kind: str) -> Any:
+        return draw(self.results, kind, self.places)
+
+
+def study(axes: dict[str, Sequence[str]], settings: dict[str, dict[str, Any]] | None = None, **common: Any) -> Any:
+    """Planned runs of the product of ``axes``; ``settings`` are those of single levels."""
+    base = {"dataset": "tiny-imagenet", "model": "alexnet10", "classes": [0, 10], "split": "holdout",
+            "optimizer": "sgd", "lr": 0.01, "epochs": 3, "batch_size": 32} | common  # fmt: skip
+    planned = []
+    for levels, seed in product(product(*axes.values()), SEEDS):
+        named = dict(zip(axes, levels, strict=True))
+        own = {k: v for level in levels for k, v in (settings or {}).get(level, {}).items()}
+        arm = " / ".join(levels)
+        planned.append({"run": f"{'-'.join(levels)}_s{seed}".replace(" ", ""), "arm": arm, "seed": seed,
+                        "levels": named, "settings": base | own, "contaminated": "pretrained" in levels})  # fmt: skip
+    return planned
+
+
+def fabricate(
+    planned: list[dict[str, Any]], tmp_path: Path, packs: dict[str, Path], lost: dict[str, str] | None = None
+) -> Fabricated:
+    """Runs of 3 epochs, each arm a little better than the one before; ``lost`` maps an arm to the status of all its
+    runs, of which there are no epochs.
+    """
+    lost, runs, history = lost or {}, [], []
+    arms = list(dict.fromkeys(p["arm"] for p in planned))
+    opened = Pack.open(packs["tiny-imagenet"])
+    for p in planned:
+        top = 0.2 + 0.05 * arms.index(p["arm"]) + 0.02 * p["seed"]
+        place = {"study": "s", "arm": p["arm"], "seed": p["seed"], "run": p["run"]}
+        if p["arm"] in lost:
+            runs.append(place | {"status": lost[p["arm"]], "val_top1": None, "best_val_top1": None})
+            continue
+        runs.append(place | {"status": "done", "val_top1": top, "best_val_top1": top})
+        for epoch in (1, 2, 3):
+            share = epoch / 3
+            history.append(place | {"epoch": epoch, "train_top1": top * share, "val_top1": top * share,
+                                    "train_loss": 2 - share, "val_loss": 2.1 - share})  # fmt: skip
+        folder = tmp_path / "runs" / p["run"]
+        folder.mkdir(parents=True)
+        np.save(folder / "filters.npy", np.random.default_rng(0).normal(size=(10, 3, 5, 5)).astype(np.float32))
+        test = np.flatnonzero(opened.labels[: opened.meta["train"]] < 10)[:40]
+        rows = {"split": "test", "position": test, "label": opened.labels[test], "predicted": opened.labels[test]}
+        pd.DataFrame(rows | {"probability": 0.5}).to_csv(folder / "predictions.csv", index=False)
+    columns = ["study", "arm", "seed", "run", "epoch", "train_top1", "val_top1", "train_loss", "val_loss"]
+    results = StudyResults(
+        paper="p",
+        study="s",
+        title="A study",
+        scale="demo",
+        axes=list(planned[0]["levels"]),
+        planned=planned,
+        runs=pd.DataFrame(runs),
+        history=pd.DataFrame(history, columns=columns),
+        reported={},
+    )
+    return Fabricated(results, Places(tmp_path / "runs", packs))
+
+
+GRID = {"lr": ["0.001", "0.005", "0.0001"], "momentum": ["0.9", "0.5"], "gamma": ["0.1", "0.01"]}
+RATES = {level: {"lr": float(level)} for level in GRID["lr"]}
+
+
+def texts(figure: Any) -> list[str]:
+    """All that is written in a figure, less empty texts."""
+    return [t.get_text() for t in figure.findobj(plt.Text) if t.get_text()]
+
+
+def legend(figure: Any) -> list[str]:
+    return [t.get_text() for t in figure.legends[0].get_texts()]

@@ -1,0 +1,86 @@
+"""Figures made of images. Oracle: what the runs were made to say, and the pack's pixels."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+
+from ablate.data.views import Pack
+from ablate.figures.images import RIGHT, WRONG, mosaic, scaled
+from drawn import SEEDS, fabricate, study, texts
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Any:
+    yield
+    plt.close("all")
+
+
+def test_predictions_are_green_when_right_and_red_when_wrong(tmp_path: Path, packs: dict[str, Path]) -> None:
+    made = fabricate(study({"momentum": ["0.9", "0.5"]}, classes=[3, 7]), tmp_path, packs)
+    opened = Pack.open(packs["tiny-imagenet"])
+    names = [words.split(",")[0] for words in opened.meta["words"]]
+    rows = [("test", int(np.flatnonzero(opened.labels == 3 + i % 4)[i // 4]), i % 4, i % 4 if i < 5 else (i + 1) % 4)
+            for i in range(8)]  # fmt: skip
+    path = tmp_path / "runs/0.5_s0/predictions.csv"
+    pd.DataFrame(rows, columns=["split", "position", "label", "predicted"]).to_csv(path, index=False)
+    seen = []
+    for batch in "01":
+        for axis in made.draw(f"predictions:{batch}").axes:
+            pixels = axis.images[0].get_array()
+            position, label, predicted = next(r[1:] for r in rows if np.array_equal(opened.images[r[1]], pixels))
+            sign, colour = ("✓", RIGHT) if label == predicted else ("✗", WRONG)
+            said = axis.get_title().replace("\n", " "), axis.get_xlabel().replace("\n", " ")
+            assert said == (f"{sign} predicted: {names[3 + predicted]}", f"true: {names[3 + label]}")
+            assert to_hex(axis.title.get_color()) == to_hex(axis.xaxis.label.get_color()) == to_hex(colour)
+            seen.append(position)
+    assert sorted(seen) == sorted(r[1] for r in rows)  # two batches, no image twice
+
+
+def test_samples_are_found_by_any_of_their_names(tmp_path: Path, packs: dict[str, Path]) -> None:
+    made = fabricate(study({"momentum": ["0.9", "0.5"]}, per_class=2), tmp_path, packs)
+    meta = json.loads(packs["tiny-imagenet"].read_text())
+    last = meta["words"][1].split(",")[-1].strip()
+    figure = made.draw(f"samples:{last.upper()}+no such thing")
+    first = meta["words"][0].split(",")[0]
+    assert [axis.get_title(loc="left") for axis in figure.axes] == [
+        last.upper(), f"no no such thing in this data; instead: {first}"
+    ]  # fmt: skip
+    opened = Pack.open(packs["tiny-imagenet"])
+    corner = figure.axes[0].images[0].get_array()[:64, :64]
+    assert np.array_equal(corner, opened.images[np.flatnonzero(opened.labels == 1)[0]])
+    grid = made.draw("samples")  # the ten classes that the study trains on, two images of each
+    assert len([axis for axis in grid.axes if axis.images]) == 10
+
+
+def test_augmented_images_stand_beside_their_originals(tmp_path: Path, packs: dict[str, Path]) -> None:
+    made = fabricate(study({"momentum": ["0.9"]}), tmp_path, packs)
+    same, flipped = (made.draw(f"augmented:{level}").axes[0].images[0].get_array() for level in ("none", "flip"))
+    tiles = [
+        [p[66 * r : 66 * r + 64, 66 * c : 66 * c + 64] for r in range(3) for c in range(8)] for p in (same, flipped)
+    ]
+    for n, (plain, other) in enumerate(zip(*tiles, strict=True)):
+        assert np.array_equal(plain, tiles[0][n // 8 * 8])
+        assert np.array_equal(plain, other) or np.array_equal(plain[:, ::-1], other)
+    assert not np.array_equal(same, flipped)
+
+
+def test_filters_have_a_panel_per_arm_and_use_the_whole_range(tmp_path: Path, packs: dict[str, Path]) -> None:
+    made = fabricate(study({"weights": ["a", "b", "c", "d"]}), tmp_path, packs)
+    (tmp_path / "runs/b_s0/filters.npy").unlink()  # its second seed has some
+    for seed in SEEDS:
+        (tmp_path / f"runs/c_s{seed}/filters.npy").unlink()
+    figure = made.draw("filters")
+    assert [axis.get_title() for axis in figure.axes][:4] == ["a", "b", "c", "d"]
+    assert [len(axis.images) for axis in figure.axes][:4] == [1, 1, 0, 1] and "no filters" in texts(figure)
+    picture = figure.axes[0].images[0].get_array()
+    assert picture.shape == (3 * 6 - 1, 4 * 6 - 1, 3)  # 10 filters of 5 x 5 in a grid of 4 columns
+    colours = scaled(np.load(tmp_path / "runs/a_s0/filters.npy"))
+    assert colours.min() == 0 and colours.max() == 255 and np.array_equal(picture[:5, 6:11], colours[1])
+    assert mosaic(colours[:1], 8).shape[1] == 8 * 7 - 2
+    assert scaled(np.zeros((2, 3, 1, 1))).max() == 0
