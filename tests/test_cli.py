@@ -1,7 +1,8 @@
-"""Commands that need no workflow: `ablate model` and `ablate imagenet`."""
+"""Commands that need no workflow: `ablate model`, `ablate imagenet` and `--version`."""
 
 import hashlib
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from safetensors.torch import load_file
 from ablate import cli, weights
 from ablate.compat import import_torchvision
 from ablate.files import read_json
+from conftest import ROOT
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
@@ -18,6 +20,12 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     with pytest.raises(SystemExit) as ended:
         cli.main()
     return int(ended.value.code or 0)
+
+
+def test_version_is_the_project_s(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "--version") == 0
+    stated = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert capsys.readouterr().out.strip() == f"ablate {stated}"
 
 
 def test_model_prints_the_paper_s_count(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

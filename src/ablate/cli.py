@@ -4,6 +4,7 @@ import gc
 import json
 import sys
 from collections import Counter
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -16,8 +17,23 @@ from ablate.plan import current_plan, state
 from ablate.results_cli import results
 from ablate.steps import steps
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 PARAMS, PAPERS, RESULTS = Path("params.yaml"), Path("papers"), Path("results")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"ablate {version('ablate')}")
+        raise typer.Exit
+
+
+@app.callback()
+def ablate(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print it and leave")
+    ] = False,
+) -> None:
+    """Ablation studies, from archives to a verdict on every claim. `snakemake --cores 8 all` does all of it."""
 
 
 @app.command()
@@ -159,6 +175,8 @@ def model(
         Console(width=None if sys.stdout.isatty() else 120).print(as_text(found))
 
 
+for step in steps.registered_commands:
+    step.rich_help_panel = "Steps, as the workflow's rules call them"
 app.registered_commands += results.registered_commands + steps.registered_commands
 
 
