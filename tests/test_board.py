@@ -22,6 +22,10 @@ claims:
      margin: 0, why: "A count."}
 """
 PAPER = HEAD + "protocol: [{what: x, stated: y, where: z}]\nreported: []\nsilent: []\ndeviations: []" + CLAIM
+EARLIER = """
+  - {id: earlier, kind: behaviour, study: s, behaviour: overfit-epoch, arm: a, minus: b, direction: less,
+     quote: "a overfits earlier", where: "1", margin: 0.1, why: "A tenth of the epochs."}
+"""
 SEEDS = 8  # 2 * 0.5 ** 8 is below 0.05
 
 
@@ -116,6 +120,26 @@ def test_what_is_missing_diverged_or_contaminated_is_never_reproduced(tmp_path: 
     for path in gone.runs.glob("s_b_*/metrics.json"):
         path.unlink()
     assert board(gone)["better"]["verdict"] == "not run"
+
+
+@pytest.mark.parametrize(("last_of_b", "verdict"), [(1.9, "reproduced"), (1.0, "undecided")])
+def test_what_has_not_overfitted_by_its_last_epoch_has_not_done_so_earlier(
+    last_of_b: float, verdict: str, tmp_path: Path
+) -> None:
+    """A's lowest validation loss is in epoch 1 of 4 but in the last seed, where it falls to the end; B's is in epoch
+    3, or falls to the end as well: then it is not known which of them overfits first in that seed.
+    """
+    made = planted(tmp_path)
+    (made.papers / "p.yaml").write_text(PAPER + EARLIER)
+    rising, falling = [1.0, 1.1, 1.2, 1.3], [1.3, 1.2, 1.1, 1.0]
+    for entry in made.record["runs"]:
+        last = entry["seed"] == SEEDS - 1
+        losses = {"a": falling if last else rising, "b": [1.3, 1.2, 1.1, last_of_b if last else 1.9]}[entry["arm"]]
+        lines = ["epoch,train_top1,val_top1,val_loss", *(f"{n},0.1,0.1,{loss}" for n, loss in enumerate(losses, 1))]
+        (made.runs / entry["run"] / "history.csv").write_text("\n".join(lines))
+    found = board(made)["earlier"]
+    assert found["verdict"] == verdict and found["n"] == SEEDS and found["p_for"] < 0.05
+    assert ("of 1 seeds, no arm had overfitted" in found["why"]) == (verdict == "undecided")
 
 
 def test_at_the_scale_demo_nothing_is_evidence(tmp_path: Path) -> None:

@@ -87,6 +87,9 @@ def _lowered(word: str, e: Evidence, scale: str, bad: dict[str, str]) -> tuple[s
     controls = [bad[dataset] for dataset in sorted(e.datasets) if dataset in bad]
     if controls:
         return "void", "; ".join(controls)
+    if e.censored:
+        said.append(f"of {e.censored} seeds, no arm had overfitted by its last epoch")
+        return "undecided", "; ".join(said)
     if said:
         return ("undecided" if word == "reproduced" else word), "; ".join(said)
     return word, "; ".join(e.notes)
@@ -150,6 +153,7 @@ def _plain(j: Judged) -> dict[str, Any]:
         **{key: value for key, value in asdict(j.by_test).items() if key != "verdict"},
         "unit": j.found.unit,
         "missing": list(j.found.missing),
+        "censored": j.found.censored,
         "contaminated": j.found.contaminated,
         "paired": j.found.paired,
         "parts": [asdict(part) for part in j.found.parts],

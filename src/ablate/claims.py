@@ -51,7 +51,8 @@ BEHAVIOURS = {
     # asks the same of both, and is defined for runs that never learn.
     "train-speed": Measure("speed with which training accuracy rises", "share", 1),
     "val-speed": Measure("speed with which validation accuracy rises", "share", 1),
-    # Epoch of the lowest validation loss, the first of equals, as a share of the epochs that the run had.
+    # Epoch of the lowest validation loss, the first of equals, as a share of the epochs that the run had. Where that
+    # is the last epoch of both arms compared, neither has overfitted yet, and the claim stays undecided.
     "overfit-epoch": Measure("share of the epochs until the lowest validation loss", "share", 1),
     "lowest-val-loss": Measure("lowest validation loss of all epochs", "nats", 1),
 }

@@ -35,6 +35,7 @@ class Evidence:
     unit: str  # of the parts: points, nats, share or parameters
     missing: tuple[str, ...]  # what the claim asks for and no run can say
     notes: tuple[str, ...]  # what else has to be said of the numbers
+    censored: int  # seeds in which no arm had overfitted by its last epoch, so that none did so earlier
     contaminated: bool  # an arm starts from weights that have seen the data set's images
     paired: bool  # every comparison is between arms of the same planned seeds; also where there is but one arm
     datasets: frozenset[str]
@@ -97,6 +98,7 @@ def evidence(
         unit=claim.measure.unit,
         missing=tuple(missing),
         notes=tuple(notes),
+        censored=_censored(claim, found),
         contaminated=any(p["contaminated"] for p in mine),
         paired=not unpaired,
         datasets=frozenset(str(p["settings"]["dataset"]) for p in mine),
@@ -111,7 +113,7 @@ def _of_networks(claim: Claim, paper: Paper) -> Evidence:
 
     found = {arm: {0: float(printed(arm).params)} for arm in claim.arms}
     parts = tuple(_part(claim, c, found) for c in contrasts(claim, paper, {}))
-    return Evidence(claim.id, parts, claim.measure.unit, (), (), False, True, frozenset(), (), "nothing")
+    return Evidence(claim.id, parts, claim.measure.unit, (), (), 0, False, True, frozenset(), (), "nothing")
 
 
 def _part(claim: Claim, contrast: Contrast, found: dict[str, dict[int, float]]) -> Part:
@@ -217,6 +219,13 @@ def _absent(claim: Claim, planned: Planned) -> list[str]:
         for label in labels
         if planned and label not in {p["levels"][axis] for p in planned}
     ]
+
+
+def _censored(claim: Claim, found: dict[str, dict[int, float]]) -> int:
+    if claim.behaviour != "overfit-epoch" or not claim.minus:
+        return 0
+    a, b = (found.get(str(arm), {}) for arm in (claim.arm, claim.minus))
+    return sum(a[seed] == b[seed] == 1.0 for seed in a.keys() & b.keys())
 
 
 def _speeds(curves: dict[str, list[float]], planned: Planned) -> dict[str, float | None]:
