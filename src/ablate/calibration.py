@@ -17,7 +17,7 @@ import pandas as pd
 
 from ablate.cells import ended
 from ablate.seed_tests import Array, Direction, chance, holm, p_values
-from ablate.verdicts import alpha_at, called, still
+from ablate.verdicts import alpha_at, called, last_level
 
 NOISES = ("normal", "heavy-tailed")
 # In margins; the first half of a family's claims has the first effect, the other half the last.
@@ -135,7 +135,7 @@ def sequential(looks: Sequence[Pair], design: Design) -> tuple[Any, Any]:
         level = alpha_at(k, len(looks), design.alpha)
         words[going] = called(holm(p_for), holm(p_against), level)[going]
         if n < design.cap:
-            chances = chance(p_for, p_against, n / design.cap, still(words, last))
+            chances = chance(p_for, p_against, n / design.cap, last_level(words, last))
             going &= (words == "undecided") & (chances >= design.least_chance)
     return words, used
 

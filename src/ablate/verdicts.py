@@ -117,11 +117,12 @@ def judge(
         last = alpha_at(count, count, alpha)
         adjusted = holm(p_for), holm(p_against)
         words = called(*adjusted, level)
-        chances = chance(p_for, p_against, looks[look - 1] / looks[-1], still(words, last)) if look < count else None
+        share = looks[look - 1] / looks[-1] if looks else 1.0
+        chances = chance(p_for, p_against, share, last_level(words, last)) if share < 1 else None
         for i, (name, parts) in enumerate(run.items()):
             pair = float(adjusted[0][i]), float(adjusted[1][i])
             found = _verdict(words[i].item(), parts, raw[name], pair, (level, last / len(run), len(run)))
-            if looks:
+            if count > 1:
                 said = f"{found.sentence} Look {look} of {count}, at which p must be at most {level:.2g}."
                 found = replace(found, sentence=said)
             if chances is not None and found.verdict == "undecided":
@@ -132,7 +133,7 @@ def judge(
     return verdicts
 
 
-def still(words: "np.ndarray[tuple[int, ...], np.dtype[np.str_]]", last: float) -> Array:
+def last_level(words: "np.ndarray[tuple[int, ...], np.dtype[np.str_]]", last: float) -> Array:
     """The level that each undecided claim of a family has at the last look, if all of them go on to it. (..., m)"""
     return np.asarray(last / np.maximum(1, (words == "undecided").sum(-1, keepdims=True)))
 
