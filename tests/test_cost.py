@@ -210,10 +210,13 @@ def test_the_plan_says_per_paper_what_is_done_and_what_is_to_run(
     assert "resnet-vs-plain" in ask() and done in ask("--runs")
 
 
-def test_a_run_that_is_due_takes_the_training_of_its_starting_weights_along() -> None:
+def test_a_run_that_is_due_takes_the_training_of_its_starting_weights_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Oracle: the demo's two arms of five-cnns from other weights share one source; nothing of either is there."""
     from ablate.plan_cost import estimates, reasons, totals
 
+    monkeypatch.chdir(tmp_path)  # where there are no results, as there are here after `make demo`
     params = load(ROOT / "params.yaml", {"scale": "demo"})
     plan = make_plan(params)
     seconds = estimates(params, plan, [], HERE)
