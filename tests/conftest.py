@@ -167,6 +167,20 @@ def job_counts(text: str) -> dict[str, int]:
 
 
 @pytest.fixture
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkpoints and heartbeats go below the working directory."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def no_figures_left() -> Iterator[None]:
+    yield
+    import matplotlib.pyplot as plt  # takes a second, which few tests need
+
+    plt.close("all")
+
+
+@pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     return Workspace(tmp_path / "repository")
 

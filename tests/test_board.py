@@ -139,7 +139,7 @@ def test_what_has_not_overfitted_by_its_last_epoch_has_not_done_so_earlier(
         (made.runs / entry["run"] / "history.csv").write_text("\n".join(lines))
     found = board(made)["earlier"]
     assert found["verdict"] == verdict and found["n"] == SEEDS and found["p_for"] < 0.05
-    assert ("of 1 seeds, no arm had overfitted" in found["why"]) == (verdict == "undecided")
+    assert ("last epoch in 1 of the seeds" in found["why"]) == (verdict == "undecided")
 
 
 def test_at_the_scale_demo_nothing_is_evidence(tmp_path: Path) -> None:

@@ -16,11 +16,7 @@ from ablate.train import train
 from ablate.trainer import Trainer
 from test_train import small
 
-
-@pytest.fixture(autouse=True)
-def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Checkpoints and heartbeats go below the working directory."""
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 
 class Killed(BaseException):

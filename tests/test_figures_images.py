@@ -2,9 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,11 +12,7 @@ from ablate.data.views import Pack
 from ablate.figures.images import RIGHT, WRONG, mosaic, scaled
 from drawn import SEEDS, fabricate, study, texts
 
-
-@pytest.fixture(autouse=True)
-def closed() -> Any:
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("no_figures_left")
 
 
 def test_predictions_are_green_when_right_and_red_when_wrong(tmp_path: Path, packs: dict[str, Path]) -> None:

@@ -26,11 +26,7 @@ from ablate.train import train
 from ablate.trainer import Trainer
 from conftest import ROOT
 
-
-@pytest.fixture(autouse=True)
-def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Checkpoints and heartbeats go below the working directory."""
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 
 def small(**changes: Any) -> Run:

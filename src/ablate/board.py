@@ -88,7 +88,7 @@ def _lowered(word: str, e: Evidence, scale: str, bad: dict[str, str]) -> tuple[s
     if controls:
         return "void", "; ".join(controls)
     if e.censored:
-        said.append(f"of {e.censored} seeds, no arm had overfitted by its last epoch")
+        said.append(f"no arm had overfitted by its last epoch in {e.censored} of the seeds")
         return "undecided", "; ".join(said)
     if said:
         return ("undecided" if word == "reproduced" else word), "; ".join(said)

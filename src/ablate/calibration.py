@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from ablate.cells import ended
-from ablate.seed_tests import Array, Direction, chance, holm, p_values
-from ablate.verdicts import alpha_at, called, last_level
+from ablate.seed_tests import Array, Direction, holm, p_values
+from ablate.verdicts import alpha_at, called, chances
 
 NOISES = ("normal", "heavy-tailed")
 # In margins; the first half of a family's claims has the first effect, the other half the last.
@@ -129,14 +129,13 @@ def sequential(looks: Sequence[Pair], design: Design) -> tuple[Any, Any]:
     used = np.zeros(words.shape, dtype=int)
     p_for, p_against = np.ones(words.shape), np.ones(words.shape)
     going = words == "undecided"
-    last = alpha_at(len(looks), len(looks), design.alpha)
     for k, (n, (next_for, next_against)) in enumerate(zip(design.schedule, looks, strict=True), start=1):
         used[going], p_for[going], p_against[going] = n, next_for[going], next_against[going]
         level = alpha_at(k, len(looks), design.alpha)
         words[going] = called(holm(p_for), holm(p_against), level)[going]
-        if n < design.cap:
-            chances = chance(p_for, p_against, n / design.cap, last_level(words, last))
-            going &= (words == "undecided") & (chances >= design.least_chance)
+        if k < len(looks):
+            odds = chances(words, p_for, p_against, design.schedule, k, design.alpha)
+            going &= (words == "undecided") & (odds >= design.least_chance)
     return words, used
 
 

@@ -284,10 +284,9 @@ def calibrate(
     from ablate.calibration import calibrate as plant
     from ablate.figures.calibration import write_calibration
 
-    adaptive = read_json(plan_file)["adaptive"] or {}
-    schedule, least = adaptive.get("looks", Design.schedule), adaptive.get("least_chance", Design.least_chance)
-    design = Design(sd=pooled_sd(output.parent), schedule=tuple(schedule), least_chance=least)
-    write_calibration(plant(design), output.parent)
+    adaptive = read_json(plan_file)["adaptive"]
+    asked = {"schedule": tuple(adaptive["looks"]), "least_chance": adaptive["least_chance"]} if adaptive else {}
+    write_calibration(plant(Design(sd=pooled_sd(output.parent), **asked)), output.parent)
 
 
 @steps.command()

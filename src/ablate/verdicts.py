@@ -15,7 +15,7 @@ small costs some power and makes no verdict falser, since nothing is called for 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -114,28 +114,29 @@ def judge(
     p_against = np.array([min(1.0, len(each) * min(p for _, p in each)) for each in raw.values()])
     verdicts = dict.fromkeys(claims, Verdict("not run", 0))
     if run:
-        last = alpha_at(count, count, alpha)
+        last = alpha_at(count, count, alpha) / len(run)
         adjusted = holm(p_for), holm(p_against)
         words = called(*adjusted, level)
-        share = looks[look - 1] / looks[-1] if looks else 1.0
-        chances = chance(p_for, p_against, share, last_level(words, last)) if share < 1 else None
+        odds = chances(words, p_for, p_against, looks, look, alpha) if look < count else None
         for i, (name, parts) in enumerate(run.items()):
             pair = float(adjusted[0][i]), float(adjusted[1][i])
-            found = _verdict(words[i].item(), parts, raw[name], pair, (level, last / len(run), len(run)))
+            found = _verdict(words[i].item(), parts, raw[name], pair, (level, last, len(run)))
+            said = found.sentence
             if count > 1:
-                said = f"{found.sentence} Look {look} of {count}, at which p must be at most {level:.2g}."
-                found = replace(found, sentence=said)
-            if chances is not None and found.verdict == "undecided":
-                odds = float(chances[i])
-                said = f"{found.sentence} At this rate the chance that {looks[-1]} seeds decide it is {odds:.0%}."
-                found = replace(found, chance=odds, sentence=said)
-            verdicts[name] = found
+                said += f" Look {look} of {count}, at which p must be at most {level:.2g}."
+            mine = float(odds[i]) if odds is not None and found.verdict == "undecided" else None
+            if mine is not None:
+                said += f" At this rate the chance that {looks[-1]} seeds decide it is {mine:.0%}."
+            verdicts[name] = replace(found, chance=mine, sentence=said)
     return verdicts
 
 
-def last_level(words: "np.ndarray[tuple[int, ...], np.dtype[np.str_]]", last: float) -> Array:
-    """The level that each undecided claim of a family has at the last look, if all of them go on to it. (..., m)"""
-    return np.asarray(last / np.maximum(1, (words == "undecided").sum(-1, keepdims=True)))
+def chances(words: Any, p_for: Array, p_against: Array, looks: Sequence[int], look: int, alpha: float) -> Array:
+    """How probably each claim, (..., m) with the claims of a paper last, is decided at the last of ``looks``, at the
+    level that Holm leaves it if all that are undecided in ``words`` go on. Its p are unadjusted.
+    """
+    level = alpha_at(len(looks), len(looks), alpha) / np.maximum(1, (words == "undecided").sum(-1, keepdims=True))
+    return chance(p_for, p_against, looks[look - 1] / looks[-1], level)
 
 
 def _of_part(part: Part) -> tuple[float, float]:
