@@ -1,10 +1,11 @@
-"""How long the data gate takes on the real Tiny ImageNet archive, beside `unzip` of the same file in the same run.
+"""How long the data gate takes on the Tiny ImageNet archive, beside `unzip` of the same file in the same run.
 
     python benchmarks/data.py --mirror DIR [--repeat 3] [--work DIR]
 
-``DIR`` holds tiny-imagenet-200.zip. Each repetition runs both, one after the other, on the same disk. The last line
-is a JSON object: medians of `ablate verify` with `ablate pack` (``verify_pack_s``) and of `unzip` (``unzip_s``), the
-median of the paired ratios, and the highest memory of all processes of the gate together (``peak_mb``).
+``DIR`` holds tiny-imagenet-200.zip; without it, the demo's generated archive is measured. Each repetition runs both,
+one after the other, on the same disk. The last line is a JSON object: medians of `ablate verify` with `ablate pack`
+(``verify_pack_s``) and of `unzip` (``unzip_s``), the median of the paired ratios (``ratio``), and the highest memory
+of all processes of the gate together (``peak_mb``).
 """
 
 import argparse
@@ -21,8 +22,10 @@ from tempfile import TemporaryDirectory
 import psutil
 
 from ablate.config import load
-from ablate.files import write_json
+from ablate.data.embedded import write_tiny_imagenet
+from ablate.files import digest, write_json
 from ablate.provenance import processor
+from ablate.resources import available_cores
 
 ROOT = Path(__file__).parents[1]
 NAME = "tiny-imagenet"
@@ -60,12 +63,13 @@ def memory(process: psutil.Process) -> int:
 def gate(archive: Path, spec: str, folder: Path) -> tuple[float, float]:
     """`ablate verify` and `ablate pack` into ``folder``, as the workflow calls them."""
     folder.mkdir()
-    write_json(folder / "archive.json", {})
+    write_json(folder / "archive.json", {"sha256": digest(archive)})
     index, images, report = folder / "index.csv", folder / "images.npy", folder / "verify.json"
     ablate = str(Path(sys.executable).with_name("ablate"))
     verify = measured(
-        ablate, "verify", "--spec", spec, "--archive", str(archive), "--index", str(index), "--images", str(images),
-        "--duplicates", str(folder / "duplicates.csv"), "--report", str(report),
+        ablate, "verify", "--spec", spec, "--archive", str(archive), "--receipt", str(folder / "archive.json"),
+        "--index", str(index), "--images", str(images), "--duplicates", str(folder / "duplicates.csv"),
+        "--report", str(report),
     )  # fmt: skip
     pack = measured(
         ablate, "pack", "--images", str(images), "--index", str(index), "--report", str(report),
@@ -76,19 +80,21 @@ def gate(archive: Path, spec: str, folder: Path) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mirror", type=Path, required=True, help="folder with the real archives")
+    parser.add_argument("--mirror", type=Path, help="folder with the real archives; default: generated images")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--work", type=Path, help="where to write; default: the system's temporary folder")
     args = parser.parse_args()
-    dataset = load(ROOT / "params.yaml", {"scale": "paper"}).datasets[NAME]
-    archive = args.mirror / dataset.archive
-    if not archive.is_file():
-        sys.exit(f"benchmarks/data.py: {archive} is missing; name the folder that holds it with --mirror")
+    dataset = load(ROOT / "params.yaml", {"scale": "paper" if args.mirror else "demo"}).datasets[NAME]
+    if args.mirror and not (args.mirror / dataset.archive).is_file():
+        sys.exit(f"benchmarks/data.py: {args.mirror / dataset.archive} is missing; name its folder with --mirror")
     if not shutil.which("unzip"):
         sys.exit("benchmarks/data.py: the program unzip is missing; install it")
     spec = dataset.model_dump_json()
     gates, unzips, peaks = [], [], []
     with TemporaryDirectory(dir=args.work) as work:
+        archive = (args.mirror or Path(work)) / dataset.archive
+        if not args.mirror:
+            write_tiny_imagenet(archive, **dataset.generator)
         archive.read_bytes()  # both sides find it in memory
         for n in range(args.repeat):
             for side in ("unzip", "gate") if n % 2 else ("gate", "unzip"):
@@ -101,7 +107,7 @@ def main() -> None:
                     unzips.append(measured("unzip", "-q", str(archive), "-d", f"{work}/unzip")[0])
                 shutil.rmtree(Path(work) / side)
             print(f"{n + 1}: verify and pack {gates[-1]:.1f} s, unzip {unzips[-1]:.1f} s", flush=True)
-    print(f"{processor()}, {len(os.sched_getaffinity(0))} cores, {args.repeat} repetitions, medians:")
+    print(f"{processor()}, {available_cores()} cores, {args.repeat} repetitions, medians:")
     result = {
         "verify_pack_s": round(statistics.median(gates), 2),
         "unzip_s": round(statistics.median(unzips), 2),
