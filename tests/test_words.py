@@ -91,7 +91,7 @@ def test_a_list_is_one_option_for_each_entry(packs: list[str]) -> None:
 
 
 def test_what_no_command_line_can_carry_is_refused() -> None:
-    with pytest.raises(UserError, match="params.yaml: mirror: .* NUL"):
+    with pytest.raises(UserError, match=r"params\.yaml: mirror: .* NUL"):
         options(mirror="a\0b")
 
 

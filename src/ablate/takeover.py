@@ -8,14 +8,10 @@ Snakemake itself passes over such files, and removes them with its locks when it
 import fcntl
 import os
 import platform
-import signal
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-
-from ablate.checkpoint import CHECKPOINTS, Claim
 
 LOCKS = Path(".snakemake/locks")
 GRACE_S = 60.0  # for a training job to save its state and end
@@ -95,14 +91,19 @@ def _lives(process: int) -> bool:
 
 
 def _end_training(group: int) -> None:
-    """What a killed Snakemake had started trains on without it, and nobody would take its result: it is ended."""
-    claims = [claim for path in CHECKPOINTS.glob("*.lock") if (claim := Claim(path.stem)).held]
-    for claim in claims:
-        with suppress(ValueError, ProcessLookupError, PermissionError):
-            process = int(claim.path.read_text())
-            if os.getpgid(process) == group:
-                print(f"{claim.run_id}: ending process {process}, whose Snakemake was killed", file=sys.stderr)
-                os.kill(process, signal.SIGTERM)
-                deadline = time.monotonic() + GRACE_S
-                while claim.held and time.monotonic() < deadline:
-                    time.sleep(0.1)
+    """What a killed Snakemake had started trains on without it, and keeps its run from the next: it is ended.
+
+    It saves its state first, so that the next goes on from there.
+    """
+    import psutil  # here and not above: hardly ever needed
+
+    ended = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, ProcessLookupError):
+            words = process.cmdline()
+            is_job = words[2:3] == ["train"] and Path(words[1]).name == "ablate"
+            if is_job and os.getpgid(process.pid) == group and Path(process.cwd()) == Path.cwd():
+                print(f"ablate: ending process {process.pid}, whose Snakemake was killed", file=sys.stderr)
+                process.terminate()
+                ended.append(process)
+    psutil.wait_procs(ended, timeout=GRACE_S)

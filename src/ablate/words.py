@@ -17,8 +17,8 @@ def options(**values: Word | Sequence[Word] | None) -> list[str]:
     """
     words = []
     for name, value in values.items():
-        single = isinstance(value, (str, int, float, PathLike))
-        for each in [] if value is None else [value] if single else value:
+        given = [value] if isinstance(value, (str, int, float, PathLike)) else value or []
+        for each in given:
             if "\0" in str(each):
                 raise UserError(f"params.yaml: {name}: {str(each)!r} has a NUL character; remove it")
             words.append(f"--{name.replace('_', '-')}={each}")

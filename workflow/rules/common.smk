@@ -57,6 +57,7 @@ shell.prefix("set -euo pipefail; trap '' INT; ")
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 if workflow.is_main_process:
     stop_once()
+if workflow.is_main_process and not workflow.output_settings.dryrun:
     take_over()
 
 RESULTS = f"results/{PARAMS.scale}"
