@@ -1,4 +1,4 @@
-"""Locks that a killed Snakemake left, by processes that are really killed. Oracle: what is left in the lock's folder."""
+"""Locks that a killed Snakemake left, by processes that are really killed. Oracle: what is left in their folder."""
 
 import errno
 import fcntl
@@ -64,7 +64,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def owners() -> list[str]:
-    return [name.split(",")[1] for name in os.listdir(takeover.LOCKS) if name.endswith(".owner")]
+    return [file.name.split(",")[1] for file in takeover.LOCKS.glob("*.owner")]
 
 
 def test_the_lock_of_a_dead_process_is_removed_and_the_next_signs() -> None:
