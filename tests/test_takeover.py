@@ -204,7 +204,7 @@ def test_ctrl_c_twice_ends_without_a_traceback_and_loses_nothing(workspace: Work
     workspace.edit("epochs: 1", "epochs: 400")
     process = started(workspace, "runs")
     progress = workspace.folder / ".ablate/progress"
-    until(lambda: any(json.loads(path.read_text())["epoch"] >= 2 for path in progress.glob("*.json")))
+    until(lambda: any(json.loads(path.read_text()).get("epoch", 0) >= 2 for path in progress.glob("*.json")))
     for _ in range(2):
         os.killpg(process.pid, signal.SIGINT)
         time.sleep(0.05)
