@@ -34,6 +34,7 @@ NOT_RUN = {
     "make slurm": CLUSTER,
     "python tests/slurm/cluster.py start FOLDER": CLUSTER,
     "snakemake --profile workflow/profiles/slurm all": f"{CLUSTER}; test_profile.py does a dry run anywhere",
+    "snakemake --cores 8 all --config scale=paper": "hours on a GPU; test_plan.py makes its plan",
     "pip install snakemake-executor-plugin-cluster-generic": "a package index",
     "snakemake --lint": "its one finding is an exit code of 1: test_lint_finds_nothing_but_the_missing_containers",
     "git clone <repository> && cd <repository> && dvc pull": "a repository of the reader's: test_events.py does it",
@@ -124,24 +125,24 @@ class Clone(Workspace):
 
 
 def small(params: Params) -> dict[str, Any]:
-    """The shipped params.yaml with two studies of few runs, whose archives are the embedded ones at every scale."""
+    """The shipped params.yaml with one paper, whose runs are few at demo and pilot, and with the embedded archives."""
     raw: dict[str, Any] = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text())
     demo = raw["scales"]["demo"]
-    for name, embedded in demo["datasets"].items():
-        here = {key: value for key, value in embedded.items() if key not in ("variant", "generator", "urls")}
-        raw["datasets"][name] |= here
-    grid, optimiser = (raw["studies"]["tinyimage10"][name] for name in ("grid", "optimiser"))
-    brief = {"model": "cnn1", "epochs": 1, "step_epochs": 1, "per_class": 2}
-    grid |= {"axes": {"lr": [1e-3, 5e-3]}, "tables": {"table-1": "trials"}, "figures": {"figure-5": "trials:train"}}
-    optimiser = {
-        "title": "SGD", "settings": {"dataset": "cifar10", "model": "cifar-plain7", "lr": 0.01},
-        "tables": {"table-optimiser": "accuracy"}, "figures": {"figure-3": "curves"},
-    }  # fmt: skip
-    grid["settings"] |= brief
-    raw["studies"] = {"tinyimage10": {"grid": grid, "optimiser": optimiser}}
+    kept = {"digests", "image_size", "n_classes", "train_per_class", "val_per_class", "n_test"}
+    downloaded = {name: {k: v for k, v in spec.items() if k in kept} for name, spec in demo["datasets"].items()}
+    study = raw["studies"]["tinyimage10"]
+    study["grid"] |= {"tables": {"table-1": "trials"}, "figures": {"figure-5": "trials:train"}}
+    raw["studies"] = {"tinyimage10": study}
     raw |= {"seeds": [0], "adaptive": {"looks": [2]}, "pretraining": {}, "compute": {"device": "cpu"}}
-    short = {"overrides": {"epochs": 1, "per_class": 2}}
-    raw["scales"] = {"demo": short | {"datasets": demo["datasets"]}, "pilot": short, "paper": short}
+    brief = {"model": "cnn1", "epochs": 1, "step_epochs": 1, "per_class": 2}
+    cifar = {"dataset": "cifar10", "model": "cifar-plain7", "classes": None, "split": "official"}
+    short = {"studies": {"tinyimage10": {
+        "grid": {"settings": brief, "axes": {"lr": [1e-3, 5e-3], "momentum": [0.9], "gamma": [0.1]}},
+        "optimiser": {"settings": brief | cifar, "axes": {"optimizer": study["optimiser"]["axes"]["optimizer"][:1]}},
+        "batch-size": None, "classes": None,
+    }}}  # fmt: skip
+    data = {"demo": demo["datasets"], "pilot": downloaded}
+    raw["scales"] = {scale: short | {"datasets": sets} for scale, sets in data.items()} | {"paper": {}}
     assert raw["scale"] == "demo" and raw["mirror"] is None
     return raw
 
