@@ -125,7 +125,7 @@ class Clone(Workspace):
 
 
 def small(params: Params) -> dict[str, Any]:
-    """The shipped params.yaml with one paper, whose runs are few at demo and pilot, and with the embedded archives."""
+    """The shipped params.yaml with one paper, with few runs at demo and pilot, and with the embedded archives."""
     raw: dict[str, Any] = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text())
     demo = raw["scales"]["demo"]
     kept = {"digests", "image_size", "n_classes", "train_per_class", "val_per_class", "n_test"}

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -200,20 +201,37 @@ def test_after_kill_9_the_same_command_goes_on(whole_group: bool, tmp_path: Path
 
 @pytest.mark.slow
 def test_ctrl_c_twice_ends_without_a_traceback_and_loses_nothing(workspace: Workspace) -> None:
-    """Oracle: the epoch that the last checkpoint is of; the next start goes on from there."""
+    """Oracle: the epoch at which each run says that it was stopped; the next start goes on from there."""
     workspace.edit("epochs: 1", "epochs: 400")
     process = started(workspace, "runs")
     progress = workspace.folder / ".ablate/progress"
-    until(lambda: any(json.loads(path.read_text()).get("epoch", 0) >= 2 for path in progress.glob("*.json")))
-    for _ in range(2):
-        os.killpg(process.pid, signal.SIGINT)
-        time.sleep(0.05)
-    assert process.wait(120) != 0
-    said = (workspace.folder / "said").read_text()
-    assert "Traceback" not in said and "KeyboardInterrupt" not in said, said
-    assert "stopped by SIGINT at epoch" in said  # it reached the log and the terminal: `tee` had not ended
-    assert not list(workspace.folder.rglob("*.part"))
-    process = started(workspace, "runs")
-    os.killpg(process.pid, signal.SIGINT)
-    process.wait(120)
-    assert "locked" not in (workspace.folder / "said").read_text()
+
+    def epochs() -> dict[str, int]:
+        return {path.stem: json.loads(path.read_text())["done"] for path in progress.glob("*.json")}
+
+    try:
+        until(lambda: len(epochs()) == 2 and min(epochs().values()) >= 2)
+        for _ in range(2):
+            os.killpg(process.pid, signal.SIGINT)
+            time.sleep(0.05)
+        assert process.wait(120) != 0
+        said = (workspace.folder / "said").read_text()
+        assert "Traceback" not in said and "KeyboardInterrupt" not in said, said
+        # It reached the terminal and the log, since `tee` had not ended before.
+        stopped = {
+            run: int(n) for n, run in re.findall(r"stopped by SIGINT at epoch (\d+), step \d+, of (\S+);", said)
+        }
+        assert len(stopped) == 2 and min(stopped.values()) >= 2
+        assert not list(workspace.folder.rglob("*.part"))
+        process = started(workspace, "runs")
+
+        def firsts() -> dict[str, int]:
+            again = (workspace.folder / "said").read_text()[len(said) :]
+            return {run: int(n) for run, n in reversed(re.findall(r"(\S+): epoch (\d+)/400", again))}
+
+        until(lambda: len(firsts()) == 2)
+        assert all(firsts()[run] >= stopped[run] - 1 for run in stopped)
+        assert "locked" not in (workspace.folder / "said").read_text()
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -3,6 +3,7 @@
 Oracle: the argv that is meant, word by word, and what the command line's own parser makes of it.
 """
 
+import hashlib
 import json
 import re
 import shlex
@@ -18,9 +19,12 @@ from snakemake.utils import format as snakemake_format
 from typer.main import get_command
 
 from ablate.cli import app
+from ablate.data.embedded import write_cifar10
 from ablate.errors import UserError
+from ablate.plan import IMAGENET
 from ablate.words import options
 from conftest import ROOT, Workspace
+from network import network
 
 RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
 # What a shell, an option parser, a formatter or Snakemake could take for something else.
@@ -183,3 +187,44 @@ def test_the_other_callers_of_a_shell_hand_it_no_values() -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert found.stdout == ""
+
+
+HOSTILE = "own $(touch PWNED) `touch PWNED`; touch PWNED & 'it\"s' -x ünï"
+
+
+@pytest.mark.slow
+def test_own_data_own_weights_and_the_rule_imagenet_without_a_mirror(workspace: Workspace, tmp_path: Path) -> None:
+    """Real jobs, whose paths would run a program. Weights of the form of torchvision's, at their official address."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    from ablate.compat import import_torchvision
+    from ablate.models import build
+
+    folder = workspace.folder / HOSTILE
+    folder.mkdir()
+    write_cifar10(folder / "archive.tar.gz", seed=0, train_per_batch=100, test=200)
+    save_file(build("cifar-plain7", classes=10, image_size=32).state_dict(), folder / "start.safetensors")
+    workspace.edit("variant: embedded", f"path: {json.dumps(f'{HOSTILE}/archive.tar.gz', ensure_ascii=False)}")
+    workspace.edit("generator: {seed: 0, train_per_batch: 100, test: 200}", "urls: []")
+    weights = json.dumps(f"file:{HOSTILE}/start.safetensors", ensure_ascii=False)
+    workspace.edit("settings: {lr: 0.02}", f"settings: {{lr: 0.02, weights: {weights}}}")
+    assert workspace.jobs("tinyimage10")["train"] == 1
+    manifest = next((workspace.folder / "results/runs").glob("*/manifest.json")).read_text()
+    assert json.loads(manifest)["data"]["archive"]["archive"] == "cifar-10-python.tar.gz"
+
+    name, served = "squeezenet1_1", tmp_path / "served.pth"
+    model = import_torchvision().models.get_model(name)
+    torch.save(model.state_dict(), served)
+    code = workspace.folder / "src/ablate/weights.py"  # the digest in the official name is of the official bytes
+    text = code.read_text()
+    assert "return first.url, found[1]" in text
+    digest = hashlib.sha256(served.read_bytes()).hexdigest()
+    code.write_text(text.replace("return first.url, found[1]", f'return first.url, "{digest}"'))
+    url = import_torchvision().models.get_model_weights(name).IMAGENET1K_V1.url.removeprefix("https://")
+    with network({url: served}, tmp_path) as running:
+        workspace.env |= running.env
+        workspace.do(f"snakemake --cores 2 {IMAGENET}/{name}.safetensors")
+        assert running.asked == [url]
+    assert load_file(workspace.folder / f"{IMAGENET}/{name}.safetensors").keys() == model.state_dict().keys()
+    assert not list(workspace.folder.rglob("PWNED"))
