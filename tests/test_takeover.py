@@ -229,8 +229,8 @@ def test_ctrl_c_twice_ends_without_a_traceback_and_loses_nothing(workspace: Work
             again = (workspace.folder / "said").read_text()[len(said) :]
             return {run: int(n) for run, n in reversed(re.findall(r"(\S+): epoch (\d+)/400", again))}
 
-        until(lambda: len(firsts()) == 2)
-        assert all(firsts()[run] >= stopped[run] - 1 for run in stopped)
+        until(lambda: stopped.keys() & firsts().keys())  # a third run may have come before one of them
+        assert all(firsts()[run] >= stopped[run] for run in stopped.keys() & firsts().keys())
         assert "locked" not in (workspace.folder / "said").read_text()
     finally:
         os.killpg(process.pid, signal.SIGKILL)
