@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -112,10 +112,11 @@ class Handler(BaseHTTPRequestHandler):
         """Keep quiet."""
 
 
-def make_certificate(folder: Path) -> Path:
-    """A key and a self-signed certificate for localhost in one file."""
+def make_certificate(folder: Path, hosts: Sequence[str] = ("localhost",)) -> Path:
+    """A key and a self-signed certificate for ``hosts`` in one file."""
+    names = ",".join(f"DNS:{host}" for host in hosts)
     words = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost " \
-            "-addext subjectAltName=DNS:localhost -keyout key -out certificate"  # fmt: skip
+            f"-addext subjectAltName={names} -keyout key -out certificate"  # fmt: skip
     subprocess.run(words.split(), cwd=folder, check=True, capture_output=True)
     both = folder / "both.pem"
     both.write_bytes((folder / "key").read_bytes() + (folder / "certificate").read_bytes())

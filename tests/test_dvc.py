@@ -1,7 +1,10 @@
 """dvc.yaml: what its stages follow and keep, and that DVC and Snakemake agree on what there is to do."""
 
 import json
+import shlex
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +35,34 @@ def test_git_does_not_ignore_the_lock_which_dvc_refuses() -> None:
 def test_stages_are_the_steps_of_the_pipeline(stages: dict[str, Any]) -> None:
     assert list(stages) == ["data", "train", "report"]
     assert all("snakemake --cores all" in str(stage.cmd) for stage in stages.values())
+
+
+@pytest.mark.parametrize("found", ["beside DVC's Python", "on PATH", "in .venv", "nowhere"])
+def test_a_stage_finds_snakemake_whether_an_environment_is_activated_or_not(found: str, tmp_path: Path) -> None:
+    """Oracle: which of the programs answers. DVC is here a Python that runs what a stage says, by a shell."""
+    (tmp_path / "workflow").mkdir()
+    shutil.copy(ROOT / "workflow/snakemake", tmp_path / "workflow")
+    folders = {
+        "beside DVC's Python": tmp_path / "else where/bin",
+        "on PATH": tmp_path / "path",
+        "in .venv": tmp_path / ".venv/bin",
+    }
+    for name, folder in list(folders.items())[list(folders).index(found) if found in folders else 3 :]:
+        folder.mkdir(parents=True)
+        (folder / "snakemake").write_text(f"#!/bin/sh\necho {shlex.quote(name)} $#\n")
+        (folder / "snakemake").chmod(0o755)
+    python = tmp_path / "else where/bin/python"
+    python.parent.mkdir(parents=True, exist_ok=True)
+    python.symlink_to(sys.executable)
+    program = "import subprocess, sys; sys.exit(subprocess.run(['sh', '-c', sys.argv[1]]).returncode)"
+    done = subprocess.run(
+        [python, "-c", program, "exec sh workflow/snakemake --cores 'a b'"], cwd=tmp_path, text=True, check=False,
+        env={"PATH": f"{tmp_path / 'path'}:/usr/bin:/bin", "HOME": str(tmp_path)}, capture_output=True,
+    )  # fmt: skip
+    if found == "nowhere":
+        assert done.returncode == 127 and "say make install" in done.stderr
+    else:
+        assert done.stdout == f"{found} 2\n", done.stderr
 
 
 def test_every_stage_follows_every_value_that_changes_a_result(stages: dict[str, Any]) -> None:

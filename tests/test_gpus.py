@@ -144,8 +144,8 @@ def test_values_reach_the_jobs_as_they_are_written(tmp_path: Path) -> None:
     path.write_text(TINY.replace("device: cpu", "gpus: [2, GPU-a0], jobs_per_gpu: 2, gpu_memory_gb: 7.5"))
     compute = load(path).compute
     use = Use(compute.gpus, compute.jobs_per_gpu, compute.gpu_memory_gb)
-    assert use.options == "--gpus 2,GPU-a0 --jobs-per-gpu 2 --gpu-memory-gb 7.5"
-    assert Use(gpu_list("auto")).options == ""
+    assert use.options == ["--gpus=2,GPU-a0", "--jobs-per-gpu=2", "--gpu-memory-gb=7.5"]
+    assert Use(gpu_list("auto")).options == []
 
 
 @pytest.mark.parametrize("cores", [1, 2, 3, 8, 15, 64])
@@ -169,7 +169,7 @@ def test_snakemake_gives_each_job_what_params_say(workspace: Workspace, four: No
     workspace.env["TMPDIR"] = str(workspace.folder.parent)
     workspace.edit("device: cpu", "device: auto, jobs_per_gpu: 2, gpu_memory_gb: 12")
     planned = workspace.snakemake("--dry-run", "--printshellcmds", "runs")
-    assert "--device auto --jobs-per-gpu 2 --gpu-memory-gb 12.0" in " ".join(planned.stdout.split()), planned.stderr
+    assert "--device=auto --jobs-per-gpu=2 --gpu-memory-gb=12.0" in " ".join(planned.stdout.split()), planned.stderr
     assert workspace.jobs("runs")["train"] == 3
     workspace.edit("gpu_memory_gb: 12", "gpu_memory_gb: 13")
     refused = workspace.snakemake("runs")

@@ -13,6 +13,7 @@ import typer
 from ablate.config import load
 from ablate.errors import UserError
 from ablate.files import write_json
+from ablate.interrupt import stop_once
 from ablate.plan import current_plan, state
 from ablate.results_cli import results
 from ablate.steps import steps
@@ -182,6 +183,7 @@ app.registered_commands += results.registered_commands + steps.registered_comman
 
 def main() -> None:
     """Run the command; a user's mistake ends with its message and exit code 2, an interrupt with 130."""
+    stop_once()
     gc.set_threshold(1_000_000)  # looking for garbage while torch or pandas is imported costs a sixth of that
     try:
         app()

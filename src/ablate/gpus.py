@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ablate.errors import UserError
+from ablate.words import options
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 LIST_S = 60.0  # that nvidia-smi may take, which wakes sleeping GPUs one by one
@@ -39,10 +40,13 @@ class Use:
     alone: bool = False  # with a whole GPU's memory, as a retry
 
     @property
-    def options(self) -> str:
+    def options(self) -> list[str]:
         """These as options of `ablate train`, less the defaults."""
-        given = {"--gpus": self.gpus, "--jobs-per-gpu": self.jobs_per_gpu, "--gpu-memory-gb": self.memory_gb}
-        return " ".join(f"{name} {value}" for name, value in given.items() if value not in ("auto", 1, None))
+        return options(
+            gpus=None if self.gpus == "auto" else self.gpus,
+            jobs_per_gpu=None if self.jobs_per_gpu == 1 else self.jobs_per_gpu,
+            gpu_memory_gb=self.memory_gb,
+        )
 
     def check_memory(self, total: int, gpu: str) -> None:
         """Raises UserError when the jobs of one GPU may use more than its ``total`` bytes."""

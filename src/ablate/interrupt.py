@@ -1,11 +1,17 @@
-"""Signals that ask a training run to stop: it saves its state at the next step and leaves."""
+"""Signals that ask a program to stop: training saves its state at the next step and leaves."""
 
+import os
 import signal
+import sys
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
 ASKED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)  # Ctrl-C, a scheduler's end, Slurm's early warning
+PATIENCE_S = 5.0  # a second signal within these is an impatient finger's, and means the same
 
 
 class Interrupted(Exception):
@@ -17,10 +23,11 @@ class Interrupted(Exception):
 
 
 class Signals:
-    """Notes the first of `ASKED`; a second one ends the process as it would without this. A context manager."""
+    """Notes the first of `ASKED`; one that comes `PATIENCE_S` later ends the process at once. A context manager."""
 
     def __init__(self) -> None:
         self.number: int | None = None
+        self._since = 0.0
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "Signals":
@@ -36,5 +43,37 @@ class Signals:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.number = number
-        signal.signal(number, self._before[number])
+        if self.number is None:
+            self.number, self._since = number, time.monotonic()
+        elif time.monotonic() - self._since > PATIENCE_S:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+
+def stop_once() -> None:
+    """For a whole program: its first Ctrl-C raises KeyboardInterrupt, later ones do not disturb how it ends.
+
+    Where nothing catches it, the program ends without a traceback. Does nothing outside of the main thread.
+    """
+
+    def first(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    def quiet(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, trace)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, first)
+        sys.excepthook = quiet
+
+
+@contextmanager
+def left_to_child() -> Iterator[None]:
+    """Ctrl-C is answered by the program that is started here, which gets it as well, and is waited for."""
+    before = signal.signal(signal.SIGINT, lambda number, frame: None)  # a child does not inherit a handler
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

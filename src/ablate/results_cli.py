@@ -11,6 +11,7 @@ import typer
 
 from ablate.config import load
 from ablate.files import read_json
+from ablate.interrupt import left_to_child
 from ablate.plan import RUNS, seeds_file
 from ablate.steps import Papers, PlanFile
 
@@ -89,8 +90,9 @@ def decide(
 ) -> None:
     """Run `snakemake decide`: add seeds to the arms of undecided claims, look by look, and show what was decided."""
     chosen = scale or load(PARAMS).scale
-    words = ["snakemake", "--cores", cores, "decide", *(["--dry-run"] if dry_run else [])]
-    ended = subprocess.run([*words, "--config", f"scale={chosen}"], check=False)
+    words = [sys.executable, "-m", "snakemake", "--cores", cores, "decide", *(["--dry-run"] if dry_run else [])]
+    with left_to_child():
+        ended = subprocess.run([*words, "--config", f"scale={chosen}"], check=False)
     if ended.returncode or dry_run:
         raise typer.Exit(ended.returncode)
     found = read_json(seeds_file(chosen))

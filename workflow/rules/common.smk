@@ -1,20 +1,26 @@
 # What the rules share: the validated parameters, the plan, and the paths that follow from them.
 import json
+import os
 import signal
+import sys
 from functools import cache
 
 from snakemake.exceptions import WorkflowError
+from snakemake.io import contains_wildcard
 
 from ablate.config import load
 from ablate.cost import expected_seconds, limit_minutes, read_history
 from ablate.errors import UserError
 from ablate.gpus import Use, usable
+from ablate.interrupt import stop_once
 from ablate.keys import FILES, NEW, RECEIPTS, Keys, content, due, why_plan
 from ablate.papers import check_files
 from ablate.plan import IMAGENET, PRETRAINED, RUNS, current_plan, make_plan
 from ablate.plan_record import plan_record, protocol
 from ablate.provenance import PICTURES, code_of
 from ablate.resources import available_cores, share
+from ablate.takeover import take_over
+from ablate.words import options
 
 try:
     PARAMS = load(Path("params.yaml"), config)
@@ -41,8 +47,18 @@ class Runs(dict):
         return runs_of_all_looks()[run]
 
 
+# Jobs find `ablate` beside the Python that runs this, whether its environment is activated or not.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+shell.executable("bash")
+# A job fails when `ablate` does, and not only when `tee` does. Ctrl-C is for `ablate`: it says last what it did.
+shell.prefix("set -euo pipefail; trap '' INT; ")
+
 # profiles/slurm: before its time limit Slurm warns every process of a job. Training answers, Snakemake must live on.
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+if workflow.is_main_process:
+    stop_once()
+if workflow.is_main_process and not workflow.output_settings.dryrun:
+    take_over()
 
 RESULTS = f"results/{PARAMS.scale}"
 KEYS = Keys(PARAMS, PLAN)
@@ -89,6 +105,7 @@ def inputs_of_data(wildcards, step, **files):
 
 def inputs_of_run(wildcards, folder):
     run = ALL_RUNS[wildcards.run]
+    start = run.start_file
     reason, data = KEYS.why(run, folder), data_dir(run.settings.dataset)
     if reason == NEW and folder == PRETRAINED:
         reason = None  # it is trained where a run that is due starts from its weights, and only there
@@ -97,7 +114,8 @@ def inputs_of_run(wildcards, folder):
         reason,
         folder / run.id / "manifest.json",
         **files,
-        **({"start": run.start_file} if run.start_file else {}),
+        # A file with braces in its name would be taken for a pattern; its key is compared all the same.
+        **({"start": start} if start and not contains_wildcard(start) else {}),
     )
 
 
@@ -116,8 +134,8 @@ def due_collected(wildcards):
 
 
 def previous_look(wildcards):
-    file = f"{RESULTS}/decide/look-{int(wildcards.look) - 1}.json"
-    return "" if wildcards.look == "0" else f"--previous {file}"
+    before = int(wildcards.look) - 1
+    return options(previous=f"{RESULTS}/decide/look-{before}.json" if before >= 0 else None)
 
 
 def inputs_of_look(wildcards):
@@ -128,11 +146,6 @@ def inputs_of_look(wildcards):
     before = checkpoints.look.get(look=int(wildcards.look) - 1).output[0]
     runs = make_plan(PARAMS, json.loads(Path(before).read_text())["added"]).runs
     return {"before": before, "runs": [f"{RUNS}/{run}/metrics.json" for run in runs]}
-
-
-def start_option(wildcards):
-    file = ALL_RUNS[wildcards.run].start_file
-    return f"--start {file}" if file else ""
 
 
 @cache
@@ -147,9 +160,22 @@ def runtime_of(wildcards, attempt):
 
 
 def train_options(wildcards):
-    events = f"--tensorboard logs/tensorboard/{wildcards.run}" if PARAMS.compute.tensorboard else ""
-    compiled = f"--compile {PARAMS.compute.compile}" if PARAMS.compute.compile else ""
-    return " ".join(part for part in (events, compiled, GPUS.options) if part)
+    events = f"logs/tensorboard/{wildcards.run}" if PARAMS.compute.tensorboard else None
+    given = options(
+        start=ALL_RUNS[wildcards.run].start_file,
+        device=PARAMS.compute.device,
+        tensorboard=events,
+        compile=PARAMS.compute.compile,
+    )
+    return given + GPUS.options
+
+
+def mirror(wildcards, embedded=None):
+    return options(mirror=Path(embedded).parent if embedded else PARAMS.mirror or None)
+
+
+def command_values(wildcards):  # a function, since Snakemake looks for wildcards in texts and lists
+    return json.dumps(dict(config))
 
 
 def made(what, paper):

@@ -30,13 +30,11 @@ rule fetch:
         receipt="data/{variant}/{dataset}/archive.json",
     log:
         "logs/fetch/{variant}-{dataset}.log",
-    resources:
-        # A resource and not a param: where the bytes come from must not make them out of date.
-        mirror=lambda w, input: str(Path(input.embedded).parent) if input.embedded else PARAMS.mirror or "",
     params:
         spec=lambda w: DATASETS[w.dataset].model_dump_json(),
+        mirror=lambda w, input: mirror(w, input.embedded),
     shell:
-        "ablate fetch --spec {params.spec:q} --mirror {resources.mirror:q} --output {output.archive:q}"
+        "ablate fetch --spec {params.spec:q} {params.mirror:q} --output {output.archive:q}"
         " --receipt {output.receipt:q} 2>&1 | tee {log:q}"
 
 

@@ -11,12 +11,11 @@ checkpoint look:
     wildcard_constraints:
         look="[0-9]+",
     localrule: True
-    resources:
-        values=json.dumps(dict(config)),
     params:
+        values=command_values,
         previous=previous_look,
     shell:
-        "ablate look --values {resources.values:q} --papers papers {params.previous} --output {output:q}"
+        "ablate look --values {params.values:q} --papers papers {params.previous:q} --output {output:q}"
         " 2>&1 | tee {log:q}"
 
 

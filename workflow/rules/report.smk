@@ -16,10 +16,10 @@ rule plan:
         str(PLAN_FILE),
     log:
         "logs/plan.log",
-    resources:
-        values=json.dumps(dict(config)),
+    params:
+        values=command_values,
     shell:
-        "ablate plan --values {resources.values:q} --output {output:q} 2>&1 | tee {log:q}"
+        "ablate plan --values {params.values:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule collect:
@@ -36,7 +36,7 @@ rule collect:
         runs=str(RUNS),
         out=f"{RESULTS}/{{paper}}",
     shell:
-        "ablate collect --plan {input.plan:q} --runs {params.runs} --output {params.out:q} 2>&1 | tee {log:q}"
+        "ablate collect --plan {input.plan:q} --runs {params.runs:q} --output {params.out:q} 2>&1 | tee {log:q}"
 
 
 rule summarise:
@@ -99,7 +99,7 @@ rule claims:
     params:
         runs=str(RUNS),
     shell:
-        "ablate judge --plan {input.plan:q} --papers papers --runs {params.runs} --output {output.json:q}"
+        "ablate judge --plan {input.plan:q} --papers papers --runs {params.runs:q} --output {output.json:q}"
         " 2>&1 | tee {log:q}"
 
 
@@ -159,7 +159,7 @@ for _paper in PARAMS.studies:
             runs=str(RUNS),
             out=subpath(output[0], parent=True),
         shell:
-            "ablate tables --plan {input.plan:q} --papers papers --runs {params.runs} --output {params.out:q}"
+            "ablate tables --plan {input.plan:q} --papers papers --runs {params.runs:q} --output {params.out:q}"
             " 2>&1 | tee {log:q}"
 
     rule:
@@ -189,9 +189,9 @@ for _paper in PARAMS.studies:
         params:
             runs=str(RUNS),
             out=subpath(output[0], parent=True),
-            packs=[f"--pack {path}" for path in packs_of_figures(_paper)],
+            packs=options(pack=packs_of_figures(_paper)),
         shell:
-            "ablate figures --plan {input.plan:q} --papers papers --runs {params.runs} {params.packs}"
+            "ablate figures --plan {input.plan:q} --papers papers --runs {params.runs:q} {params.packs:q}"
             " --output {params.out:q} 2>&1 | tee {log:q}"
 
     # `snakemake --cores 8 tinyimage10` renders one paper.

@@ -14,10 +14,10 @@ rule imagenet:
         "logs/imagenet/{name}.log",
     wildcard_constraints:
         name="[a-z0-9_]+",
-    resources:
-        mirror=PARAMS.mirror or "",
+    params:
+        mirror=mirror,
     shell:
-        "ablate imagenet --model torchvision:{wildcards.name} --mirror {resources.mirror:q}"
+        "ablate imagenet --model torchvision:{wildcards.name:q} {params.mirror:q}"
         " --output {output.weights:q} --receipt {output.receipt:q} 2>&1 | tee {log:q}"
 
 
@@ -34,15 +34,14 @@ rule pretrain:
     resources:
         runtime=runtime_of,
         torch_threads=THREADS,
-        device=PARAMS.compute.device,
-        options=train_options,
     params:
         run=record,
         out=f"{PRETRAINED}/{{run}}",
+        options=train_options,
     shell:
         "ablate train --run {params.run:q} --pack {input.pack:q} --out {params.out:q}"
-        " --weights {output.weights:q} --threads {resources.torch_threads} --device {resources.device}"
-        " {resources.options} 2>&1 | tee {log:q}"
+        " --weights {output.weights:q} --threads {resources.torch_threads:q} {params.options:q}"
+        " 2>&1 | tee {log:q}"
 
 
 rule train:
@@ -57,13 +56,11 @@ rule train:
     resources:
         runtime=runtime_of,
         torch_threads=THREADS,
-        device=PARAMS.compute.device,
-        options=train_options,
     params:
         run=record,
         out=f"{RUNS}/{{run}}",
-        start=start_option,
+        options=train_options,
     shell:
-        "ablate train --run {params.run:q} --pack {input.pack:q} --out {params.out:q} {params.start}"
-        " --threads {resources.torch_threads} --device {resources.device}"
-        " {resources.options} 2>&1 | tee {log:q}"
+        "ablate train --run {params.run:q} --pack {input.pack:q} --out {params.out:q}"
+        " --threads {resources.torch_threads:q} {params.options:q}"
+        " 2>&1 | tee {log:q}"
