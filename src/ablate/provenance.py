@@ -13,7 +13,7 @@ from typing import Any
 from ablate.models import module_of
 
 PACKAGE = Path(__file__).parent
-READERS = ["data/layouts.py", "data/containers.py", "data/tiny_imagenet.py", "data/cifar10.py"]
+READERS = ["data/layouts.py", "data/containers.py", "data/origin.py", "data/tiny_imagenet.py", "data/cifar10.py"]
 NETWORKS = [f"models/{name}.py" for name in ("__init__", "initialise", "activation", "head", "outline", "_checks")]
 # What each step's result depends on, since nothing follows imports. Embedded archives and ImageNet's weights are
 # not here: their digests are pinned.
