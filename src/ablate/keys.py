@@ -30,6 +30,7 @@ MARKS = Path(".ablate/due")
 OLD, OLDER = 978307200, 946684800  # 2001-01-01 and 2000-01-01: before any result
 UNKNOWN = "unknown"  # a part that no file here tells, so that it is no reason to run
 NEW = "new"
+OWN_CHANGED = "own copy changed", "archive changed"  # of a data set at the user's own path: before fetch, after it
 
 
 def key_digest(key: Any) -> str:
@@ -208,7 +209,7 @@ class Keys:
             from ablate.data.own import content as found
 
             self._own[name, taken] = found(spec.path, self.folder(name) / "archive")
-        return "own copy changed" if self._own[name, taken] not in (None, taken) else None
+        return OWN_CHANGED[0] if self._own[name, taken] not in (None, taken) else None
 
     def folder(self, name: str) -> Path:
         """Where a data set's files are."""

@@ -21,7 +21,7 @@ CODE = {
     "verify": ["data/verify.py", "data/decode.py", "data/duplicates.py", *READERS],
     "reorganise": ["data/reorganise.py", *READERS],
     "pack": ["data/pack.py"],
-    "describe": ["data/describe.py", "data/views.py"],
+    "describe": ["data/describe.py", "data/assurance.py", "data/views.py"],
     "train": [
         *[
             "train.py",
@@ -61,7 +61,7 @@ CODE = {
         *["figures/*.py", "tables.py", "papers.py", "claims.py", "effects.py", "cells.py"],
         *["augment.py", "data/views.py"],
     ],
-    "report": ["report.py", "report.html.j2", "tables.py", "papers.py", "claims.py", "cells.py"],
+    "report": ["report.py", "report.html.j2", "data/assurance.py", "tables.py", "papers.py", "claims.py", "cells.py"],
 }
 PICTURES = {"samples", "augmented", "predictions", "per-label"}  # kinds of figures that read the study's pack
 

@@ -34,12 +34,19 @@ def _encode(text: str, encoding: str) -> bytes:
     return text.encode("latin-1")
 
 
-def _frombuffer(content: bytes, dtype: Any, shape: tuple[int, ...], order: Literal["C", "F"]) -> Array:
-    """NumPy's own of that name, with which protocol 5 writes arrays: of plain numbers and text alone."""
+def _frombuffer(
+    content: bytes, dtype: Any, shape: tuple[int, ...], order: Literal["C", "F", "K"], axes: Any = None
+) -> Array:
+    """NumPy's own of that name, with which protocol 5 writes arrays: of plain numbers and text alone.
+
+    Since NumPy 2.2 it has ``axes`` of order K: those of the memory, for an array that is neither C nor F.
+    """
     if np.dtype(dtype).hasobject:
         raise pickle.UnpicklingError("it asks for an array of objects, which no CIFAR-10 batch needs")
-    found: Array = np.frombuffer(content, dtype=dtype).reshape(shape, order=order)
-    return found
+    flat: Array = np.frombuffer(content, dtype=dtype)
+    if order == "K" and axes is not None:
+        return flat.reshape(shape).transpose(axes)
+    return flat.reshape(shape, order="F" if order == "F" else "C")
 
 
 def _scalar(dtype: Any, content: bytes) -> int:

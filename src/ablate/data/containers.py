@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from ablate.data.origin import blame
 from ablate.errors import UserError
@@ -34,11 +34,7 @@ JUNK = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "__pyca
         "system volume information", "lost+found"}  # fmt: skip
 BACKUP = ("~", ".bak", ".orig", ".swp", ".tmp")
 ZIP = b"PK"
-PACKED: dict[bytes, Callable[[IO[bytes]], IO[bytes]]] = {
-    b"\x1f\x8b": lambda file: gzip.open(file),
-    b"BZh": lambda file: bz2.open(file),
-    b"\xfd7zXZ\0": lambda file: lzma.open(file),
-}
+PACKED: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 OTHERS = {b"7z\xbc\xaf": "a 7z file", b"Rar!": "a RAR file", b"\x28\xb5\x2f\xfd": "a zstd file",
           b"\x04\x22\x4d\x18": "an lz4 file", b"\x89HDF": "an HDF5 file"}  # fmt: skip
 DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from rich.table import Table
 
 from ablate.config import Params
+from ablate.data.assurance import CHECKED, UNSEEN, accepted
 from ablate.data.layouts import Pixels
 from ablate.data.verify import read_index
 from ablate.data.views import Pack
@@ -115,6 +116,7 @@ def table_of(entry: dict[str, Any]) -> Table:
     if archive:
         rows["archive"] = f"{archive['archive']}, {archive['bytes']:,} bytes, digest: {archive['digest']}"
         rows["sha256"] = archive["sha256"]
+        rows["accepted"] = accepted(archive)
     if pack:
         train, total = pack["train"], pack["images"]
         gray, found = pack["grayscale"], pack["duplicates"]
@@ -130,6 +132,7 @@ def table_of(entry: dict[str, Any]) -> Table:
                 f"{d['within_train']} pairs within train, {d['within_val']} within val, {d['across']} across; "
                 f"{d['of_two_classes']} of two classes"
             )
+        rows["checks"] = f"{CHECKED} {UNSEEN}"
         rows["images.npy"] = pack["sha256"]["images.npy"]
         rows["sheets"] = f"{entry['samples']}\n{entry['duplicates']}"
     if entry["tree"]:

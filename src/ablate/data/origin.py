@@ -12,7 +12,7 @@ ORIGINS = Path(".ablate/origins-1")  # disposable: without it messages name the 
 
 
 def note(archive: Path, **facts: Any) -> None:
-    """Remember of ``archive`` its ``source``, whether that is the user's ``own`` path, its ``sha256`` and the rest."""
+    """Remember of ``archive`` its ``source``, whether that is the user's ``own``, its ``sha256`` and more."""
     write_json(_file(archive), facts)
 
 
