@@ -301,7 +301,9 @@ REFUSED: dict[str, tuple[Make, Dataset, list[str]]] = {
     "an image renamed": (
         with_two(f"train/{WNIDS[0]}/images/{WNIDS[0]}_9.JPEG", jpeg(1)), TINY, ["has 5 train images, expected 4"],
     ),
-    "all classes smaller": (without(*(f"{wnid}_3.JPEG" for wnid in WNIDS)), TINY, ["each class has 3 train", "set train_per_class: 3"]),
+    "all classes smaller": (
+        without(*(f"{wnid}_3.JPEG" for wnid in WNIDS)), TINY, ["each class has 3 train", "set train_per_class: 3"],
+    ),
     "all val images in one class too few": (
         zipped(lambda fs: {n: c for n, c in fs.items() if f"train/{WNIDS[1]}/images" not in n}), TINY,
         [f"class {WNIDS[1]} has 0 train images, expected 4", "train_per_class"],

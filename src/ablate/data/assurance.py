@@ -8,9 +8,9 @@ CHECKED = (
     "folders, tables and file names do not contradict each other; which images are there twice."
 )
 UNSEEN = (
-    "These checks cannot see labels that are wrong throughout, such as two classes swapped in every folder and table, "
-    "nor images that were exchanged for others of the right form. Only a digest tells such a copy from the archive "
-    "that it was made from."
+    "Cannot be seen: labels that are wrong throughout, such as two classes swapped in every folder and table; images "
+    "that were exchanged for others of the right form. Only a digest tells such a copy from the archive that it was "
+    "made from."
 )
 
 
