@@ -9,6 +9,7 @@ https://www.cs.toronto.edu/~kriz/cifar.html
 import io
 import pickle
 import re
+import reprlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -166,6 +167,11 @@ def _pixels(data: object) -> Pixels | None:
     return data.reshape(len(data), RECORD) if fits else None
 
 
+def _shown(label: object) -> str:
+    """A label for a message; Python refuses to write out numbers of thousands of digits."""
+    return "of many digits" if type(label) is int and label.bit_length() > 64 else reprlib.repr(label)
+
+
 def _made_up(name: str, count: int) -> list[str]:
     """File names where a batch has none."""
     stem = ENDINGS.sub("", name.rsplit("/", 1)[-1])
@@ -187,7 +193,7 @@ def contents(archive: Path) -> Contents:
     for batch, (_, labels, files) in batches.items():
         for row, (label, filename) in enumerate(zip(labels, files, strict=True)):
             if type(label) is not int or not 0 <= label < len(names):
-                what = f"label {label!r} is out of range (whole numbers from 0 to {len(names) - 1})"
+                what = f"label {_shown(label)} is out of range (whole numbers from 0 to {len(names) - 1})"
                 raise refuse(archive, f"{batch} row {row}: {what}")
             items.append(Item("val" if batch == TEST else "train", names[label], f"{batch}/{row:05d}", filename))
 

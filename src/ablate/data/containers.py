@@ -63,7 +63,13 @@ def other_kind(head: bytes) -> str | None:
 def refuse(archive: Path, what: str, remedy: str | None = None) -> UserError:
     """The refusal of an archive: where it came from, and what to do about it; ``remedy`` is one more way."""
     where, mend = blame(archive)
-    return UserError(f"{where}: {what}; {mend}{f', or {remedy}' if remedy else ''}")
+    return UserError(f"{where}: {inert(what)}; {mend}{f', or {remedy}' if remedy else ''}")
+
+
+def inert(text: str, most: int = 500) -> str:
+    """``text`` of an archive's for a message or a table: cut, and without what a terminal would act upon."""
+    shown = "".join(c if c.isprintable() else "?" for c in text[:most])
+    return shown if len(text) <= most else f"{shown}..."
 
 
 def damaged(archive: Path, error: object) -> UserError:

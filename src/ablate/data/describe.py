@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from rich.table import Table
+from rich.text import Text
 
 from ablate.config import Params
 from ablate.data.assurance import CHECKED, UNSEEN, accepted
@@ -138,7 +139,7 @@ def table_of(entry: dict[str, Any]) -> Table:
     if entry["tree"]:
         rows["tree"] = entry["tree"]
     for key, value in rows.items():
-        table.add_row(key, value)
+        table.add_row(key, Text(value))  # as it is: brackets in a class's words are no markup
     return table
 
 

@@ -13,7 +13,7 @@ from collections import Counter
 from operator import attrgetter
 from pathlib import Path
 
-from ablate.data.containers import Members, damaged, read, refuse, shown
+from ablate.data.containers import Members, damaged, inert, read, refuse, shown
 from ablate.data.layouts import Contents, Item
 
 # After the folder that holds train. Some copies lack the folder `images`, or have val in class folders.
@@ -58,7 +58,7 @@ def contents(archive: Path) -> Contents:
     if missing := annotated - {file for split, _, file in kept if split == "val"}:
         raise refuse(archive, f"{shown(missing)} annotated and missing")
     items = [Item(split, wnid, name, file) for (split, wnid, file), name in kept.items()]
-    words = {wnid: meaning.get(wnid, wnid) for wnid in wnids}
+    words = {wnid: inert(meaning.get(wnid, wnid)) for wnid in wnids}
     return Contents.of(archive, items, words, len(test), members.read, by=attrgetter("filename"))
 
 
