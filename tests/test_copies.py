@@ -21,13 +21,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablate.config import Dataset
-from ablate.data import tiny_imagenet
+from ablate.config import Dataset, load
+from ablate.data import cifar10, own, tiny_imagenet
+from ablate.data.assurance import accepted
 from ablate.data.fetch import fetch
 from ablate.errors import UserError
 from ablate.files import digest, read_json
 from ablate.keys import content_digest
 from archives import CIFAR, TINY, WNIDS, Files, Make, binary, cifar_batches, jpeg, pickled, tiny_files, write_zip
+from conftest import ROOT as REPOSITORY
 from conftest import gate
 
 ROOT = "tiny-imagenet-200/"
@@ -148,7 +150,7 @@ TINY_COPIES: dict[str, Make] = {
     "extracted, the archive beside it": with_archive_beside,
     "links": linked,
     "a very long path": long,
-    "another top folder": zipped(lambda _: tiny_files("Tiny ImageNet (copy)/")),
+    "another top folder": zipped(lambda _: tiny_files("Tiny ImageNet (copy).bak/")),
     "extracted into itself": zipped(lambda _: tiny_files(ROOT + ROOT)),
     "no top folder": zipped(lambda _: tiny_files("")),
     "backslashes": renamed(lambda name: name.replace("/", "\\")),
@@ -360,7 +362,7 @@ def test_a_copy_that_cannot_be_read_is_named_by_the_user_s_path(case: str, tmp_p
     with pytest.raises(UserError) as caught:
         pack_of(path, spec, tmp_path / "data")
     message = str(caught.value)
-    assert message.startswith(f"params.yaml: path: {path}: ") and "mend it there" in message, message
+    assert message.startswith(f"params.yaml: datasets.data.path: {path}: ") and "mend it there" in message, message
     assert all(part in message for part in expected) and "\n" not in message and len(message) < 600, message
     assert str(tmp_path / "data") not in message and "fetch" not in message, message
 
@@ -387,6 +389,41 @@ def test_a_mirror_s_archive_is_named_by_its_address(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         gate(target, spec, tmp_path / "data")
     assert str(caught.value).startswith(f"{archive}, fetched to {target}: 1 test images")
+
+
+def test_labels_that_are_swapped_throughout_pass_and_the_reader_is_told(
+    right: dict[str, tuple[str, ...]], tmp_path: Path
+) -> None:
+    """Two classes exchanged in folders, file names and table alike: nothing in the copy contradicts it."""
+    text = {
+        n.encode(): m.encode() for n, m in ((WNIDS[0], "n99999999"), (WNIDS[1], WNIDS[0]), ("n99999999", WNIDS[1]))
+    }
+
+    def swapped(content: bytes) -> bytes:
+        for old, new in text.items():
+            content = content.replace(old, new)
+        return content
+
+    files = {swapped(n.encode()).decode(): swapped(c) if n.endswith(".txt") else c for n, c in tiny_files().items()}
+    found = pack_of(write_zip(tmp_path / "copy.zip", files), TINY, tmp_path / "data")
+    assert found[1] != right["tiny"][1] and found[2] == right["tiny"][2]
+    receipt = read_json(tmp_path / "data/archive.json")
+    assert receipt["digest"] == "unpinned" and "by its content alone" in accepted(receipt)
+
+
+def test_files_of_another_user_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulated, since root may read everything."""
+    closed = extract(tmp_path / "own", tiny_files("")) / "val"
+    scandir = os.scandir
+
+    def refusing(path: str) -> Any:
+        if str(path) == str(closed):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(UserError, match=rf"{closed} cannot be read \(Permission denied\); mend its permissions"):
+        pack_of(tmp_path / "own", TINY, tmp_path / "data")
 
 
 WHERE: dict[str, tuple[Callable[[Path], str], str]] = {
@@ -470,3 +507,54 @@ def official() -> list[tuple[str, str, str, bytes | bytearray]]:
         *sorted(("train", path.parts[1], path.name, content) for path, content in train),
         *sorted(("val", labels[path.name], path.name, content) for path, content in val),
     ]
+
+
+MIRROR = os.environ.get("ABLATE_TEST_MIRROR")
+on_mirror = [
+    pytest.mark.mirror,
+    pytest.mark.slow,
+    pytest.mark.skipif(not MIRROR, reason="ABLATE_TEST_MIRROR names no folder with the real archives"),
+]
+
+
+class TestRealArchives:
+    """The same on the real images, as far as the archives' lists and bytes go: decoding them takes minutes."""
+
+    pytestmark = on_mirror
+
+    def test_tiny_imagenet(self, tmp_path: Path) -> None:
+        spec = load(REPOSITORY / "params.yaml", {"scale": "paper"}).datasets["tiny-imagenet"]
+        source = Path(str(MIRROR)) / spec.archive
+        with zipfile.ZipFile(source) as zipped:
+            files = {name: zipped.read(name) for name in zipped.namelist() if not name.endswith("/")}
+        expected = listed(source)
+        table = f"{ROOT}val/val_annotations.txt"
+        label = {line.split("\t")[0]: line.split("\t")[1] for line in files[table].decode().splitlines()}
+        folders = {f"{ROOT}val/{label[file]}/{file}": files[f"{ROOT}val/images/{file}"] for file in label}
+        folder = extract(tmp_path / "own", files)
+        part = tmp_path / "part"
+        label_of, facts = own.bring("own", str(folder), part, spec.digests)
+        assert label_of == "extracted" and listed(part) == expected  # the pin of params.yaml
+        assert own.content(str(folder), tmp_path / "archive") == facts["content"]
+        part.unlink()
+        texts = {n: b"\xef\xbb\xbf" + c.replace(b"\n", b"\r\n") for n, c in files.items() if n.endswith(TEXTS)}
+        copies = files | folders | texts
+        assert listed(write_tar(tmp_path / "copy.tar.gz", copies, "w:gz")) == expected
+        windows = {name.replace("/", "\\"): body for name, body in copies.items() if name != table}
+        lacking = {name: body for name, body in windows.items() if "val\\images" not in name}
+        assert listed(write_zip(tmp_path / "copy.zip", lacking, zipfile.ZIP_STORED)) == expected
+
+    def test_cifar10(self, tmp_path: Path) -> None:
+        source = Path(str(MIRROR)) / "cifar-10-python.tar.gz"
+        expected = cifar10.contents(source)
+        batches = {}
+        with tarfile.open(source) as tar:
+            for member in tar:
+                if member.isfile() and "batch" in member.name.rsplit("/", 1)[-1]:
+                    table = pickle.loads(tar.extractfile(member).read(), encoding="bytes")  # type: ignore[union-attr]
+                    batches[member.name] = table | {k: np.array(v) for k, v in table.items() if k == b"labels"}
+        files = {name: pickle.dumps(table, 5) for name, table in batches.items()}
+        found = cifar10.contents(write_zip(tmp_path / "copy.zip", files))
+        assert found.items == expected.items and len(found.items) == 60_000
+        for item in found.items[::97]:
+            assert np.array_equal(found.read(item.member), expected.read(item.member))

@@ -192,7 +192,7 @@ def test_a_mended_folder_does_not_keep_its_old_error(tmp_path: Path, monkeypatch
     Path(IMAGE).write_bytes(whole[:200])
     mine = Mine("own")
     mine.fetch()
-    with pytest.raises(UserError, match=r"^params.yaml: path: own: train/.*_1.JPEG: not a whole JPEG"):
+    with pytest.raises(UserError, match=r"^params.yaml: datasets.mine.path: own: train/.*_1.JPEG: not a whole JPEG"):
         mine.verify()
     Path(IMAGE).write_bytes(whole)
     assert mine.why() == CHANGED

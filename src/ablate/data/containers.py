@@ -42,10 +42,9 @@ DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFE
 
 def is_junk(name: str) -> bool:
     """Whether ``name`` is nothing of a data set's: hidden, a backup, or left behind by a file manager."""
-    return any(
-        part.lower() in JUNK or part.lower().endswith(BACKUP) or (part.startswith(".") and part not in (".", ".."))
-        for part in name.split("/")
-    )
+    parts = name.lower().split("/")
+    hidden = any(part in JUNK or (part.startswith(".") and part not in (".", "..")) for part in parts)
+    return hidden or any(part.endswith(BACKUP) for part in parts[1:] or parts)  # the top folder may be a backup
 
 
 def is_archive(path: Path) -> bool:

@@ -37,7 +37,7 @@ def blame(archive: Path) -> tuple[str, str]:
     if sha256 not in (None, digest(archive)):
         return f"{archive}, since it was fetched from {source}", "delete it and run again, which fetches it again"
     if known.get("own"):
-        return f"params.yaml: path: {source}", "mend it there and run again"
+        return f"params.yaml: datasets.{archive.parent.name}.path: {source}", "mend it there and run again"
     return f"{source}, fetched to {archive}", "name a better copy by path or mirror; this one is as its digest says"
 
 
