@@ -10,7 +10,6 @@ import io
 import pickle
 import re
 import reprlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +32,11 @@ def _encode(text: str, encoding: str) -> bytes:
     if encoding not in ("latin1", "latin-1"):
         raise pickle.UnpicklingError(f"it asks for the codec {encoding}, which no CIFAR-10 batch needs")
     return text.encode("latin-1")
+
+
+def _reconstruct(kind: Any, shape: Any, code: Any) -> Array:
+    """An empty array, which what follows in the pickle fills."""
+    return np.ndarray((0,), np.uint8)
 
 
 def _frombuffer(
@@ -58,16 +62,16 @@ def _scalar(dtype: Any, content: bytes) -> int:
 
 
 # The official archive is of Python 2 and old NumPy, newer copies are of others.
-NAMES: dict[tuple[str, str], Callable[..., Any]] = {
+NAMES: dict[tuple[str, str], Any] = {
     ("numpy", "dtype"): np.dtype,
-    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "ndarray"): "ndarray",  # only named: a call of it would give an array of whatever is in memory
     ("_codecs", "encode"): _encode,
     ("collections", "OrderedDict"): dict,
     **{
         (f"numpy.{core}.{module}", name): function
         for core in ("core", "_core")
         for module, name, function in (
-            ("multiarray", "_reconstruct", np._core.multiarray._reconstruct),  # type: ignore[attr-defined]
+            ("multiarray", "_reconstruct", _reconstruct),
             ("multiarray", "scalar", _scalar),
             ("numeric", "_frombuffer", _frombuffer),
         )
