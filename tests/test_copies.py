@@ -531,7 +531,7 @@ class TestRealArchives:
         table = f"{ROOT}val/val_annotations.txt"
         label = {line.split("\t")[0]: line.split("\t")[1] for line in files[table].decode().splitlines()}
         folders = {f"{ROOT}val/{label[file]}/{file}": files[f"{ROOT}val/images/{file}"] for file in label}
-        folder = extract(tmp_path / "own", files)
+        folder = extract(tmp_path / "own", files) / "tiny-imagenet-200"
         part = tmp_path / "part"
         label_of, facts = own.bring("own", str(folder), part, spec.digests)
         assert label_of == "extracted" and listed(part) == expected  # the pin of params.yaml

@@ -3,17 +3,22 @@
 import hashlib
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ablate.errors import UserError
 from ablate.files import digest, write_json
 
 ORIGINS = Path(".ablate/origins-1")  # disposable: without it messages name the fetched archive
 
 
 def note(archive: Path, **facts: Any) -> None:
-    """Remember of ``archive`` its ``source``, whether that is the user's ``own``, its ``sha256`` and more."""
-    write_json(_file(archive), facts)
+    """Remember, where it can be written, the ``source`` of ``archive``, whether that is the user's ``own`` path, its
+    ``sha256`` and more.
+    """
+    with suppress(UserError):
+        write_json(_file(archive), facts)
 
 
 def noted(archive: Path) -> dict[str, Any]:

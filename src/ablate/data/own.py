@@ -29,7 +29,7 @@ class Copy(NamedTuple):
     """What stands at a path."""
 
     path: Path
-    files: dict[str, Path] | None  # of a folder, by their names in the archive, sorted; None: it is a file
+    files: dict[str, str] | None  # of a folder, by their names in the archive, sorted; None: it is a file
     state: str  # digest of names, sizes, times and inodes: equal only where no byte changed
     changed_ns: int  # when the last of them changed
 
@@ -67,7 +67,7 @@ def content(path: str, archive: Path) -> str | None:
         if not where(path).exists():
             return None
         copy = look(path)
-        if (known.get("source"), known.get("state")) == (path, copy.state):
+        if "content" in known and (known.get("source"), known.get("state")) == (path, copy.state):
             return str(known["content"])
         found = _pour(copy.path) if copy.files is None else _content(copy.files)
     except SourceError:
@@ -134,15 +134,15 @@ def _own(path: Path, part: Path, digests: Mapping[str, Fingerprint]) -> tuple[st
 
 def _folder(folder: Path) -> Copy:
     """The files of a folder, without archives that lie there too; SourceError if there are none or far too many."""
-    found: dict[str, tuple[Path, os.stat_result]] = {}
+    found: dict[str, tuple[str, os.stat_result]] = {}  # as text: a Path for each would take half of the time
     size, archives, start = 0, [], len(str(folder)) + (0 if str(folder) == "/" else 1)
     for file, status in _files(str(folder)):
-        size += status.st_size
         name = file[start:].replace(os.sep, "/")
         if ARCHIVES.fullmatch(name):
             archives.append(name)
-        else:
-            found[name] = Path(file), status
+            continue
+        size += status.st_size
+        found[name] = file, status
         if len(found) > MAX_FILES or size > MAX_BYTES:
             raise SourceError(
                 f"{folder} holds more than {MAX_FILES:,} files or {MAX_BYTES / 2**30:g} GiB; "
@@ -212,10 +212,10 @@ def _pour(path: Path, out: IO[bytes] | None = None) -> str:
                 out.write(chunk)
 
 
-def _content(files: Mapping[str, Path], zipped: zipfile.ZipFile | None = None, name: str = "own copy") -> str:
+def _content(files: Mapping[str, str], zipped: zipfile.ZipFile | None = None, name: str = "own copy") -> str:
     """One digest for the names and bytes of ``files``, which are put into ``zipped`` on the way."""
     sha = hashlib.sha256()
-    for member, path in track(files.items(), f"{name}: files"):
+    for member, path in ((m, Path(p)) for m, p in track(files.items(), f"{name}: files")):
         info = zipfile.ZipInfo(member)  # dated 1980-01-01
         info.create_system, info.external_attr = 3, (stat.S_IFREG | 0o644) << 16
         if zipped is None:
@@ -228,7 +228,7 @@ def _content(files: Mapping[str, Path], zipped: zipfile.ZipFile | None = None, n
     return sha.hexdigest()
 
 
-def _pack(name: str, files: Mapping[str, Path], part: Path) -> str:
+def _pack(name: str, files: Mapping[str, str], part: Path) -> str:
     """Write a stored zip that depends on the files' names and bytes alone: no times, no modes. Their `_content`."""
     with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as zipped:
         return _content(files, zipped, name)
