@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +33,13 @@ def whole(target: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # on a read-only disk, where nothing was written either
             part.unlink(missing_ok=True)
+
+
+def send_out(file: IO[bytes]) -> None:
+    """Send what was written so far to the disk and, where the system can (macOS cannot), out of memory."""
+    getattr(os, "fdatasync", os.fsync)(file.fileno())
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(file.fileno(), 0, file.tell(), os.POSIX_FADV_DONTNEED)
 
 
 def _sweep(target: Path) -> None:

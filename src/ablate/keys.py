@@ -30,6 +30,7 @@ MARKS = Path(".ablate/due")
 OLD, OLDER = 978307200, 946684800  # 2001-01-01 and 2000-01-01: before any result
 UNKNOWN = "unknown"  # a part that no file here tells, so that it is no reason to run
 NEW = "new"
+OWN_CHANGED = "own copy changed", "archive changed"  # of a data set at the user's own path: before fetch, after it
 
 
 def key_digest(key: Any) -> str:
@@ -123,6 +124,7 @@ class Keys:
         self.datasets = params.datasets
         self.sources = plan.pretraining
         self._packs: dict[tuple[str, int], str] = {}
+        self._own: dict[tuple[str, str | None], str | None] = {}
         self._bytes = cache(digest)
 
     def why(self, run: Run, folder: Path = RUNS) -> str | None:
@@ -179,7 +181,7 @@ class Keys:
         """
         spec, folder = self.datasets[name], self.folder(name)
         receipt = _read(folder / RECEIPTS["fetch"])
-        fetch = NEW if receipt is None else _why_fetch(spec, receipt)
+        fetch = NEW if receipt is None else _why_fetch(spec, receipt) or self._why_own(name, receipt)
         if step == "fetch":
             return fetch
         report, verify = _read(folder / RECEIPTS["verify"]), fetch
@@ -196,6 +198,18 @@ class Keys:
         if made is None or (step == "pack" and not (folder / "labels.npy").exists()):
             return NEW
         return _difference(later_key(step, report or {}), made.get("key"), {"verify": "archive", "code": "code"})
+
+    def _why_own(self, name: str, receipt: dict[str, Any]) -> str | None:
+        """Whether the user's own copy of a data set is another than when it was fetched; one that is gone is not."""
+        spec = self.datasets[name]
+        if spec.variant != "official" or not spec.path:
+            return None
+        taken = receipt.get("content", receipt.get("sha256"))
+        if (name, taken) not in self._own:  # looked at once: a hundred thousand files take half a second
+            from ablate.data.own import content as found
+
+            self._own[name, taken] = found(spec.path, self.folder(name) / "archive")
+        return OWN_CHANGED[0] if self._own[name, taken] not in (None, taken) else None
 
     def folder(self, name: str) -> Path:
         """Where a data set's files are."""

@@ -15,7 +15,7 @@ from ablate.cost import (
     expected_seconds,
     wall_seconds,
 )
-from ablate.keys import NEW, Keys
+from ablate.keys import NEW, OWN_CHANGED, Keys
 from ablate.plan import PRETRAINED, RUNS, Plan, Planned, Run, state
 from ablate.status import statuses
 
@@ -27,7 +27,11 @@ def reasons(params: Params, plan: Plan) -> dict[str, str | None]:
     keys, states = Keys(params, plan), {found["run"]: found["state"] for found in statuses(plan)}
     found = {name: keys.why(run, PRETRAINED) for name, run in plan.pretraining.items()}
     found |= {name: keys.why(run, RUNS) for name, run in plan.runs.items()}
-    return {run: states[run] if why == NEW and states[run] in BEGUN else why for run, why in found.items()}
+    found = {run: states[run] if why == NEW and states[run] in BEGUN else why for run, why in found.items()}
+    # What an edited copy of one's own holds now is known when its pack is made; until then its runs are due.
+    own = {name: spec.path and keys.why_data(name, "pack") in OWN_CHANGED for name, spec in params.datasets.items()}
+    runs = {**plan.pretraining, **plan.runs}
+    return {run: why or (OWN_CHANGED[0] if own[runs[run].settings.dataset] else None) for run, why in found.items()}
 
 
 def estimates(params: Params, plan: Plan, history: list[Measured], machine: Machine) -> dict[str, Estimate]:

@@ -13,7 +13,7 @@ from typing import Any
 from ablate.models import module_of
 
 PACKAGE = Path(__file__).parent
-READERS = ["data/layouts.py", "data/containers.py", "data/tiny_imagenet.py", "data/cifar10.py"]
+READERS = ["data/layouts.py", "data/containers.py", "data/origin.py", "data/tiny_imagenet.py", "data/cifar10.py"]
 NETWORKS = [f"models/{name}.py" for name in ("__init__", "initialise", "activation", "head", "outline", "_checks")]
 # What each step's result depends on, since nothing follows imports. Embedded archives and ImageNet's weights are
 # not here: their digests are pinned.
@@ -21,7 +21,7 @@ CODE = {
     "verify": ["data/verify.py", "data/decode.py", "data/duplicates.py", *READERS],
     "reorganise": ["data/reorganise.py", *READERS],
     "pack": ["data/pack.py"],
-    "describe": ["data/describe.py", "data/views.py"],
+    "describe": ["data/describe.py", "data/assurance.py", "data/views.py"],
     "train": [
         *[
             "train.py",
@@ -61,7 +61,7 @@ CODE = {
         *["figures/*.py", "tables.py", "papers.py", "claims.py", "effects.py", "cells.py"],
         *["augment.py", "data/views.py"],
     ],
-    "report": ["report.py", "report.html.j2", "tables.py", "papers.py", "claims.py", "cells.py"],
+    "report": ["report.py", "report.html.j2", "data/assurance.py", "tables.py", "papers.py", "claims.py", "cells.py"],
 }
 PICTURES = {"samples", "augmented", "predictions", "per-label"}  # kinds of figures that read the study's pack
 

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from ruamel.yaml import YAML
 
 from ablate.cells import shown
+from ablate.data.assurance import CHECKED, UNSEEN, accepted
 from ablate.files import read_json, write_text
 from ablate.tables import LABELS
 
@@ -47,6 +48,8 @@ def write_report(plan: Path, papers: Path, page: Path) -> None:
         for name in names
         if (collected / "data" / f"{name}.json").exists()
     }
+    for facts in data.values():
+        facts["accepted"] = accepted(facts["archive"])
     manifests: dict[str, object] = {}
     for paper in folders:
         manifests |= read_json(collected / paper / "provenance.json")
@@ -56,6 +59,7 @@ def write_report(plan: Path, papers: Path, page: Path) -> None:
         note=LABELS.get(whole["scale"], ""),
         papers=folders,
         data=data,
+        checks=f"{CHECKED} {UNSEEN}",
         manifests=manifests,
         claims=_table(collected / "claims.csv"),
         board=_embedded(collected / "claims.png"),

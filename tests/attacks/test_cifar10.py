@@ -116,6 +116,37 @@ TARS: dict[str, tuple[Make, str]] = {
     "pickle of numpy.load": (gadget(np.load, "/etc/passwd"), "which no CIFAR-10 batch needs"),
     "pickle of getattr": (gadget(getattr, "x", "y"), "getattr, which no CIFAR-10 batch needs"),
     "pickle of another codec": (gadget(__import__("codecs").encode, "x", "rot13"), "the codec rot13"),
+    "pickle of os.system, protocol 5": (
+        tar_changed("h_2", lambda _: pickle.dumps({b"data": Gadget(os.system, "touch ran")}, 5)), "system, which no",
+    ),
+    "pickle of os.system, protocol 0": (
+        tar_changed("h_2", lambda _: pickle.dumps(Gadget(os.system, "touch ran"), 0)), "system, which no CIFAR-10",
+    ),
+    "pickle of os.system as class names": (
+        tar_changed("es.meta", lambda _: pickle.dumps({b"label_names": Gadget(os.system, "x")}, 5)),
+        "system, which no CIFAR-10 batch needs",
+    ),
+    "pickle of a method of arrays": (
+        tar_changed("h_2", lambda _: b"\x80\x04\x8c\x05numpy\x8c\x0endarray.tofile\x93."), "ndarray.tofile, which no",
+    ),
+    "pickle of memory": (gadget(np.ndarray, (4, 3072), "u1"), "not callable"),
+    "pickle of an array of objects, protocol 5": (
+        gadget(np._core.numeric._frombuffer, bytes(8), np.dtype("O"), (1,), "C"), "an array of objects",  # type: ignore[attr-defined]
+    ),
+    "pickle of more than the buffer": (
+        gadget(np._core.numeric._frombuffer, bytes(8), np.dtype("u1"), (4, 3072), "C"), "data_batch_2",  # type: ignore[attr-defined]
+    ),
+    "pickle of a number that is an object": (
+        gadget(np._core.multiarray.scalar, np.dtype("O"), "x"), "a number of type object",  # type: ignore[attr-defined]
+    ),
+    "pickle of a file": (gadget(open, "ran", "w"), "open, which no CIFAR-10 batch needs"),
+    "pickle of another process": (gadget(__import__("subprocess").Popen, ["touch", "ran"]), "Popen, which no"),
+    "pickle with escape codes": (
+        tar_changed("h_2", lambda _: b"c\x1b[2J\nx\n."), "asks for ?[2J.x, which no",
+    ),
+    "pickle that names another": (tar_changed("h_2", lambda _: b"Pid\n."), "persistent"),
+    "label of a million digits": (batch(lambda b: b.update({b"labels": [0, 1, 0, 10**1_000_000]})), "of many digits"),
+    "label of a megabyte": (batch(lambda b: b.update({b"labels": [0, 1, 0, "1" * 2**20]})), "is out of range"),
     "pickle of a huge array": (gadget(np.ndarray, (10**15,), "u1"), "data_batch_2"),
     "pickle cut": (tar_changed("h_2", lambda c: c[:-9]), "data_batch_2"),
     "../ in a tar": (member("cifar-10-batches-py/../../ran", tarfile.REGTYPE), "points out of the archive"),
@@ -131,6 +162,7 @@ TARS: dict[str, tuple[Make, str]] = {
 def test_cifar10(
     case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     make, expected = TARS[case]
     archive = make(tmp_path)
     refused(archive, CIFAR, tmp_path, monkeypatch)
@@ -150,5 +182,7 @@ def test_a_tar_of_400_001_members_is_refused_before_its_end(
 def test_unpickling_admits_what_official_batches_need_and_no_more() -> None:
     from ablate.data.cifar10 import NAMES
 
-    assert {name for _, name in NAMES} == {"dtype", "ndarray", "_reconstruct", "encode"}
+    assert {name for _, name in NAMES} == {
+        "dtype", "ndarray", "_reconstruct", "encode", "OrderedDict", "scalar", "_frombuffer",
+    }  # fmt: skip
     assert pickle.loads(pickle.dumps(np.zeros(3, np.uint8), 2)).dtype == np.uint8

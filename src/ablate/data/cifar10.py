@@ -1,25 +1,30 @@
 """CIFAR-10: six batches of records, as pickles (python archive) or as plain bytes (binary archive).
 
 Pickles are programs. The python archive is read by an unpickler that admits the few names which a batch of arrays
-needs, and nothing else; the binary archive needs none. Source of both formats:
+needs, and nothing else; the binary archive needs none. Copies that were pickled again, by another Python or NumPy,
+with other types of labels or without file names, are read as well. Source of both formats:
 https://www.cs.toronto.edu/~kriz/cifar.html
 """
 
 import io
 import pickle
-from collections.abc import Callable
+import re
+import reprlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from ablate.data.containers import damaged, load, refuse
+from ablate.data.containers import damaged, read, refuse
 from ablate.data.layouts import Contents, Item, Pixels
 
 SIDE = 32  # pixels
 RECORD = 3 * SIDE**2  # bytes: red, green, blue planes
 TRAIN = [f"data_batch_{n}" for n in range(1, 6)]
 TEST = "test_batch"  # has labels: our val
+
+
+Array = np.ndarray[Any, Any]
 
 
 def _encode(text: str, encoding: str) -> bytes:
@@ -29,13 +34,48 @@ def _encode(text: str, encoding: str) -> bytes:
     return text.encode("latin-1")
 
 
+def _reconstruct(kind: Any, shape: Any, code: Any) -> Array:
+    """An empty array, which what follows in the pickle fills."""
+    return np.ndarray((0,), np.uint8)
+
+
+def _frombuffer(
+    content: bytes, dtype: Any, shape: tuple[int, ...], order: Literal["C", "F", "K"], axes: Any = None
+) -> Array:
+    """NumPy's own of that name, with which protocol 5 writes arrays: of plain numbers and text alone.
+
+    Since NumPy 2.2 it has ``axes`` of order K: those of the memory, for an array that is neither C nor F.
+    """
+    if np.dtype(dtype).hasobject:
+        raise pickle.UnpicklingError("it asks for an array of objects, which no CIFAR-10 batch needs")
+    flat: Array = np.frombuffer(content, dtype=dtype)
+    if order == "K" and axes is not None:
+        return flat.reshape(shape).transpose(axes)
+    return flat.reshape(shape, order="F" if order == "F" else "C")
+
+
+def _scalar(dtype: Any, content: bytes) -> int:
+    """A label as a NumPy number."""
+    if np.dtype(dtype).kind not in "iu":
+        raise pickle.UnpicklingError(f"it asks for a number of type {dtype}, which no CIFAR-10 batch needs")
+    return int(np.frombuffer(content, dtype=dtype)[0])
+
+
 # The official archive is of Python 2 and old NumPy, newer copies are of others.
-NAMES: dict[tuple[str, str], Callable[..., Any]] = {
+NAMES: dict[tuple[str, str], Any] = {
     ("numpy", "dtype"): np.dtype,
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy.core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
-    ("numpy._core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
+    ("numpy", "ndarray"): "ndarray",  # only named: a call of it would give an array of whatever is in memory
     ("_codecs", "encode"): _encode,
+    ("collections", "OrderedDict"): dict,
+    **{
+        (f"numpy.{core}.{module}", name): function
+        for core in ("core", "_core")
+        for module, name, function in (
+            ("multiarray", "_reconstruct", _reconstruct),
+            ("multiarray", "scalar", _scalar),
+            ("numeric", "_frombuffer", _frombuffer),
+        )
+    },
 }
 
 
@@ -48,17 +88,19 @@ class _PlainUnpickler(pickle.Unpickler):
         return NAMES[module, name]
 
 
-def _unpickle(archive: Path, name: str, content: bytes) -> dict[bytes, Any]:
+def _unpickle(archive: Path, name: str, content: bytes) -> dict[str, Any]:
+    """A table by the names of its columns, which Python 2 wrote as bytes."""
     try:
         found = _PlainUnpickler(io.BytesIO(content), encoding="bytes").load()
     except Exception as error:  # a hostile or broken pickle can raise anything, MemoryError included
         raise damaged(archive, f"{name}: {error or type(error).__name__}") from error
     if not isinstance(found, dict):
         raise damaged(archive, f"{name} holds no table")
-    return found
+    return {key.decode("latin-1") if isinstance(key, bytes) else str(key): value for key, value in found.items()}
 
 
-Batch = tuple[Pixels, list[int], list[str]]  # (N, 3072), labels, file names
+Batch = tuple[Pixels, list[Any], list[str]]  # (N, 3072), labels, file names
+ENDINGS = re.compile(r"\.(bin|txt|pkl|pickle)$")
 
 
 def _load(archive: Path) -> tuple[dict[str, Batch], list[str]]:
@@ -66,41 +108,78 @@ def _load(archive: Path) -> tuple[dict[str, Batch], list[str]]:
     stems = {*TRAIN, TEST, "batches.meta"}
 
     def stem(name: str) -> str:
-        return name.rsplit("/", 1)[-1].removesuffix(".bin").removesuffix(".txt")
+        return ENDINGS.sub("", name.rsplit("/", 1)[-1])
 
     files: dict[str, tuple[str, bytes]] = {}
-    for name, content in load(archive, lambda name: stem(name) in stems).items():
+    members = read(archive, lambda name: stem(name) in stems)
+    for name in members:
         if stem(name) in files:
             raise refuse(archive, f"{name} and {files[stem(name)][0]}: two of one batch")
-        files[stem(name)] = name, content
+        if stem(name) in stems:
+            files[stem(name)] = name, members.read(name)
     if missing := stems - set(files):
         raise refuse(archive, f"{', '.join(sorted(missing))} missing")
     meta_name, meta = files.pop("batches.meta")
     if meta_name.endswith(".txt"):
         return {key: _binary(archive, *file) for key, file in files.items()}, _names(archive, meta.split())
     table = _unpickle(archive, meta_name, meta)
-    return {key: _python(archive, *file) for key, file in files.items()}, _names(archive, table.get(b"label_names"))
+    return {key: _python(archive, *file) for key, file in files.items()}, _names(archive, table.get("label_names"))
 
 
 def _names(archive: Path, found: object) -> list[str]:
-    if not isinstance(found, list) or not all(isinstance(n, bytes) and n.isascii() for n in found):
+    names = _texts(found)
+    if names is None:
         raise refuse(archive, "batches.meta holds no list of class names")
-    return [name.decode() for name in found]
+    return names
+
+
+def _texts(found: object) -> list[str] | None:
+    """A list of ASCII texts, whatever wrote it; None: it is none."""
+    listed = found.tolist() if isinstance(found, np.ndarray) else found
+    if not isinstance(listed, list | tuple):
+        return None
+    texts = [text.decode("latin-1") if isinstance(text, bytes) else text for text in listed]
+    return texts if all(isinstance(text, str) and text.isascii() for text in texts) else None
 
 
 def _python(archive: Path, name: str, content: bytes) -> Batch:
     batch = _unpickle(archive, name, content)
-    try:
-        pixels, labels, files = batch[b"data"], batch[b"labels"], batch[b"filenames"]
-    except KeyError as error:
-        raise refuse(archive, f"{name}: {error} is missing") from None
-    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (RECORD,):
-        raise refuse(archive, f"{name} holds records of another length than {RECORD}")
-    if not isinstance(labels, list) or not isinstance(files, list) or not len(pixels) == len(labels) == len(files):
+    for key in ("data", "labels"):
+        if key not in batch:
+            raise refuse(archive, f"{name}: {key.encode()!r} is missing")
+    pixels, labels = _pixels(batch["data"]), batch["labels"]
+    if pixels is None:
+        raise refuse(archive, f"{name} holds records of another length than {RECORD}, or no uint8")
+    if isinstance(labels, np.ndarray):
+        labels = (labels.reshape(-1) if labels.size == len(labels) else labels).tolist()
+    files = batch["filenames"] if "filenames" in batch else _made_up(name, len(pixels))
+    if not isinstance(labels, list | tuple) or not len(pixels) == len(labels) == len(files):
         raise refuse(archive, f"{name}: records, labels and file names differ in number")
-    if not all(isinstance(file, bytes) and file.isascii() for file in files):
+    texts = _texts(files)
+    if texts is None:
         raise refuse(archive, f"{name}: a file name is no text")
-    return pixels, labels, [file.decode().rsplit("/", 1)[-1] for file in files]
+    return pixels, list(labels), [text.rsplit("/", 1)[-1] for text in texts]
+
+
+def _pixels(data: object) -> Pixels | None:
+    """(N, 3072) uint8 of records, or of images that were given their shape; None: it is neither."""
+    if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or not data.ndim:
+        return None
+    if data.shape[1:] == (SIDE, SIDE, 3):
+        data = data.transpose(0, 3, 1, 2)
+    fits = data.shape[1:] in ((RECORD,), (3, SIDE, SIDE))
+    return data.reshape(len(data), RECORD) if fits else None
+
+
+def _shown(label: object) -> str:
+    """A label for a message; Python refuses to write out numbers of thousands of digits."""
+    return "of many digits" if type(label) is int and label.bit_length() > 64 else reprlib.repr(label)
+
+
+def _made_up(name: str, count: int) -> list[str]:
+    """File names where a batch has none."""
+    stem = ENDINGS.sub("", name.rsplit("/", 1)[-1])
+    return [f"{stem}_{row:05d}.png" for row in range(count)]
 
 
 def _binary(archive: Path, name: str, content: bytes) -> Batch:
@@ -108,8 +187,7 @@ def _binary(archive: Path, name: str, content: bytes) -> Batch:
     if len(content) % (RECORD + 1):
         raise refuse(archive, f"{name}: {len(content)} bytes are no whole records of {RECORD + 1}")
     records = np.frombuffer(content, np.uint8).reshape(-1, RECORD + 1)
-    stem = name.rsplit("/", 1)[-1].removesuffix(".bin")
-    return records[:, 1:], records[:, 0].tolist(), [f"{stem}_{row:05d}.png" for row in range(len(records))]
+    return records[:, 1:], records[:, 0].tolist(), _made_up(name, len(records))
 
 
 def contents(archive: Path) -> Contents:
@@ -118,8 +196,9 @@ def contents(archive: Path) -> Contents:
     items = []
     for batch, (_, labels, files) in batches.items():
         for row, (label, filename) in enumerate(zip(labels, files, strict=True)):
-            if not isinstance(label, int) or not 0 <= label < len(names):
-                raise refuse(archive, f"{batch} row {row}: label {label!r} is out of range")
+            if type(label) is not int or not 0 <= label < len(names):
+                what = f"label {_shown(label)} is out of range (whole numbers from 0 to {len(names) - 1})"
+                raise refuse(archive, f"{batch} row {row}: {what}")
             items.append(Item("val" if batch == TEST else "train", names[label], f"{batch}/{row:05d}", filename))
 
     def read(member: str) -> Pixels:

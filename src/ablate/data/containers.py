@@ -4,6 +4,9 @@ Nothing is ever extracted under a name that an archive chose: readers ask for me
 own names. An archive that tries it all the same is refused whole, since it is not what it claims to be.
 """
 
+import bz2
+import gzip
+import lzma
 import os
 import stat
 import struct
@@ -12,7 +15,9 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import IO, Any
 
+from ablate.data.origin import blame
 from ablate.errors import UserError
 
 # Room for the real archives (Tiny ImageNet: 120,609 members, 250 MB) and little more: what is read stays bounded.
@@ -22,20 +27,48 @@ MAX_MEMBER = 2**28  # bytes of one member, unpacked; CIFAR-10's largest has 31 M
 MAX_TOTAL = 2**31  # bytes of all members, unpacked
 MAX_RATIO = 100  # unpacked to packed; JPEG is near 1, the annotations near 5
 RATIO_FROM = 2**20  # bytes: below, a ratio says nothing
+MAX_HEADERS = 2**20  # bytes of a tar between two members, what is read ahead included
 
-JUNK = {".DS_Store", "Thumbs.db", "desktop.ini"}  # what file managers leave behind
-DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError)  # of a broken archive
+# What file managers, editors and notebooks leave behind, besides hidden files.
+JUNK = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "__pycache__", "@eadir", "$recycle.bin",
+        "system volume information", "lost+found"}  # fmt: skip
+BACKUP = ("~", ".bak", ".orig", ".swp", ".tmp")
+ZIP = b"PK"
+PACKED: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
+OTHERS = {b"7z\xbc\xaf": "a 7z file", b"Rar!": "a RAR file", b"\x28\xb5\x2f\xfd": "a zstd file",
+          b"\x04\x22\x4d\x18": "an lz4 file", b"\x89HDF": "an HDF5 file"}  # fmt: skip
+DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
 
 
 def is_junk(name: str) -> bool:
-    """Whether a file manager left ``name`` behind, so that it is passed over."""
-    parts = name.split("/")
-    return parts[-1] in JUNK or parts[-1].startswith("._") or "__MACOSX" in parts
+    """Whether ``name`` is nothing of a data set's: hidden, a backup, or left behind by a file manager."""
+    parts = name.lower().split("/")
+    hidden = any(part in JUNK or (part.startswith(".") and part not in (".", "..")) for part in parts)
+    return hidden or any(part.endswith(BACKUP) for part in parts[1:] or parts)  # the top folder may be a backup
 
 
-def refuse(archive: Path, what: str) -> UserError:
-    """The refusal of an archive, with the one remedy that there is."""
-    return UserError(f"{archive}: {what}; delete it and fetch it again, or mend your copy")
+def is_archive(path: Path) -> bool:
+    """Whether a file may be an archive that `read` can read: by its first bytes, or as a tar from before those."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    return head.startswith((ZIP, *PACKED)) or tarfile.is_tarfile(path)
+
+
+def other_kind(head: bytes) -> str | None:
+    """What a file is that begins with ``head`` and that nothing here reads."""
+    return next((kind for mark, kind in OTHERS.items() if head.startswith(mark)), None)
+
+
+def refuse(archive: Path, what: str, remedy: str | None = None) -> UserError:
+    """The refusal of an archive: where it came from, and what to do about it; ``remedy`` is one more way."""
+    where, mend = blame(archive)
+    return UserError(f"{where}: {inert(what)}; {mend}{f', or {remedy}' if remedy else ''}")
+
+
+def inert(text: str, most: int = 500) -> str:
+    """``text`` of an archive's for a message or a table: cut, and without what a terminal would act upon."""
+    shown = "".join(c if c.isprintable() else "?" for c in text[:most])
+    return shown if len(text) <= most else f"{shown}..."
 
 
 def damaged(archive: Path, error: object) -> UserError:
@@ -49,59 +82,87 @@ class _Limits:
     def __init__(self, archive: Path) -> None:
         self.archive = archive
         self.seen: set[str] = set()
-        self.total = 0
+        self.members = self.total = 0
         if not archive.is_file():  # a folder is made an archive of by fetch
             raise UserError(f"{archive}: there is no such file; run the step that fetches it")
         self.packed = archive.stat().st_size
         if self.packed > MAX_ARCHIVE:
             raise refuse(archive, f"{self.packed} bytes, more than {MAX_ARCHIVE}")
 
-    def admit(self, name: str, size: int, *, plain: bool) -> None:
+    def admit(self, name: str, size: int, *, plain: bool, folder: bool) -> str | None:
+        """The name of a member that may be read, with plain slashes; None for a folder and for junk."""
         if not plain:
-            raise refuse(self.archive, f"member {name} is a link or a device, no file")
-        if name.startswith("/") or "\\" in name or ":" in name or ".." in name.split("/") or not name.isprintable():
+            raise refuse(self.archive, f"member {name!r} is a link or a device, no file")
+        parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]  # Windows' tools, ./
+        inside = "/".join(parts)
+        junk = is_junk(inside)
+        if name.startswith(("/", "\\")) or ":" in name or ".." in parts or not (junk or name.isprintable()):
             raise refuse(self.archive, f"member {name!r} points out of the archive")
-        if name in self.seen:
-            raise refuse(self.archive, f"member {name} is there twice")
-        self.seen.add(name)
+        self.members += 1
         self.total += size
-        if len(self.seen) > MAX_MEMBERS:
+        if self.members > MAX_MEMBERS:
             raise refuse(self.archive, f"more than {MAX_MEMBERS} members")
-        if size > MAX_MEMBER:
+        if not 0 <= size <= MAX_MEMBER:
             raise refuse(self.archive, f"member {name} unpacks to {size} bytes, more than {MAX_MEMBER}")
         if self.total > MAX_TOTAL:
             raise refuse(self.archive, f"unpacks to more than {MAX_TOTAL} bytes")
         if self.total > max(RATIO_FROM, MAX_RATIO * self.packed):
             raise refuse(self.archive, f"unpacks to more than {MAX_RATIO} times its size")
+        if folder or junk:
+            return None
+        if inside in self.seen:
+            raise refuse(self.archive, f"member {name} is there twice")
+        self.seen.add(inside)
+        return inside
 
 
 class Members:
-    """The files of a zip, read by position, so that many processes can share one list of them.
+    """The files of an archive by their names, without junk."""
+
+    archive: Path
+
+    def __iter__(self) -> Iterator[str]:
+        raise NotImplementedError
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one file, checked. Raises UserError when it is missing or damaged."""
+        raise NotImplementedError
+
+
+def read(archive: Path, wanted: Callable[[str], bool] = lambda name: True) -> Members:
+    """The files of a zip, or the ``wanted`` ones of a tar. Raises UserError for an unsafe or damaged archive."""
+    limits = _Limits(archive)
+    with archive.open("rb") as file:
+        head = file.read(8)
+    if kind := other_kind(head):
+        raise refuse(archive, f"{kind}, which is not read here; unpack it and name the folder by path")
+    return _Zip(archive, limits) if head.startswith(ZIP) or zipfile.is_zipfile(archive) else _Tar(limits, wanted)
+
+
+class _Zip(Members):
+    """A zip, read by position, so that many processes can share one list of its files.
 
     `zipfile` reads the directory; its own reading of a member costs as much as decoding the JPEG in it.
     """
 
-    def __init__(self, archive: Path) -> None:
-        """List ``archive``, without junk. Raises UserError for an unsafe or a damaged one."""
+    def __init__(self, archive: Path, limits: _Limits) -> None:
         self.archive = archive
-        limits = _Limits(archive)
         try:
             with zipfile.ZipFile(archive) as zipped:
                 infos = zipped.infolist()
         except (*DAMAGE, OSError, ValueError, struct.error) as error:
             raise damaged(archive, error) from error
-        for info in infos:
-            kind = stat.S_IFMT(info.external_attr >> 16)
-            limits.admit(info.filename, info.file_size, plain=kind in (0, stat.S_IFREG, stat.S_IFDIR))
-            if info.file_size > max(RATIO_FROM, MAX_RATIO * info.compress_size):
-                raise refuse(archive, f"member {info.filename} unpacks to more than {MAX_RATIO} times its size")
-            if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise refuse(archive, f"member {info.filename} is encrypted or packed in an unusual way")
-        self._places = {
-            i.filename: (i.header_offset, i.compress_size, i.file_size, i.compress_type, i.CRC)
-            for i in infos
-            if not i.is_dir() and not is_junk(i.filename)
-        }
+        self._places: dict[str, tuple[int, int, int, int, int]] = {}
+        for i in infos:
+            kind = stat.S_IFMT(i.external_attr >> 16)
+            plain, folder = kind in (0, stat.S_IFREG, stat.S_IFDIR), i.filename.endswith(("/", "\\"))
+            name = limits.admit(i.filename, i.file_size, plain=plain, folder=folder)
+            if i.file_size > max(RATIO_FROM, MAX_RATIO * i.compress_size):
+                raise refuse(archive, f"member {i.filename} unpacks to more than {MAX_RATIO} times its size")
+            if i.flag_bits & 1 or i.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise refuse(archive, f"member {i.filename} is encrypted or packed in an unusual way")
+            if name is not None:
+                self._places[name] = i.header_offset, i.compress_size, i.file_size, i.compress_type, i.CRC
         self._file: int | None = None
 
     def __getstate__(self) -> dict[str, object]:
@@ -111,7 +172,6 @@ class Members:
         return iter(self._places)
 
     def read(self, name: str) -> bytes:
-        """The bytes of one file, checked. Raises UserError when it is missing or damaged."""
         if name not in self._places:
             raise refuse(self.archive, f"{name} is missing")
         start, packed, size, method, crc = self._places[name]
@@ -130,24 +190,60 @@ class Members:
         return content
 
 
-def load(archive: Path, wanted: Callable[[str], bool]) -> dict[str, bytes]:
-    """The wanted files of a zip or of a tar.gz, in memory. Raises UserError for an unsafe or a damaged archive."""
-    try:
-        if zipfile.is_zipfile(archive):
-            members = Members(archive)
-            return {name: members.read(name) for name in members if wanted(name)}
-        limits = _Limits(archive)
-        found = {}
-        with tarfile.open(archive, "r:gz") as tar:
-            for member in tar:  # header by header: a bomb is refused before it is unpacked
-                limits.admit(member.name, member.size, plain=member.isfile() or member.isdir())
-                if member.isfile() and not is_junk(member.name) and wanted(member.name):
-                    file = tar.extractfile(member)
-                    assert file is not None
-                    found[member.name] = file.read()
-        return found
-    except (*DAMAGE, OSError) as error:
-        raise damaged(archive, error) from error
+class _Tar(Members):
+    """A tar, packed or not. It can be read from its beginning alone, so what is wanted of it is kept in memory."""
+
+    def __init__(self, limits: _Limits, wanted: Callable[[str], bool]) -> None:
+        self.archive = limits.archive
+        try:
+            self._held = dict(self._files(limits, wanted))
+        except (*DAMAGE, OSError, ValueError, OverflowError) as error:
+            raise damaged(self.archive, f"no zip, and as a tar: {error}") from error
+
+    def _files(self, limits: _Limits, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+        with self.archive.open("rb") as packed:
+            head = packed.read(8)
+            packed.seek(0)
+            opener = next((opener for mark, opener in PACKED.items() if head.startswith(mark)), None)
+            stream = _Metered(self.archive, opener(packed) if opener else packed)
+            # Forward alone (r|), so that no header can lead back.
+            with tarfile.open(fileobj=stream, mode="r|", bufsize=2**16) as tar:  # type: ignore[call-overload]
+                for member in tar:
+                    plain = member.isdir() or (member.isreg() and not member.issparse())
+                    name = limits.admit(member.name, member.size, plain=plain, folder=member.isdir())
+                    stream.left = member.size + MAX_HEADERS
+                    if name is not None and wanted(name):
+                        file = tar.extractfile(member)
+                        assert file is not None
+                        yield name, file.read()
+                while rest := tar.fileobj.read(2**16):  # to the end, where the packer's checksum is
+                    if any(rest):
+                        raise tarfile.ReadError("there is more after its end")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._held)
+
+    def read(self, name: str) -> bytes:
+        if name not in self._held:
+            raise refuse(self.archive, f"{name} is missing")
+        return self._held[name]
+
+
+class _Metered:
+    """A stream that gives no more bytes than headers and admitted members account for: a bomb ends there."""
+
+    def __init__(self, archive: Path, file: IO[bytes]) -> None:
+        self.archive, self.file, self.left, self.total = archive, file, MAX_HEADERS, 0
+
+    def read(self, size: int) -> bytes:
+        content: bytes = self.file.read(size)
+        self.left -= len(content)
+        self.total += len(content)
+        if self.left < 0:
+            raise refuse(self.archive, f"more than {MAX_HEADERS} bytes of headers")
+        if self.total > MAX_TOTAL:
+            raise refuse(self.archive, f"unpacks to more than {MAX_TOTAL} bytes")
+        return content
 
 
 def shown(names: Iterable[str], most: int = 3) -> str:

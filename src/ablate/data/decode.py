@@ -20,8 +20,9 @@ import simplejpeg
 from ablate.data.containers import refuse
 from ablate.data.duplicates import perceptual_hashes
 from ablate.data.layouts import Contents, Item, Pixels
-from ablate.files import whole
+from ablate.files import send_out, whole
 from ablate.progress import track
+from ablate.resources import available_cores
 
 BLOCK = 128  # images decoded at a time: 1.5 MB of 64x64, which stays in a core's cache
 DRAIN = 64  # blocks after which they are sent to the disk
@@ -54,7 +55,7 @@ def decode(archive: Path, found: Contents, size: int, images: Path) -> tuple[Fac
         if not isinstance(found.read(found.items[0].member), bytes):  # pixels already: nothing to share out
             _start(*start)
             return _gather(map(_block, starts), archive, part, offset, n)
-        workers = min(WORKERS, len(os.sched_getaffinity(0)))
+        workers = min(WORKERS, available_cores())
         with ProcessPoolExecutor(workers, initializer=_start, initargs=start) as pool:
             try:
                 return _gather(_started(pool, starts), archive, part, offset, n)
@@ -92,8 +93,7 @@ def _gather(blocks: Iterable[Facts], archive: Path, part: Path, offset: int, tot
                 if len(done) % DRAIN == 0:
                     # While the workers go on: what is hashed goes to the disk and out of memory, so that a gigabyte
                     # of pixels neither displaces what others have there nor is waited for at the end.
-                    os.fdatasync(file.fileno())
-                    os.posix_fadvise(file.fileno(), 0, file.tell(), os.POSIX_FADV_DONTNEED)
+                    send_out(file)
                 yield from range(len(block.gray))
 
         for _ in track(each(), f"verify {archive.parent.name}", total=total):

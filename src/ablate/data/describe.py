@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from rich.table import Table
+from rich.text import Text
 
 from ablate.config import Params
+from ablate.data.assurance import CHECKED, UNSEEN, accepted
 from ablate.data.layouts import Pixels
 from ablate.data.verify import read_index
 from ablate.data.views import Pack
@@ -115,6 +117,7 @@ def table_of(entry: dict[str, Any]) -> Table:
     if archive:
         rows["archive"] = f"{archive['archive']}, {archive['bytes']:,} bytes, digest: {archive['digest']}"
         rows["sha256"] = archive["sha256"]
+        rows["accepted"] = accepted(archive)
     if pack:
         train, total = pack["train"], pack["images"]
         gray, found = pack["grayscale"], pack["duplicates"]
@@ -130,12 +133,13 @@ def table_of(entry: dict[str, Any]) -> Table:
                 f"{d['within_train']} pairs within train, {d['within_val']} within val, {d['across']} across; "
                 f"{d['of_two_classes']} of two classes"
             )
+        rows["checks"] = f"{CHECKED} {UNSEEN}"
         rows["images.npy"] = pack["sha256"]["images.npy"]
         rows["sheets"] = f"{entry['samples']}\n{entry['duplicates']}"
     if entry["tree"]:
         rows["tree"] = entry["tree"]
     for key, value in rows.items():
-        table.add_row(key, value)
+        table.add_row(key, Text(value))  # as it is: brackets in a class's words are no markup
     return table
 
 

@@ -3,12 +3,14 @@
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.request import url2pathname
 
 from ablate.config import Fingerprint
 from ablate.data.download import download
 from ablate.data.identify import SourceError, identify, readable, wrong
-from ablate.data.own import bring
+from ablate.data.origin import note
+from ablate.data.own import bring, where
 from ablate.errors import UserError
 from ablate.files import whole, write_json
 
@@ -23,9 +25,12 @@ def sources(archive: str, mirror: str | None, urls: Iterable[str]) -> list[str]:
         if not mirror.startswith(("https://", "file://")):
             raise UserError(f"params.yaml: mirror: {mirror} is neither https:// nor file:// nor a folder; correct it")
         return [f"{mirror.rstrip('/')}/{archive}", *urls]
-    if not Path(mirror).is_dir():  # asked for by name: not a source to pass over
-        raise UserError(f"params.yaml: mirror: there is no folder {mirror}; correct it, or set null to download")
-    return [str(Path(mirror) / archive), *urls]
+    folder = where(mirror)
+    if folder.is_file():
+        raise UserError(f"params.yaml: mirror: {folder} is a file; name its folder, or the file as a data set's path")
+    if not folder.is_dir():  # asked for by name: not a source to pass over
+        raise UserError(f"params.yaml: mirror: there is no folder {folder}; correct it, or set null to download")
+    return [str(folder / archive), *urls]
 
 
 def fetch(
@@ -49,18 +54,22 @@ def fetch(
     if path is not None:
         try:
             with whole(target) as part:
-                _accept(name, target, part, receipt, asked, *bring(name, Path(path), part, digests))
+                label, facts = bring(name, path, part, digests)
+                _accept(name, target, part, receipt, asked, label, facts["sha256"], facts["content"])
         except SourceError as error:
             raise UserError(f"params.yaml: datasets: path of {name}: {error}") from error
+        note(target, **facts)
         return
     failures = []
     for source in sources(name, mirror, urls):
         try:
             with whole(target) as part:
-                _accept(name, target, part, receipt, asked, *_obtain(source, target, part, digests))
+                label, sha256 = _obtain(source, target, part, digests)
+                _accept(name, target, part, receipt, asked, label, sha256)
         except SourceError as error:
             failures.append(f"{source}: {error}")
         else:
+            note(target, source=source, own=False, sha256=sha256)
             return
     tried = "".join(f"\n  {failure}" for failure in failures) or " (none is given)"
     raise UserError(
@@ -69,9 +78,23 @@ def fetch(
     )
 
 
-def _accept(name: str, target: Path, part: Path, receipt: Path, asked: str | None, label: str, sha256: str) -> None:
-    """Write the receipt of ``part``, which is right, and drop what other addresses' downloads left."""
-    facts = {"archive": name, "digest": label, "sha256": sha256, "bytes": part.stat().st_size}
+def _accept(
+    name: str,
+    target: Path,
+    part: Path,
+    receipt: Path,
+    asked: str | None,
+    label: str,
+    sha256: str,
+    content: str | None = None,
+) -> None:
+    """Write the receipt of ``part``, which is right, and drop what other addresses' downloads left.
+
+    ``content`` is that of the user's own path (`own.content`), which is the archive's digest where it is a file.
+    """
+    facts: dict[str, Any] = {"archive": name, "digest": label, "sha256": sha256, "bytes": part.stat().st_size}
+    if content not in (None, sha256):
+        facts["content"] = content
     write_json(receipt, facts | ({"asked": asked} if asked else {}))
     for left in target.parent.glob(f".{target.name}.????????.download"):
         left.unlink(missing_ok=True)

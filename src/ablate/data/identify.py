@@ -8,7 +8,7 @@ from ablate.config import Fingerprint
 from ablate.errors import UserError
 from ablate.files import digest
 
-KINDS = {b"PK": "a zip file", b"\x1f\x8b": "a gzip file"}
+KINDS = {b"PK": "a zip file", b"\x1f\x8b": "a gzip file", b"BZh": "a bzip2 file", b"\xfd7zXZ": "an xz file"}
 HTML = "an HTML page in place of the archive"
 
 
@@ -68,4 +68,10 @@ def readable(path: Path) -> IO[bytes]:
     try:
         return path.open("rb")
     except OSError as error:
-        raise SourceError(f"{path} cannot be read ({error.strerror}); mend its permissions") from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path | str, error: OSError) -> SourceError:
+    """What a file of the user's that the system does not give is refused with."""
+    remedy = "mend its permissions" if isinstance(error, PermissionError) else "correct the path or mend the disk"
+    return SourceError(f"{path} cannot be read ({error.strerror}); {remedy}")

@@ -8,6 +8,7 @@ import importlib
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -37,7 +38,8 @@ Read = Callable[[str], bytes | Pixels]
 
 @dataclass(frozen=True)
 class Contents:
-    """What an archive holds: its items in one order (split, class, member), whatever order it lists them in.
+    """What an archive holds: its items in one order (split, class, and what the layout counts them by), whatever
+    order it lists them in.
 
     So a class index means the same in train and val, and all forms of an archive give the same pack.
     """
@@ -49,16 +51,26 @@ class Contents:
 
     @classmethod
     def of(
-        cls, archive: Path, items: Iterable[Item], words: dict[str, str], n_unlabelled: int, read: Read
+        cls,
+        archive: Path,
+        items: Iterable[Item],
+        words: dict[str, str],
+        n_unlabelled: int,
+        read: Read,
+        by: Callable[[Item], str] = attrgetter("member"),
     ) -> "Contents":
-        """Order the items. Raises UserError when two would have the same name in a class folder."""
-        ordered = sorted(items, key=lambda i: (i.split != "train", i.class_name, i.member))
+        """Order the items, those of a class ``by`` their members. Raises UserError when two would have the same name
+        in a class folder.
+        """
+        ordered = sorted(items, key=lambda i: (i.split != "train", i.class_name, by(i)))
         seen: set[tuple[str, str, str]] = set()
         for i in ordered:
             place = i.split, i.class_name, i.filename
-            if place in seen or not SAFE.fullmatch(i.filename) or not SAFE.fullmatch(i.class_name):
-                name = f"{i.class_name}/{i.filename}"
-                raise refuse(archive, f"{i.member}: {name} is there twice or no plain file name")
+            name = f"{i.class_name}/{i.filename}"
+            if not SAFE.fullmatch(i.filename) or not SAFE.fullmatch(i.class_name):
+                raise refuse(archive, f"{i.member}: {name!r} is no plain file name")
+            if place in seen:
+                raise refuse(archive, f"{i.member}: {name} is there twice")
             seen.add(place)
         return cls(tuple(ordered), words, n_unlabelled, read)
 

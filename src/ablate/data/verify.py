@@ -12,6 +12,7 @@ import numpy as np
 
 from ablate.config import Dataset
 from ablate.data import duplicates
+from ablate.data.containers import refuse
 from ablate.data.decode import decode
 from ablate.data.layouts import Contents, Item, Pixels, layout
 from ablate.errors import UserError
@@ -60,21 +61,29 @@ def verify(
 
 
 def _count(archive: Path, spec: Dataset, found: Contents, names: list[str]) -> dict[str, int]:
-    """Images of each split. Every class has as many as it should."""
+    """Images of each split. Every class has as many as it should; a copy may lack the unlabelled ones altogether."""
     if len(names) != spec.n_classes:
-        raise UserError(f"{archive}: {len(names)} classes, expected {spec.n_classes}; fetch the right archive")
+        what = f"{len(names)} classes, expected {spec.n_classes}"
+        raise refuse(archive, what, f"set n_classes: {len(names)} in params.yaml")
     counts = {}
     for split, expected in (("train", spec.train_per_class), ("val", spec.val_per_class)):
         per_class = Counter(i.class_name for i in found.items if i.split == split)
-        for name in names:
-            if per_class[name] != expected:
-                raise UserError(
-                    f"{archive}: class {name} has {per_class[name]} {split} images, expected {expected}; "
-                    f"fetch the right archive or mend {split}_per_class in params.yaml"
-                )
+        wrong = [name for name in names if per_class[name] != expected]
+        if wrong:
+            numbers = {per_class[name] for name in names}
+            same = len(numbers) == 1 and 0 not in numbers
+            what = f"{'each class' if same else f'class {wrong[0]}'} has {per_class[wrong[0]]} {split} images"
+            others = "" if same or len(wrong) == 1 else f" ({len(wrong)} classes have another number)"
+            key = f"{split}_per_class"
+            raise refuse(
+                archive,
+                f"{what}, expected {expected}{others}",
+                f"set {key}: {per_class[wrong[0]]} in params.yaml" if same else f"mend {key} in params.yaml",
+            )
         counts[split] = per_class.total()
-    if found.n_unlabelled != spec.n_test:
-        raise UserError(f"{archive}: {found.n_unlabelled} test images, expected {spec.n_test}; fetch it again")
+    if found.n_unlabelled not in (0, spec.n_test):
+        what = f"{found.n_unlabelled} test images, expected {spec.n_test} or none"
+        raise refuse(archive, what, f"set n_test: {found.n_unlabelled} in params.yaml")
     return counts | {"unlabelled": found.n_unlabelled}
 
 
