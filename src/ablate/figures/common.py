@@ -1,5 +1,6 @@
 """What the figures share: files that some of them read, how an arm is named and drawn, legends."""
 
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,9 +15,13 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.text import Text
+from matplotlib.ticker import FixedFormatter, LogFormatterSciNotation
 
 from ablate.data.views import Pack
 from ablate.errors import UserError
+from ablate.files import whole
+from ablate.inert import visible
 from ablate.plan import ENDED
 from ablate.tables import StudyResults
 
@@ -150,3 +155,36 @@ def nothing(axis: Axes, text: str) -> None:
     """Say in the panel why it is empty."""
     axis.set_axis_off()
     axis.text(0.5, 0.5, text, ha="center", va="center", transform=axis.transAxes, wrap=True)
+
+
+class Powers(LogFormatterSciNotation):
+    """Labels of a logarithmic axis as matplotlib's own, 10⁻² and 2×10³, but without its mathtext, which is off."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """The label of ``x``."""
+        words = super().__call__(x, pos).removeprefix(r"$\mathdefault{").removesuffix("}$").replace(r"\times", "×")
+        return re.sub(r"\^\{(.*)\}", lambda power: power[1].translate(RAISED), words)
+
+
+RAISED = str.maketrans("-−0123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def shown(figure: Figure) -> Figure:
+    """``figure`` with all of its text `visible`: no character of it can be beyond what XML and fonts have."""
+    for text in figure.findobj(Text):
+        text.set_text(visible(text.get_text(), keep="\n"))
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            names = axis.get_major_formatter()
+            if isinstance(names, FixedFormatter):  # it writes the ticks' texts anew whenever it is drawn
+                names.seq = [visible(name, keep="\n") for name in names.seq]
+    return figure
+
+
+def save(figure: Figure, svg: Path) -> None:
+    """Write ``figure`` as SVG and, beside it, as PNG, and close it."""
+    shown(figure)
+    for target, kind, dated in ((svg, "svg", "Date"), (svg.with_suffix(".png"), "png", "Software")):
+        with whole(target) as part:
+            figure.savefig(part, format=kind, metadata={dated: None})
+    plt.close(figure)
