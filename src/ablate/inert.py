@@ -1,12 +1,14 @@
 """Text that others chose (params.yaml, papers, archives, file names), made inert for the place that shows it.
 
-Each place has one function here, and whoever writes there calls it: `visible` for terminals and logs, `in_markdown`,
-`in_latex`. HTML needs none, since Jinja escapes whatever `report.html.j2` prints, and figures take `visible` text
-with ``text.parse_math`` off. What is ordinary text everywhere comes out as it went in.
+Each place has one function here, and whoever writes there calls it: `visible` for terminals and logs (`say` prints
+it, `terminal.show` has tables), `in_markdown`, `in_latex`. HTML needs none, since Jinja escapes whatever
+`report.html.j2` prints, and figures take `visible` text with ``text.parse_math`` off. What is ordinary text
+everywhere comes out as it went in.
 """
 
 import re
 import unicodedata
+from typing import TextIO
 
 # Control characters, which a terminal obeys; breaks of line and paragraph; overrides of the direction of writing, by
 # which text looks like another; halves of surrogate pairs, which stand for the bytes of file names that are no UTF-8.
@@ -17,6 +19,11 @@ SPACES = re.compile("\r\n|[\t\n\v\f\r\x85\u2028\u2029]")
 def visible(text: object, keep: str = "") -> str:
     r"""``text`` with its `UNSEEN` characters, less those in ``keep``, as escapes: \x1b, \u202e. Twice is as once."""
     return UNSEEN.sub(lambda c: c[0] if c[0] in keep else c[0].encode("unicode_escape").decode(), str(text))
+
+
+def say(*words: object, file: TextIO | None = None) -> None:
+    """`print` one line, on stdout if nowhere else."""
+    print(*map(visible, words), file=file, flush=True)
 
 
 def _line(text: str) -> str:

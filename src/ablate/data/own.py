@@ -10,6 +10,7 @@ from pathlib import Path
 from ablate.config import Fingerprint
 from ablate.data.containers import is_junk
 from ablate.data.identify import HTML, SourceError, head_of, identify, is_page, readable
+from ablate.inert import say
 from ablate.progress import track
 
 # The largest data set has 120,000 files in 0.25 GB. Far more than that is another folder, named by mistake.
@@ -36,7 +37,7 @@ def _own(path: Path, part: Path, digests: Mapping[str, Fingerprint]) -> tuple[st
     if label is None:
         label = "unpinned"
         pin = f"{{mine: {{sha256: {sha256}, bytes: {part.stat().st_size}}}}}"
-        print(
+        say(
             f"{path}: no digest pins it, so it is accepted by its content alone; to pin it, add {pin} to the data "
             f"set's digests in params.yaml",
             file=sys.stderr,
