@@ -27,8 +27,8 @@ def say(*words: object, file: TextIO | None = None) -> None:
 
 
 def _line(text: str) -> str:
-    """On one line: breaks are spaces."""
-    return visible(SPACES.sub(" ", text))
+    """On one line: breaks are spaces, and none at the ends, where ** would be no mark beside them."""
+    return visible(SPACES.sub(" ", text).strip())
 
 
 # What starts markup in CommonMark and GitHub's Markdown. Within a word _ is text, so that val_top1 stays readable;

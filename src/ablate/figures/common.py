@@ -2,8 +2,9 @@
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
-from matplotlib.ticker import FixedFormatter, LogFormatterSciNotation
+from matplotlib.ticker import FuncFormatter, LogFormatterSciNotation
 
 from ablate.data.views import Pack
 from ablate.errors import UserError
@@ -176,9 +177,13 @@ def shown(figure: Figure) -> Figure:
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             names = axis.get_major_formatter()
-            if isinstance(names, FixedFormatter):  # it writes the ticks' texts anew whenever it is drawn
-                names.seq = [visible(name, keep="\n") for name in names.seq]
+            if isinstance(names, FuncFormatter):  # of ticks with names, whose texts it writes anew at every drawing
+                names.func = partial(_shown, names.func)
     return figure
+
+
+def _shown(name: Callable[..., str], *place: Any) -> str:
+    return visible(name(*place), keep="\n")
 
 
 def save(figure: Figure, svg: Path) -> None:
