@@ -15,6 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from rich.console import Console
 from rich.table import Table
 from snakemake.logging import DefaultFormatter
 
@@ -22,10 +23,11 @@ from ablate import cli
 from ablate.cells import Best, latex, markdown
 from ablate.errors import UserError
 from ablate.inert import UNSEEN, in_latex, in_markdown, visible
+from ablate.progress import Heartbeat, track
 from ablate.terminal import Terminal
 from nasty import NASTY
 from snakemake_logger_plugin_ablate import Formatter
-from snakemake_logger_plugin_ablate.display import coloured
+from snakemake_logger_plugin_ablate.display import Display, Jobs, coloured
 
 SRC = Path(cli.__file__).parent
 TEXT = st.text(max_size=40) | st.lists(st.sampled_from(NASTY), max_size=3).map("".join)
@@ -124,6 +126,22 @@ def test_snakemake_s_lines_and_what_jobs_print(text: str) -> None:
     record = logging.makeLogRecord({"msg": f"Missing input:\n    {text}\tx", "levelname": "ERROR"})
     assert Formatter().format(record) == visible(DefaultFormatter().format(record), keep="\n\t")
     assert not UNSEEN.search(re.sub(r"[\n\t]|\x1b\[[\d;]*m", "", coloured(text)))
+
+
+def test_bars_and_lines_of_progress(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for text in NASTY:
+        beat = {"run": text, "epochs": 2, "done": 1, "metrics": {f"val{text}": 0.5}, "images_per_s": 1.0,
+                "eta_s": 1.0, "updated": 0.0}  # fmt: skip
+        console = Console(file=io.StringIO(), width=4000, force_terminal=True, color_system=None)
+        console.print(Display(Jobs(), tmp_path, nocolor=True)._render([beat]))
+        bars = console.file.getvalue()
+        list(track([1], text))
+        with Heartbeat(tmp_path / "beat.json", run=text, epochs=2) as heart:
+            heart.epoch(1, 1.0)
+        lines = capsys.readouterr().err
+        for shown in (bars, lines):
+            assert not UNSEEN.search(shown.replace("\n", "")), repr(shown)
+        assert visible(text) in lines and lines.count("\n") == 3
 
 
 def test_only_colours_of_jobs_are_obeyed() -> None:

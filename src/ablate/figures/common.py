@@ -149,7 +149,8 @@ def legend_below(figure: Figure, handles: Sequence[Any], labels: Sequence[str], 
 
 def wrapped(text: str, width: float, *, size: float = 7.0) -> str:
     """Broken into lines that fit ``width`` inches at a font of ``size`` points."""
-    return "\n".join(textwrap.wrap(text, int(width * 72 / (CHARACTER * size / 7)), break_long_words=False))
+    fitting = max(1, int(width * 72 / (CHARACTER * size / 7)))  # characters; of a hundred bars, none has room for one
+    return "\n".join(textwrap.wrap(text, fitting, break_long_words=False))
 
 
 def nothing(axis: Axes, text: str) -> None:
