@@ -9,9 +9,12 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from matplotlib.lines import Line2D
 
+from ablate import report
 from ablate.board import write_board
 from ablate.calibration import Design, calibrate
 from ablate.compare import write_comparison
@@ -21,7 +24,6 @@ from ablate.figures.calibration import write_calibration
 from ablate.figures.common import legend_below, panels, save
 from ablate.files import read_json, write_json
 from ablate.inert import UNSEEN, in_latex, visible
-from ablate.report import write_report
 from ablate.tables import write_table
 from drawn import fabricate, study, texts
 from fabricated import Fabricated
@@ -102,7 +104,7 @@ def made(folder: Path, packs: dict[str, Path], names: list[str], title: str) -> 
     for manifest in manifests.values():
         manifest |= {"device": title, "git": {"commit": title, "dirty": True}}
     write_json(made.collected / "provenance.json", manifests)
-    write_report(made.plan, made.papers, folder / "report.html")
+    report.write_report(made.plan, made.papers, folder / "report.html")
     return made
 
 
@@ -114,12 +116,13 @@ def nasty(tmp_path_factory: pytest.TempPathFactory, packs: dict[str, Path]) -> F
 class Page(HTMLParser):
     """The elements of a page with their attributes, and its text."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, text: str) -> None:
         super().__init__()
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.texts: list[str] = []
         self.other: list[str] = []
-        self.feed(file.read_text())
+        self.feed(text)
+        self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
@@ -133,12 +136,28 @@ class Page(HTMLParser):
     handle_pi = unknown_decl = handle_comment
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=40) | st.lists(st.sampled_from(NASTY), max_size=3).map("".join))
+def test_a_table_of_the_report_is_its_texts(text: str) -> None:
+    """The template's own macro, in Jinja as `write_report` has it."""
+    source = (Path(report.__file__).parent / "report.html.j2").read_text()
+    macro = source[: source.index("<!doctype")]
+    lines = [["name", text], [text, "x" * 40], ["", f"{'long ' * 9}{text}"]]
+    page = Page(report.environment().from_string(macro + "{{ table(lines) }}").render(lines=lines, long=report.LONG))
+    tags = [tag for tag, _ in page.elements if tag not in ("div", "table", "thead", "tbody", "tr")]
+    assert tags == ["th", "th", "td", "td", "td", "td"] and not page.other
+    assert {name for _, attrs in page.elements for name in attrs} == {"class", "style"}
+    assert "".join(page.texts).split() == "".join(f" {cell} " for line in lines for cell in line).split()
+    assert page.texts.count(text) >= 2 or not text.strip()
+
+
 def test_the_report_has_no_element_or_attribute_that_is_not_ours(
     nasty: Fabricated, tmp_path: Path, packs: dict[str, Path]
 ) -> None:
     """Oracle: the same study with plain names has the same elements, but for what makes long cells wide."""
-    page = Page(nasty.plan.parent / "report.html")
-    plain = Page(made(tmp_path, packs, list(PLAIN.values()), "a title").plan.parent / "report.html")
+    page = Page((nasty.plan.parent / "report.html").read_text())
+    other = made(tmp_path, packs, list(PLAIN.values()), "a title")
+    plain = Page((other.plan.parent / "report.html").read_text())
 
     def shape(of: Page) -> list[tuple[str, list[str]]]:
         return [(tag, list(attrs)) for tag, attrs in of.elements if (tag, attrs) != ("div", {"class": "text"})]

@@ -50,23 +50,30 @@ def write_report(plan: Path, papers: Path, page: Path) -> None:
     manifests: dict[str, object] = {}
     for paper in folders:
         manifests |= read_json(collected / paper / "provenance.json")
-    # All text is escaped by this one switch: neither here nor in the template is anything marked as safe.
-    environment = Environment(loader=PackageLoader("ablate", "."), autoescape=True, undefined=StrictUndefined)
-    text = environment.get_template("report.html.j2").render(
-        long=LONG,
-        scale=whole["scale"],
-        note=LABELS.get(whole["scale"], ""),
-        papers=folders,
-        data=data,
-        manifests=manifests,
-        claims=_table(collected / "claims.csv"),
-        board=_embedded(collected / "claims.png"),
-        models=_table(collected / "models.csv"),
-        calibration=_embedded(collected / "calibration.png"),
-        rates=_table(collected / "calibration.csv"),
-        n_runs=len(whole["runs"]),
+    text = (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            long=LONG,
+            scale=whole["scale"],
+            note=LABELS.get(whole["scale"], ""),
+            papers=folders,
+            data=data,
+            manifests=manifests,
+            claims=_table(collected / "claims.csv"),
+            board=_embedded(collected / "claims.png"),
+            models=_table(collected / "models.csv"),
+            calibration=_embedded(collected / "calibration.png"),
+            rates=_table(collected / "calibration.csv"),
+            n_runs=len(whole["runs"]),
+        )
     )
     write_text(page, text)
+
+
+def environment() -> Environment:
+    """Jinja's, which escapes all text by this one switch: neither here nor in the template is any marked as safe."""
+    return Environment(loader=PackageLoader("ablate", "."), autoescape=True, undefined=StrictUndefined)
 
 
 def _embedded(image: Path) -> str | None:
