@@ -13,7 +13,7 @@ from matplotlib.colors import to_hex
 from ablate.config import load
 from ablate.errors import UserError
 from ablate.figures import FIGURES, STYLE, Places, draw, write_figure
-from ablate.figures.common import NARROW, WIDE
+from ablate.figures.common import NARROW, WIDE, Powers
 from ablate.provenance import PICTURES
 from drawn import GRID, RATES, fabricate, legend, study, texts
 
@@ -94,6 +94,16 @@ def test_losses_beyond_all_measure_get_a_logarithmic_axis(tmp_path: Path, packs:
     figure = made.draw("curves:train_loss+val_loss+val_top1")
     assert [axis.get_yscale() for axis in figure.axes] == ["log", "log", "linear"]
     assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
+    figure.draw_without_rendering()
+    labels = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+    assert {"10⁻¹", "10⁰", "10⁶"} <= set(labels) and not any("$" in label for label in labels)
+    assert [Powers()(x) for x in (2e-3, -3e10, 0)] == ["2×10⁻³", "-3×10¹⁰", "0"]
+
+
+def test_more_bars_than_have_room_for_their_names_are_drawn(tmp_path: Path, packs: dict[str, Path]) -> None:
+    made = fabricate(study({"net": [f"a net {n}" for n in range(120)]}), tmp_path, packs)
+    ticks = [t.get_text() for t in made.draw("bars").axes[0].get_xticklabels()]
+    assert ticks[:2] == ["a\nnet\n0", "a\nnet\n1"] and len(ticks) == 120
 
 
 @pytest.mark.parametrize("status", LOST)

@@ -10,7 +10,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ablate.cells import escape
 from ablate.data.describe import describe
 from ablate.errors import UserError
 from ablate.figures import write_figure
@@ -88,7 +87,6 @@ def test_latex_is_balanced_and_escaped(made: Fabricated) -> None:
     body = text.split(r"\midrule")[1].split(r"\bottomrule")[0]
     columns = len(re.search(r"\\begin\{tabular\}\{(.*)\}", text)[1].replace("p{4cm}", "p"))  # type: ignore[index]
     assert {line.count("&") - line.count(r"\&") for line in body.strip().splitlines()} == {columns - 1}
-    assert escape("**a_b**") == r"\textbf{a\_b}"
 
 
 def trial(made: Fabricated, lr: str, seed: int, test: float, seconds: float, **more: float) -> None:

@@ -1,7 +1,8 @@
 """What tables are made of: rows whose cells name their runs, means with intervals, and the three forms of a file."""
 
 import math
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,15 @@ from typing import Any
 import pandas as pd
 
 from ablate.files import write_json, write_text
+from ablate.inert import in_latex, in_markdown
 from ablate.plan import ENDED
 
 PM = " ±"  # ends the name of a column that holds the half width of the interval of the column of that name
 Sources = dict[str, float | None]  # run: the value that it gave
+
+
+class Best(str):
+    """The text of a cell that is set bold. What marks it is no text, since a text may hold anything."""
 
 
 @dataclass
@@ -39,14 +45,14 @@ class Table:
 
     @property
     def shown(self) -> pd.DataFrame:
-        """As a reader sees it: text, intervals beside their means, the best of a column in **."""
+        """As a reader sees it: text, intervals beside their means, the best of a column as `Best`."""
         frame = self._plain()
         text = shown(frame)
         for column, which in self.best.items():
             numbers = pd.to_numeric(frame[column])
             if numbers.notna().any():
                 for row in numbers.index[numbers == getattr(numbers, which)()]:
-                    text.loc[row, column] = f"**{text.loc[row, column]}**"
+                    text.loc[row, column] = Best(text.loc[row, column])
         return _across(text) if self.across else text
 
     def _plain(self) -> pd.DataFrame:
@@ -56,7 +62,7 @@ class Table:
         """Write ``csv``, and beside it .md and .tex with ``title``, and .runs.json: {row: {column: {run: value}}}."""
         write_text(csv, self.frame.to_csv(index=False, lineterminator="\n"))
         title = f"{title} {self.caption}".strip()
-        write_text(csv.with_suffix(".md"), f"**{title}**\n\n{markdown(self.shown)}\n")
+        write_text(csv.with_suffix(".md"), f"**{in_markdown(title)}**\n\n{markdown(self.shown)}\n")
         write_text(csv.with_suffix(".tex"), latex(self.shown, title, csv.stem))
         runs = self.runs
         if self.across:
@@ -131,28 +137,25 @@ def shown(frame: pd.DataFrame) -> pd.DataFrame:
 
 def markdown(frame: pd.DataFrame) -> str:
     """A table of text."""
-    return frame.map(lambda cell: cell.replace("|", "\\|").replace("\n", " ")).to_markdown(
-        index=False, disable_numparse=True
-    )
+    return _mapped(frame, in_markdown, "**{}**").to_markdown(index=False, disable_numparse=True)
 
 
-SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-SPECIAL |= {"\\": r"\textbackslash{}", "<": "$<$", ">": "$>$", "±": r"$\pm$", "×": r"$\times$", "−": "$-$"}
-SPECIAL |= {"²": "$^2$", "–": "--", "…": r"\dots{}", "\n": " "}
 WIDE = 30  # characters, beyond which a column's text is wrapped
-
-
-def escape(cell: str) -> str:
-    """Text for LaTeX; what is in ** is set bold."""
-    bold = cell.startswith("**") and cell.endswith("**") and len(cell) > 4
-    out = "".join(SPECIAL.get(c, c) for c in (cell[2:-2] if bold else cell))
-    return f"\\textbf{{{out}}}" if bold else out
 
 
 def latex(frame: pd.DataFrame, title: str, name: str) -> str:
     """A float with a booktabs table (packages booktabs and float's own): no file of ours needs another."""
-    formats = ["p{4cm}" if max(map(len, frame[c]), default=0) > WIDE else "l" for c in frame]
-    escaped = frame.map(escape).rename(columns=lambda c: escape(str(c)))
-    return escaped.to_latex(
-        index=False, escape=False, caption=escape(title), label=f"tab:{name}", column_format="".join(formats)
+    formats = ["p{4cm}" if max(map(len, frame.iloc[:, i]), default=0) > WIDE else "l" for i in range(frame.shape[1])]
+    return _mapped(frame, in_latex, r"\textbf{{{}}}").to_latex(
+        index=False,
+        escape=False,
+        caption=in_latex(title),
+        label=f"tab:{re.sub(r'[^A-Za-z0-9:._-]', '-', name)}",
+        column_format="".join(formats),
     )
+
+
+def _mapped(frame: pd.DataFrame, inert: Callable[[str], str], bold: str) -> pd.DataFrame:
+    """All text, the columns' names included, as `inert` gives it; the best within ``bold``."""
+    out = frame.map(lambda cell: bold.format(inert(cell)) if isinstance(cell, Best) else inert(cell))
+    return out.set_axis([inert(str(column)) for column in frame], axis="columns")

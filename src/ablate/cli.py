@@ -13,6 +13,7 @@ import typer
 from ablate.config import load
 from ablate.errors import UserError
 from ablate.files import write_json
+from ablate.inert import say
 from ablate.interrupt import stop_once
 from ablate.plan import current_plan, state
 from ablate.results_cli import results
@@ -80,13 +81,14 @@ def plan(
     if as_json:
         print(json.dumps(rows, indent=1))
         return
-    from rich.console import Console
+    from ablate.terminal import show
 
     table = plan_cost.runs_table(made, why, seconds) if runs else plan_cost.as_table(rows, here)
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
-    print(f"scale {made.scale}: {len(made.planned)} planned, {len(made.runs)} to train once each, "
-          f"{rows[-1]['done']} of them done")  # fmt: skip
-    print(plan_cost.said(rows, seconds, here))
+    show(table, width=200)
+    say(f"scale {made.scale}: {len(made.planned)} planned, {len(made.runs)} to train once each, "
+        f"{rows[-1]['done']} of them done")  # fmt: skip
+    for line in plan_cost.said(rows, seconds, here):
+        say(line)
 
 
 @app.command()
@@ -102,8 +104,9 @@ def status(
     if as_json:
         print(json.dumps(found, indent=1))
         return
-    from rich.console import Console
     from rich.table import Table
+
+    from ablate.terminal import show
 
     table = Table("run", "state", "epoch", "val top-1 %", "images/s", "ETA")
     for f in found:
@@ -112,9 +115,9 @@ def status(
         speed = f"{f['images_per_s']:.0f}" if f.get("images_per_s") else ""
         eta = format_duration(f["eta_s"]) if "eta_s" in f else f.get("error", "")
         table.add_row(f["run"], f["state"], epoch, top1, speed, eta)
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    show(table, width=200)
     counted = Counter(f["state"] for f in found)
-    print(", ".join(f"{n} {state}" for state, n in counted.items()))
+    say(", ".join(f"{n} {state}" for state, n in counted.items()))
 
 
 @app.command()
@@ -122,14 +125,14 @@ def outputs() -> None:
     """Name the tables and figures of the current scale."""
     params = load(PARAMS)
     for paper, studies in params.studies.items():
-        print(f"results/{params.scale}/{paper}/comparison.md")
+        say(f"results/{params.scale}/{paper}/comparison.md")
         for study in studies.values():
             for name in study.tables:
-                print(f"results/{params.scale}/{paper}/{name}.md")
+                say(f"results/{params.scale}/{paper}/{name}.md")
             for name in study.figures:
-                print(f"results/{params.scale}/{paper}/{name}.svg")
-    print(f"results/{params.scale}/comparison.md")
-    print(f"results/{params.scale}/report.html")
+                say(f"results/{params.scale}/{paper}/{name}.svg")
+    say(f"results/{params.scale}/comparison.md")
+    say(f"results/{params.scale}/report.html")
 
 
 @app.command()
@@ -144,11 +147,11 @@ def data(
     params = load(PARAMS, json.loads(values) | ({"scale": scale} if scale else {}))
     entries = overview(params)
     if as_json:
-        print(json.dumps(entries, indent=1, ensure_ascii=False))
+        print(json.dumps(entries, indent=1))
     else:
-        from rich.console import Console
+        from ablate.terminal import show
 
-        Console(width=None if sys.stdout.isatty() else 120).print(*(table_of(entry) for entry in entries), sep="\n")
+        show(*(table_of(entry) for entry in entries), width=120)
 
 
 @app.command()
@@ -171,9 +174,9 @@ def model(
     if as_json:
         print(json.dumps(plain(found), indent=1))
     else:
-        from rich.console import Console
+        from ablate.terminal import show
 
-        Console(width=None if sys.stdout.isatty() else 120).print(as_text(found))
+        show(as_text(found), width=120)
 
 
 for step in steps.registered_commands:

@@ -3,9 +3,15 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from ablate.inert import visible
+
 
 class UserError(Exception):
     """A mistake of the user's: its text names the key or file and the remedy, and is shown without a traceback."""
+
+    def __str__(self) -> str:
+        """One line, whatever the names in it hold."""
+        return visible(super().__str__())
 
 
 def choose(path: str, got: object, allowed: Iterable[str], what: str = "value") -> UserError:

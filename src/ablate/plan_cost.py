@@ -135,18 +135,16 @@ def runs_table(plan: Plan, why: dict[str, str | None], seconds: dict[str, Estima
     return table
 
 
-def said(rows: list[dict[str, Any]], seconds: dict[str, Estimate], machine: Machine) -> str:
-    """What the table's last row and its times rest on, for people."""
+def said(rows: list[dict[str, Any]], seconds: dict[str, Estimate], machine: Machine) -> list[str]:
+    """What the table's last row and its times rest on, for people: lines."""
     measured = sum(estimate.basis.startswith("measured") for estimate in seconds.values())
     priors = {estimate.basis for estimate in seconds.values() if estimate.basis.startswith("prior")}
-    return "\n".join(
-        [
-            f"times: {machine.slots} runs at once on {machine.device}"
-            + ("" if machine.gpu else f", threads of each: {machine.threads}")
-            + f", the longest first, data and tables not counted; checkpoints take up to "
-            f"{_size(rows[-1]['checkpoint_bytes'])} meanwhile",
-            f"{measured} of {len(seconds)} trainings estimated from measured runs"
-            + "".join(f", others by the {prior}" for prior in priors)
-            + "; --json has each",
-        ]
-    )
+    return [
+        f"times: {machine.slots} runs at once on {machine.device}"
+        + ("" if machine.gpu else f", threads of each: {machine.threads}")
+        + f", the longest first, data and tables not counted; checkpoints take up to "
+        f"{_size(rows[-1]['checkpoint_bytes'])} meanwhile",
+        f"{measured} of {len(seconds)} trainings estimated from measured runs"
+        + "".join(f", others by the {prior}" for prior in priors)
+        + "; --json has each",
+    ]

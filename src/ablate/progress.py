@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+from ablate.inert import visible
+
 T = TypeVar("T")
 
 HEARTBEAT_FOLDER = Path(".ablate") / "progress"
@@ -106,7 +108,7 @@ class Heartbeat:
         if not under_live_display():
             shown = "".join(f"{name} {format_metric(value)} " for name, value in values.items())
             sys.stderr.write(
-                f"{self.run}: epoch {done}/{self.epochs} {shown}"
+                f"{visible(self.run)}: epoch {done}/{self.epochs} {shown}"
                 f"{images_per_s:.0f} images/s ETA {format_duration(eta)}\n"
             )
             sys.stderr.flush()
@@ -185,6 +187,7 @@ def track(
     A terminal gets a bar; anything else gets a line at the start, one about every ten seconds
     and one at the end.
     """
+    description = visible(description)
     if total is None and isinstance(iterable, Sized):
         total = len(iterable)
     if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":

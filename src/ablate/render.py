@@ -12,6 +12,7 @@ from ablate.config import load
 from ablate.data.describe import overview
 from ablate.errors import UserError, choose
 from ablate.files import write_json
+from ablate.inert import say
 from ablate.jobs import Jobs, figure_jobs, table_jobs
 from ablate.plan import RUNS, current_plan
 from ablate.plan_record import plan_record, protocol
@@ -56,6 +57,6 @@ def _do(output: Path, job: Callable[[], None], partial: bool) -> None:
     except UserError as error:
         if not partial:
             raise
-        print(f"ablate: left out: {output}: {error}", file=sys.stderr)
+        say(f"ablate: left out: {output}: {error}", file=sys.stderr)
         for suffix in (".csv", ".json", ".md", ".tex", ".runs.json", ".svg", ".png"):
             output.with_suffix(suffix).unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """One self-contained HTML page per scale: every table and figure, and where the results came from."""
 
 import base64
-from html import escape
+import csv
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +13,7 @@ from ablate.data.assurance import CHECKED, UNSEEN, accepted
 from ablate.files import read_json, write_text
 from ablate.tables import LABELS
 
-LONG = 30  # characters
+LONG = 30  # characters, beyond which a cell gets a width of its own, or numbers would squeeze it into single words
 
 
 def write_report(plan: Path, papers: Path, page: Path) -> None:
@@ -53,37 +53,46 @@ def write_report(plan: Path, papers: Path, page: Path) -> None:
     manifests: dict[str, object] = {}
     for paper in folders:
         manifests |= read_json(collected / paper / "provenance.json")
-    environment = Environment(loader=PackageLoader("ablate", "."), autoescape=True, undefined=StrictUndefined)
-    text = environment.get_template("report.html.j2").render(
-        scale=whole["scale"],
-        note=LABELS.get(whole["scale"], ""),
-        papers=folders,
-        data=data,
-        checks=f"{CHECKED} {UNSEEN}",
-        manifests=manifests,
-        claims=_table(collected / "claims.csv"),
-        board=_embedded(collected / "claims.png"),
-        models=_table(collected / "models.csv"),
-        calibration=_embedded(collected / "calibration.png"),
-        rates=_table(collected / "calibration.csv"),
-        n_runs=len(whole["runs"]),
+    text = (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            long=LONG,
+            scale=whole["scale"],
+            note=LABELS.get(whole["scale"], ""),
+            papers=folders,
+            data=data,
+            checks=f"{CHECKED} {UNSEEN}",
+            manifests=manifests,
+            claims=_table(collected / "claims.csv"),
+            board=_embedded(collected / "claims.png"),
+            models=_table(collected / "models.csv"),
+            calibration=_embedded(collected / "calibration.png"),
+            rates=_table(collected / "calibration.csv"),
+            n_runs=len(whole["runs"]),
+        )
     )
     write_text(page, text)
+
+
+def environment() -> Environment:
+    """Jinja's, which escapes all text by this one switch: neither here nor in the template is any marked as safe."""
+    return Environment(loader=PackageLoader("ablate", "."), autoescape=True, undefined=StrictUndefined)
 
 
 def _embedded(image: Path) -> str | None:
     return base64.b64encode(image.read_bytes()).decode() if image.exists() else None
 
 
-def _table(csv: Path) -> str | None:
-    """None: no such file; empty: it has no rows."""
-    if not csv.exists():
+def _table(file: Path) -> list[list[str]] | None:
+    """The columns' names and the rows, as text. None: no such file; empty: it has no rows."""
+    if not file.exists():
         return None
-    if len(csv.read_text(encoding="utf-8").splitlines()) < 2:
-        return ""
-    return shown(pd.read_csv(csv, dtype=object)).map(_cell).to_html(index=False, border=0, escape=False)
-
-
-def _cell(text: str) -> str:
-    """Escaped; a long text gets a width of its own, or numbers would squeeze it into a column of single words."""
-    return f'<div class="text">{escape(text)}</div>' if len(text) > LONG else escape(text)
+    with file.open(newline="", encoding="utf-8") as lines:  # nothing is guessed: a level may be called NA or 1e3
+        header, *rows = list(csv.reader(lines)) or [[]]
+    if not rows:
+        return []
+    if header[0] == "":  # the other columns are arms, whatever they are called
+        return [header, *rows]
+    frame = shown(pd.DataFrame(rows, columns=header, dtype=object))
+    return [list(frame.columns), *frame.to_numpy().tolist()]

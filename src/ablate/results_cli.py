@@ -11,6 +11,7 @@ import typer
 
 from ablate.config import load
 from ablate.files import read_json
+from ablate.inert import say
 from ablate.interrupt import left_to_child
 from ablate.plan import RUNS, seeds_file
 from ablate.steps import Papers, PlanFile
@@ -51,9 +52,9 @@ def explain(
         print(json.dumps(found, indent=1))
         return
     for entry in found:
-        print(entry.pop("run"))
+        say(entry.pop("run"))
         for key, value in entry.items():
-            print(f"  {key:9}{'none' if value is None else value}")
+            say(f"  {key:9}{'none' if value is None else value}")
 
 
 @results.command()
@@ -67,17 +68,18 @@ def claims(
     if as_json:
         print(json.dumps(found, indent=1))
     else:
-        from rich.console import Console
         from rich.table import Table
+
+        from ablate.terminal import show
 
         table = Table("paper", "claim", "verdict", "what was found")
         for c in found["claims"]:
             table.add_row(c["paper"], c["statement"], c["verdict"], " ".join(filter(None, [c["sentence"], c["why"]])))
-        Console(width=None if sys.stdout.isatty() else 200).print(table)
+        show(table, width=200)
         for c in found["controls"]:
-            print(f"control {c['outcome']}: {c['dataset']}, {c['control']}, seed {c['seed']}: {c['said']}")
+            say(f"control {c['outcome']}: {c['dataset']}, {c['control']}, seed {c['seed']}: {c['said']}")
         counted = Counter(c["verdict"] for c in found["claims"])
-        print(", ".join(f"{n} {word}" for word, n in counted.items()))
+        say(", ".join(f"{n} {word}" for word, n in counted.items()))
     if strict and any(c["verdict"] != "reproduced" for c in found["claims"]):
         raise typer.Exit(1)
 
@@ -97,10 +99,10 @@ def decide(
         raise typer.Exit(ended.returncode)
     found = read_json(seeds_file(chosen))
     for c in found["claims"]:
-        print(f"{c['paper']}/{c['claim']}: {c['verdict']}, n = {c['n']}")
+        say(f"{c['paper']}/{c['claim']}: {c['verdict']}, n = {c['n']}")
     counted = Counter(c["verdict"] for c in found["claims"])
-    print(", ".join(f"{n} {word}" for word, n in counted.items()), f"with {len(found['added'])} runs more;", end=" ")
-    print(f"looks at {', '.join(map(str, found['looks']))} seeds. Now: snakemake --cores {cores} all")
+    say(", ".join(f"{n} {word}" for word, n in counted.items()), f"with {len(found['added'])} runs more;",
+        f"looks at {', '.join(map(str, found['looks']))} seeds. Now: snakemake --cores {cores} all")  # fmt: skip
 
 
 @results.command()
@@ -112,4 +114,4 @@ def render(
     """Collect, and make tables, comparison, figures and report from what is on disk. Trains nothing."""
     from ablate.render import render as run
 
-    print(run(PARAMS, papers or [], {"scale": scale} if scale else {}, partial=partial))
+    say(run(PARAMS, papers or [], {"scale": scale} if scale else {}, partial=partial))

@@ -18,6 +18,7 @@ from snakemake.logging import logger as snakemake_logger
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from ablate.inert import visible
 from ablate.progress import HEARTBEAT_FOLDER
 from snakemake_logger_plugin_ablate.display import Display, Jobs, PrintAbove
 
@@ -27,6 +28,14 @@ HIDDEN_EVENTS = frozenset({LogEvent.JOB_INFO, LogEvent.JOB_STARTED, LogEvent.PRO
 HIDDEN_MESSAGES = frozenset({"Select jobs to execute..."})
 # A debugger and a notebook editor need the terminal for themselves.
 INTERACTIVE_FLAGS = frozenset({"--debug", "--edit-notebook", "--draft-notebook"})
+
+
+class Formatter(DefaultFormatter):  # type: ignore[misc]
+    """Snakemake's own lines; a terminal obeys no name of a file in them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The lines of one record."""
+        return visible(super().format(record), keep="\n\t")
 
 
 class LogHandler(LogHandlerBase):
@@ -42,7 +51,7 @@ class LogHandler(LogHandlerBase):
             settings.dryrun,
             settings.printshellcmds,
         )
-        self._formatter = DefaultFormatter(settings.quiet, settings.show_failed_logs)
+        self._formatter = Formatter(settings.quiet, settings.show_failed_logs)
         self._text = self._text_handler(sys.stdout if settings.stdout else sys.stderr)
         self._jobs = Jobs()
         self._display: Display | None = None

@@ -6,6 +6,7 @@ import codecs
 import contextlib
 import logging
 import os
+import re
 import select
 import sys
 import threading
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from snakemake.logging import get_event
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from ablate.inert import visible
 from ablate.progress import (
     LIVE_VARIABLE,
     format_duration,
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 TRAIN_RULES = frozenset({"train", "pretrain"})
 POLL_S = 0.5
+COLOUR = re.compile(r"(\x1b\[[\d;]*m)")
+SEQUENCE = re.compile(r"\x1b(?:\[(?![\d;]*m)[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 
 
 class Jobs:
@@ -154,14 +158,14 @@ class Display:
                         self._console.print(self._summary(), highlight=False, markup=False, soft_wrap=True)
 
     def print(self, text: str) -> None:
-        """Print text, which may hold colour codes, above the bars."""
+        """Print text above the bars; of its control sequences only colours count."""
         from rich.text import Text
 
         with self._lock:
             if self._console is not None:
                 # A thread that dies here would leave the jobs writing into a full pipe.
                 with contextlib.suppress(OSError, ValueError):
-                    self._console.print(Text.from_ansi(text), soft_wrap=True)
+                    self._console.print(Text.from_ansi(coloured(text)), soft_wrap=True)
 
     def _poll(self) -> None:
         while not self._stopping.wait(POLL_S):
@@ -194,7 +198,7 @@ class Display:
 
         def row(label: str, completed: float, out_of: float, text: str) -> None:
             bar = ProgressBar(total=max(out_of, 1), completed=completed, width=24)
-            table.add_row(Text(label), bar, Text(text))
+            table.add_row(Text(visible(label)), bar, Text(visible(text)))
 
         failures = f", {failed} failed" if failed else ""
         row("jobs", done, total, f"{done} of {total}{failures}, ETA {format_duration(eta)}")
@@ -216,6 +220,12 @@ class Display:
             if jobs.failed:
                 parts.append(f"{len(jobs.failed)} failed")
         return ", ".join(parts) + f", in {format_duration(time.time() - jobs.started)}"
+
+
+def coloured(text: str) -> str:
+    """``text`` without the control sequences that move the cursor, make links and so on; its colours stay."""
+    parts = COLOUR.split(SEQUENCE.sub("", text))
+    return "".join(part if n % 2 else visible(part, keep="\n\t") for n, part in enumerate(parts))
 
 
 def describe(beat: dict[str, Any], now: float) -> str:

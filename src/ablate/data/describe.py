@@ -17,9 +17,11 @@ from ablate.data.layouts import Pixels
 from ablate.data.verify import read_index
 from ablate.data.views import Pack
 from ablate.files import read_json, whole, write_json
+from ablate.inert import visible
 
 CELL = 64  # pixels; smaller images are doubled
 LINE = 14  # pixels of a caption
+LONGEST = 200  # characters of a caption
 PER_CLASS = 8  # images on the contact sheet; 3 where there are many classes
 MOST_PAIRS = 48  # on the sheet of duplicates; the list has them all
 
@@ -83,6 +85,8 @@ def _sheet(rows: Iterable[Row], target: Path, *, columns: int) -> None:
 
 
 def _fitting(draw: ImageDraw.ImageDraw, text: str, font: Any, width: int) -> str:
+    """On one line, and cut: first to what can be measured again and again, whatever an archive has for a name."""
+    text = visible(text[:LONGEST])
     while draw.textlength(text, font=font) > width:
         text = text.removesuffix("…")[:-1] + "…"
     return text

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from ablate.config import Fingerprint
 from ablate.data.identify import HTML, SourceError, identify, mismatch, wrong
+from ablate.inert import say
 from ablate.progress import LINE_EVERY_S
 
 ATTEMPTS = 5  # at one address
@@ -33,7 +34,7 @@ def download(url: str, target: Path, part: Path, digests: Mapping[str, Fingerpri
     coming.run()
     label, sha256 = identify(file, digests)
     if label is None and coming.resumed:  # the archive changed in between, or the disk lost bytes
-        print(f"{url}: the continued download is wrong; downloading it once more from the start", file=sys.stderr)
+        say(f"{url}: the continued download is wrong; downloading it once more from the start", file=sys.stderr)
         file.unlink()
         coming.run()
         label, sha256 = identify(file, digests)
@@ -64,7 +65,7 @@ class Download:
                     if attempt == ATTEMPTS or not _passes(error):
                         raise SourceError(reason) from error
                 pause = BACKOFF_S * 2 ** (attempt - 1)
-                print(f"{self.url}: {reason}; attempt {attempt + 1} follows in {pause:g} s", file=sys.stderr)
+                say(f"{self.url}: {reason}; attempt {attempt + 1} follows in {pause:g} s", file=sys.stderr)
                 time.sleep(pause)
         finally:
             if self.file.exists() and not self.file.stat().st_size:
@@ -162,7 +163,7 @@ class Lines:
         if time.monotonic() - self.last >= LINE_EVERY_S:
             self.last = time.monotonic()
             of_total = f" of {self.total / 1e6:.1f}" if self.total else ""
-            print(f"{self.name}: {self.done / 1e6:.1f}{of_total} MB", file=sys.stderr)
+            say(f"{self.name}: {self.done / 1e6:.1f}{of_total} MB", file=sys.stderr)
 
     def reset(self) -> None:
         """Start counting anew, as pooch does at the end."""

@@ -71,9 +71,8 @@ def fetch(
         else:
             note(target, source=source, own=False, sha256=sha256)
             return
-    tried = "".join(f"\n  {failure}" for failure in failures) or " (none is given)"
     raise UserError(
-        f"no source has {name}:{tried}\n"
+        f"no source has {name}: {'; '.join(failures) or 'none is given'}. "
         f"Set mirror in params.yaml (or --config mirror=FOLDER) to a folder or https:// URL that holds it."
     )
 

@@ -15,6 +15,7 @@ from ablate.config import Fingerprint
 from ablate.data.containers import is_archive, is_junk, other_kind, shown
 from ablate.data.identify import HTML, SourceError, head_of, identify, is_page, readable, unreadable
 from ablate.data.origin import note, noted
+from ablate.inert import say
 from ablate.progress import track
 
 # The largest data set has 120,000 files in 0.25 GB. Far more than that is another folder, named by mistake.
@@ -124,7 +125,7 @@ def _own(path: Path, part: Path, digests: Mapping[str, Fingerprint]) -> tuple[st
     if label is None:
         label = "unpinned"
         pin = f"{{mine: {{sha256: {sha256}, bytes: {part.stat().st_size}}}}}"
-        print(
+        say(
             f"{path}: no digest pins it, so it is accepted by its content alone; to pin it, add {pin} to the data "
             f"set's digests in params.yaml",
             file=sys.stderr,

@@ -7,17 +7,15 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.figure import Figure
 
 from ablate.errors import UserError, choose
 from ablate.figures.bars import bars, per_label, sweep
-from ablate.figures.common import Places, wrapped
+from ablate.figures.common import Places, save, wrapped
 from ablate.figures.curves import curves, trials
 from ablate.figures.images import augmented, filters, predictions, samples
 from ablate.figures.sensitivity import sensitivity
-from ablate.files import whole
 from ablate.tables import LABELS, StudyResults
 
 __all__ = ["FIGURES", "Places", "draw", "write_figure"]
@@ -26,6 +24,8 @@ TITLE_SIZE = 7.5  # points; the scales' labels then fit a narrow figure
 # Readable in print and by colour-blind readers; ids in the SVG are fixed, so that equal data give equal bytes.
 STYLE = {
     "svg.hashsalt": "ablate",
+    "text.parse_math": False,  # a title or a level may hold any $
+    "text.usetex": False,
     "figure.dpi": 150,
     "savefig.dpi": 150,
     "axes.spines.top": False,
@@ -95,8 +95,4 @@ def write_figure(results: StudyResults, kind: str, svg: Path, places: Places | N
     except UserError as error:
         key = f"params.yaml: studies.{results.paper}.{results.study}.figures.{svg.stem}"
         raise UserError(f"{key}: {error}") from error
-    with whole(svg) as part:
-        figure.savefig(part, format="svg", metadata={"Date": None})
-    with whole(svg.with_suffix(".png")) as part:
-        figure.savefig(part, format="png", metadata={"Software": None})
-    plt.close(figure)
+    save(figure, svg)

@@ -9,8 +9,7 @@ import seaborn as sns
 from matplotlib.lines import Line2D
 
 from ablate.figures import STYLE
-from ablate.figures.common import PALETTE, WIDE
-from ablate.files import whole
+from ablate.figures.common import PALETTE, WIDE, save
 from ablate.tables import LABELS
 
 if TYPE_CHECKING:
@@ -59,7 +58,4 @@ def draw_board(every: Sequence["Judged"], scale: str, svg: Path) -> None:
     figure.legend(handles, counted, loc="outside lower center", ncols=len(shown), frameon=False)
     about = ": ".join(filter(None, [scale, LABELS.get(scale)]))
     figure.suptitle(f"Claims of all papers\n{about}; lines are 95 % intervals over seeds")
-    for target, kind in ((svg, "svg"), (svg.with_suffix(".png"), "png")):
-        with whole(target) as temporary:
-            figure.savefig(temporary, format=kind, metadata={"Date" if kind == "svg" else "Software": None})
-    plt.close(figure)
+    save(figure, svg)

@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ablate.figures import STYLE
-from ablate.figures.common import WIDE, legend_below, looks, panels
-from ablate.files import whole, write_text
+from ablate.figures.common import WIDE, legend_below, looks, panels, save
+from ablate.files import write_text
 
 # Of each direction: effect in margins, verdict counted.
 LINES = {
@@ -59,8 +58,4 @@ def write_calibration(table: pd.DataFrame, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "calibration.csv", table.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
     figure = calibration(table)
-    with whole(folder / "calibration.svg") as part:
-        figure.savefig(part, format="svg", metadata={"Date": None})
-    with whole(folder / "calibration.png") as part:
-        figure.savefig(part, format="png", metadata={"Software": None})
-    plt.close(figure)
+    save(figure, folder / "calibration.svg")

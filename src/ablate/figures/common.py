@@ -1,8 +1,10 @@
 """What the figures share: files that some of them read, how an arm is named and drawn, legends."""
 
+import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,13 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.text import Text
+from matplotlib.ticker import FuncFormatter, LogFormatterSciNotation
 
 from ablate.data.views import Pack
 from ablate.errors import UserError
+from ablate.files import whole
+from ablate.inert import visible
 from ablate.plan import ENDED
 from ablate.tables import StudyResults
 
@@ -143,10 +149,48 @@ def legend_below(figure: Figure, handles: Sequence[Any], labels: Sequence[str], 
 
 def wrapped(text: str, width: float, *, size: float = 7.0) -> str:
     """Broken into lines that fit ``width`` inches at a font of ``size`` points."""
-    return "\n".join(textwrap.wrap(text, int(width * 72 / (CHARACTER * size / 7)), break_long_words=False))
+    fitting = max(1, int(width * 72 / (CHARACTER * size / 7)))  # characters; of a hundred bars, none has room for one
+    return "\n".join(textwrap.wrap(text, fitting, break_long_words=False))
 
 
 def nothing(axis: Axes, text: str) -> None:
     """Say in the panel why it is empty."""
     axis.set_axis_off()
     axis.text(0.5, 0.5, text, ha="center", va="center", transform=axis.transAxes, wrap=True)
+
+
+class Powers(LogFormatterSciNotation):
+    """Labels of a logarithmic axis as matplotlib's own, 10⁻² and 2×10³, but without its mathtext, which is off."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """The label of ``x``."""
+        words = super().__call__(x, pos).removeprefix(r"$\mathdefault{").removesuffix("}$").replace(r"\times", "×")
+        return re.sub(r"\^\{(.*)\}", lambda power: power[1].translate(RAISED), words)
+
+
+RAISED = str.maketrans("-−0123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def shown(figure: Figure) -> Figure:
+    """``figure`` with all of its text `visible`: no character of it can be beyond what XML and fonts have."""
+    for text in figure.findobj(Text):
+        text.set_text(visible(text.get_text(), keep="\n"))
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            names = axis.get_major_formatter()
+            if isinstance(names, FuncFormatter):  # of ticks with names, whose texts it writes anew at every drawing
+                names.func = partial(_shown, names.func)
+    return figure
+
+
+def _shown(name: Callable[..., str], *place: Any) -> str:
+    return visible(name(*place), keep="\n")
+
+
+def save(figure: Figure, svg: Path) -> None:
+    """Write ``figure`` as SVG and, beside it, as PNG, and close it."""
+    shown(figure)
+    for target, kind, dated in ((svg, "svg", "Date"), (svg.with_suffix(".png"), "png", "Software")):
+        with whole(target) as part:
+            figure.savefig(part, format=kind, metadata={dated: None})
+    plt.close(figure)

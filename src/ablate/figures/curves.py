@@ -17,6 +17,7 @@ from ablate.figures.common import (
     PALETTE,
     TOP1,
     WIDE,
+    Powers,
     label,
     legend_below,
     looks,
@@ -160,6 +161,8 @@ def _scale(axes: list[Axes], metrics: list[str]) -> None:
         log = quantity == "loss" and max(axis.dataLim.y1 for axis in same) > HUGE
         for axis in same if log else []:
             axis.set_yscale("log")
+            axis.yaxis.set_major_formatter(Powers())
+            axis.yaxis.set_minor_formatter(Powers())
         low, high = (pick(axis.get_ylim()[i] for axis in same) for i, pick in enumerate((min, max)))
         for axis in same:
             axis.set_ylim(low if log else 0, 1.03 * high)  # markers at the top stay whole
