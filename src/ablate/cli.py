@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from ablate.config import load
+from ablate.config import load, values_of
 from ablate.errors import UserError
 from ablate.files import write_json
 from ablate.plan import current_plan, state
@@ -54,7 +54,7 @@ def plan(
     from ablate.papers import check_files
     from ablate.plan_record import plan_record, protocol
 
-    over = json.loads(values) | ({"scale": scale} if scale else {})
+    over = values_of(values) | ({"scale": scale} if scale else {})
     params = load(PARAMS, over)
     made = current_plan(params)
     check_files(PARAMS, PAPERS)
@@ -140,7 +140,7 @@ def data(
     """Show what is there of each data set of the current scale: digests, counts, statistics, contact sheet."""
     from ablate.data.describe import overview, table_of
 
-    params = load(PARAMS, json.loads(values) | ({"scale": scale} if scale else {}))
+    params = load(PARAMS, values_of(values) | ({"scale": scale} if scale else {}))
     entries = overview(params)
     if as_json:
         print(json.dumps(entries, indent=1, ensure_ascii=False))

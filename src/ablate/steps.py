@@ -1,6 +1,5 @@
 """The steps of the DAG, one command each. Snakemake calls them with every value spelled out."""
 
-import json
 import os
 import sys
 from contextlib import suppress
@@ -10,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ablate import keys
-from ablate.config import Dataset, load
+from ablate.config import Dataset, load, values_of
 from ablate.errors import UserError
 from ablate.files import read_json
 from ablate.jobs import figure_jobs, table_jobs
@@ -272,7 +271,7 @@ def look(
     """Judge the claims with the seeds that there are, and say which runs the next look needs."""
     from ablate.decide import write_look
 
-    write_look(load(Path("params.yaml"), json.loads(values)), papers, runs, previous, output)
+    write_look(load(Path("params.yaml"), values_of(values)), papers, runs, previous, output)
 
 
 @steps.command()

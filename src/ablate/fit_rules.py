@@ -1,0 +1,145 @@
+"""Whether an arm fits its data set and its network: counts of images, sizes, and options that a network lacks.
+
+What follows from a network's layers stands here as a table, which tests compare with the networks themselves, since
+building one imports torch, and planning must not. Names of torchvision's models are read from its source text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ablate.errors import choose
+from ablate.models import REGISTRY, TORCHVISION, check_name
+
+if TYPE_CHECKING:  # config calls this module
+    from ablate.config import Dataset, Settings
+
+
+class Network(NamedTuple):
+    """What a network can take."""
+
+    dropout: bool  # whether it has a layer of it
+    relu: bool  # whether it has one that another activation can replace
+    pixels: int  # the smallest side of an image
+    step: int = 1  # of which the side must be a multiple
+    alone: int | None = 1  # the smallest side at which it can be trained on one image at a time; None: at none
+
+
+# By name or, for torchvision's, by how the name begins; the longest beginning counts.
+NETWORKS: dict[str, Network] = {}
+ALONE_CIFAR = 9  # `Network.alone` of a ResNet with the stem for small images, which shrinks a quarter as much
+
+
+def facts(model: str) -> Network | None:
+    """What is known of a network; None for one that is not in the table."""
+    if not model.startswith(TORCHVISION):
+        return NETWORKS.get(model)
+    return NETWORKS.get(max((key for key in NETWORKS if model.startswith(key)), key=len, default=""))
+
+
+def network_fault(model: str, pixels: int) -> str | None:
+    """Why there is no network of this name for images of this side; None where there is."""
+    try:
+        check_name(model)
+    except ValueError:
+        return _unknown(model, [*REGISTRY, f"{TORCHVISION}<name>"])
+    if model.startswith(TORCHVISION) and model.removeprefix(TORCHVISION) not in torchvision_names():
+        return _unknown(model, [TORCHVISION + name for name in torchvision_names()])
+    net = facts(model)
+    if net and (pixels < net.pixels or pixels % net.step):
+        sizes = f"multiples of {net.step} pixels" if net.step > 1 else f"at least {net.pixels} pixels"
+        return f"{model} cannot take images of {pixels}x{pixels} pixels; it takes {sizes}"
+    return None
+
+
+def _unknown(model: str, known: list[str]) -> str:
+    return f"{choose('', model, known, 'model')}".removeprefix(": ")
+
+
+@cache
+def torchvision_names() -> dict[str, bool]:
+    """torchvision's classification models, as `list_models` names them: whether each has IMAGENET1K_V1 weights."""
+    spec = find_spec("torchvision")  # imports nothing
+    texts = [
+        file.read_text(encoding="utf-8")
+        for folder in (spec.submodule_search_locations or () if spec else ())
+        for file in sorted(Path(folder, "models").glob("*.py"))
+    ]
+    bodies = {name: body for text in texts for name, body in re.findall(_CLASS, text)}
+    made = [found for text in texts for found in re.findall(_BUILDER, text)]
+    return {given or name: "IMAGENET1K_V1 = " in bodies.get(weights, "") for given, name, weights in made}
+
+
+_CLASS = re.compile(r"^class (\w+)\(WeightsEnum\):\n((?:    .*\n|\n)+)", re.MULTILINE)
+_BUILDER = re.compile(
+    r'^@register_model\((?:name="(\w+)")?\)\n(?:@.*\n(?:[ )].*\n)*)*def (\w+)\(\s*\*, weights: Optional\[(\w+)\]',
+    re.MULTILINE,
+)
+
+
+def check_fit(s: Settings, data: Dataset) -> str | None:
+    """The first fault as "key: what is wrong; what to write instead", where key is the one to blame; else None."""
+    return next(_faults(s, data), None)
+
+
+def _faults(s: Settings, data: Dataset) -> Iterator[str]:
+    has = f"but {s.dataset} has"
+    if s.class_range and s.class_range[1] > data.n_classes:
+        yield f"classes: {list(s.class_range)}, {has} {data.n_classes} classes; end at {data.n_classes}"
+    if s.classes and not s.class_range and len(s.classes) > data.n_classes:
+        yield f"classes: {len(s.classes)} names, {has} {data.n_classes} classes; name some of those"
+    each = data.trainable(s)
+    if not each:
+        yield (
+            f"split: holdout takes tenths of the training images of each class, {has} {data.train_per_class}; "
+            f"write split: official"
+        )
+    if s.per_class and s.per_class > each:
+        left = " that the holdout leaves" if s.split == "holdout" else ""
+        yield (
+            f"per_class: {s.per_class}, {has} {each} training images of each class{left}; write {each} at most, "
+            f"or null for all"
+        )
+    if fault := network_fault(s.model, data.image_size):
+        yield f"model: {fault}"
+    n_classes, each, _ = data.counts(s)
+    images = n_classes * each
+    # An image left over joins the batch before it (feed.py): one is alone where there is one, or all are.
+    alone = images == 1 or (s.batch_size == 1 and images > 2)
+    why = "batch_size: 1" if images > 1 else f"{'per_class' if s.per_class else 'dataset'}: of one image in all"
+    if alone and s.mix != "none":
+        yield f"mix: {s.mix} mixes images of a batch, which has one here; set batch_size: 2 or more, or remove it"
+    yield from _network_faults(s, data.image_size, f"{why} leaves batches of one image" if alone else None)
+
+
+def _network_faults(s: Settings, pixels: int, alone: str | None) -> Iterator[str]:
+    """``alone`` says why batches have one image, if they have."""
+    net = facts(s.model)
+    if net is None:
+        return
+    if s.dropout and not net.dropout:
+        yield f"dropout: {s.model} has no dropout layer; remove it or set 0"
+    if s.activation and not net.relu:
+        yield f"activation: {s.model} has no ReLU that could be replaced; remove it"
+    least = ALONE_CIFAR if s.stem == "cifar" else net.alone
+    if alone and s.finetune == "all" and (least is None or pixels < least):
+        yield f"{alone}, on which the batch normalisation of {s.model} cannot be trained; set 2 or more"
+    if s.weights == "imagenet":
+        name = s.model.removeprefix(TORCHVISION)
+        if name != s.model and not torchvision_names().get(name, True):
+            yield f"weights: torchvision has no IMAGENET1K_V1 for {name}; write scratch"
+        if s.stem == "cifar":
+            yield "stem: cifar is another first layer than ImageNet's weights have; remove it or start from scratch"
+        if name.startswith("vit_") and pixels != IMAGENET_SIDE:
+            yield (
+                f"weights: {s.model} has a position for each part of an image of {IMAGENET_SIDE} pixels, but "
+                f"{s.dataset} has {pixels}; write scratch"
+            )
+
+
+IMAGENET_SIDE = 224  # pixels
