@@ -51,6 +51,8 @@ def plan(
     output: Annotated[Path | None, typer.Option(help="write the plan there for the later steps")] = None,
 ) -> None:
     """Say per paper what is done, what is to run, why, and what that will cost."""
+    from ablate.keys import Keys
+    from ablate.named_classes import check_packs
     from ablate.papers import check_files
     from ablate.plan_record import plan_record, protocol
 
@@ -58,6 +60,7 @@ def plan(
     params = load(PARAMS, over)
     made = current_plan(params)
     check_files(PARAMS, PAPERS)
+    check_packs(made, Keys(params, made))
     if output:
         write_json(output, plan_record(params, made, protocol(PARAMS, over)))
         return

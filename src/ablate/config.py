@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator, m
 
 from ablate import models
 from ablate.errors import UserError, choose
-from ablate.fit_rules import check_fit
+from ablate.fit_rules import check_fit, weights_fault
 from ablate.gpus import gpu_list
 from ablate.names import check_params
 from ablate.recipe_rules import check_settings
@@ -218,7 +218,7 @@ class Params(Record):
     datasets: dict[Name, Dataset]
     defaults: dict[str, Any]
     pretraining: dict[Name, dict[str, Any]] = {}
-    studies: dict[Name, dict[Name, Study]]
+    studies: Annotated[dict[Name, dict[Name, Study]], Field(min_length=1)]
     overrides: dict[str, Any] = {}  # the scale's settings: beat a study's settings, not its axes
 
 
@@ -268,13 +268,13 @@ def load(path: Path, values: Mapping[str, Any] | None = None) -> Params:
         for paper, studies in (overlay.get("studies") or {}).items()
     }
     raw = _merge(raw, overlay, f"{path}: scales.{scale}")
-    studies = _mapping(raw.get("studies"), f"{path}: studies")
-    raw["studies"] = {
+    papers = {
         paper: {
             name: study for name, study in _mapping(of_paper, f"{path}: studies.{paper}").items() if study is not None
         }
-        for paper, of_paper in studies.items()
+        for paper, of_paper in _mapping(raw.get("studies"), f"{path}: studies").items()
     }
+    raw["studies"] = {paper: studies for paper, studies in papers.items() if studies}  # without those left out
     params = check_record(Params, raw | {"scales": tuple(scales)}, str(path))
     check_params(params, str(path))
     return params
@@ -309,7 +309,7 @@ def settings(layers: Iterable[tuple[str, Mapping[str, Any]]], params: Params) ->
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0]) if first["loc"] else str(first["msg"]).split("error, ")[-1].split(":")[0]
-        raise UserError(f"{origin.get(key, key)}: {explain(first)}") from None
+        raise UserError(f"{origin.get(key, f'params.yaml: defaults.{key}')}: {explain(first)}") from None
     if arm.dataset not in params.datasets:
         raise choose(origin["dataset"], arm.dataset, params.datasets, "dataset")
     _check_model(arm, origin)
@@ -320,9 +320,11 @@ def settings(layers: Iterable[tuple[str, Mapping[str, Any]]], params: Params) ->
             raise choose(origin["weights"], arm.weights, {*sources, "file:<path>.safetensors"})
         if not Path(file[1]).is_file():
             raise UserError(f"{origin['weights']}: there is no file {file[1]}; correct the path")
+        if fault := weights_fault(Path(file[1])):
+            raise UserError(f"{origin['weights']}: {file[1]} is no safetensors file ({fault}); make it again")
     if fault := check_fit(arm, params.datasets[arm.dataset]):
         key, said = fault.split(": ", 1)
-        raise UserError(f"{origin.get(key, key)}: {said}")
+        raise UserError(f"{origin.get(key, f'params.yaml: defaults.{key}')}: {said}")
     return arm
 
 

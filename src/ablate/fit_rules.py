@@ -143,3 +143,15 @@ def _network_faults(s: Settings, pixels: int, alone: str | None) -> Iterator[str
 
 
 IMAGENET_SIDE = 224  # pixels
+
+
+@cache
+def weights_fault(file: Path) -> str | None:
+    """What is wrong with a file's list of tensors; whether they fit a network shows when they are loaded."""
+    from safetensors import SafetensorError, safe_open  # here: few plans name a file
+
+    try:
+        with safe_open(file, framework="numpy"):
+            return None
+    except (SafetensorError, OSError) as error:
+        return str(error)

@@ -36,8 +36,6 @@ def check_params(params: "Params", where: str) -> None:
     of_paper = collected | taken(r"\{\{paper\}\}/(\w+)")
     for paper, studies in params.studies.items():
         _free(paper, rules, f"{where}: studies.{paper}", "the workflow has a rule of that name")
-        if paper.isdecimal():
-            raise UserError(f"{where}: studies.{paper}: is a number, as rules without a name are; add a letter")
         _free(paper, beside, f"{where}: studies.{paper}", f"results/{params.scale} has files of that name")
         seen: dict[str, str] = {}
         for name, study in studies.items():

@@ -1,5 +1,6 @@
 """The steps of the DAG, one command each. Snakemake calls them with every value spelled out."""
 
+import json
 import os
 import sys
 from contextlib import suppress
@@ -114,12 +115,15 @@ def pack(
     report: Report,
     receipt: Receipt,
     output: Annotated[Path, typer.Option()],
+    named: Annotated[str, typer.Option(help="JSON: class names that the plan asks for, and where")] = "{}",
 ) -> None:
     """Add labels, statistics and digests to the decoded images."""
     from ablate.data.pack import make_pack
+    from ablate.named_classes import check_classes
 
     key = keys.later_key("pack", read_json(report))
     make_pack(images, index=index, report=report, receipt=receipt, pack=output, key=key)
+    check_classes(json.loads(named), read_json(output)["classes"])
 
 
 @steps.command()
