@@ -31,7 +31,45 @@ class Network(NamedTuple):
 
 
 # By name or, for torchvision's, by how the name begins; the longest beginning counts.
-NETWORKS: dict[str, Network] = {}
+RESNET = Network(dropout=False, relu=True, pixels=1, alone=33)
+NETWORKS: dict[str, Network] = {
+    **dict.fromkeys(("resnet18", "resnet34", "resnet50", "cnn5"), RESNET),
+    **dict.fromkeys(("cifar-resnet7", "cifar-plain7", "cifar-resnet9", "cifar-plain9"), Network(True, True, 8)),
+    **dict.fromkeys(("net1", "net3", "net6"), Network(True, True, 32)),
+    **dict.fromkeys(("net4", "net5"), Network(True, True, 16)),
+    "net2": Network(True, True, 64),
+    "alexnet": Network(True, True, 63),
+    "alexnet10": Network(True, True, 29),
+    "cnn1": Network(False, True, 10),
+    "cnn2": Network(True, True, 22),
+    "cnn3": Network(False, True, 8, alone=None),
+    "cnn4": Network(True, True, 8, alone=None),
+    "torchvision:alexnet": Network(True, True, 63),
+    "torchvision:convnext": Network(False, False, 32),
+    "torchvision:densenet": Network(False, False, 29, alone=61),
+    "torchvision:efficientnet": Network(True, False, 1, alone=33),
+    "torchvision:googlenet": Network(True, False, 15, alone=47),
+    "torchvision:inception": Network(True, False, 75, alone=107),
+    "torchvision:maxvit": Network(True, False, 224, step=224),
+    "torchvision:mnasnet": Network(True, True, 1, alone=33),
+    "torchvision:mobilenet_v2": Network(True, False, 1, alone=33),
+    "torchvision:mobilenet_v3": Network(True, True, 1, alone=33),
+    "torchvision:regnet": Network(False, True, 1, alone=33),
+    "torchvision:resne": RESNET,
+    "torchvision:shufflenet": Network(False, True, 1, alone=33),
+    "torchvision:squeezenet1_0": Network(True, True, 21),
+    "torchvision:squeezenet1_1": Network(True, True, 17),
+    "torchvision:swin_": Network(True, False, 4),
+    "torchvision:swin_v2": Network(True, True, 4),
+    "torchvision:vgg": Network(True, True, 32),
+    "torchvision:vit_b_16": Network(True, False, 16, step=16),
+    "torchvision:vit_b_32": Network(True, False, 32, step=32),
+    "torchvision:vit_h_14": Network(True, False, 14, step=14),
+    "torchvision:vit_l_16": Network(True, False, 16, step=16),
+    "torchvision:vit_l_32": Network(True, False, 32, step=32),
+    "torchvision:wide_resnet": RESNET,
+}
+IMAGENET_SIDE = 224  # pixels
 ALONE_CIFAR = 9  # `Network.alone` of a ResNet with the stem for small images, which shrinks a quarter as much
 
 
@@ -111,9 +149,11 @@ def _faults(s: Settings, data: Dataset) -> Iterator[str]:
     images = n_classes * each
     # An image left over joins the batch before it (feed.py): one is alone where there is one, or all are.
     alone = images == 1 or (s.batch_size == 1 and images > 2)
-    why = "batch_size: 1" if images > 1 else f"{'per_class' if s.per_class else 'dataset'}: of one image in all"
+    why = "batch_size: 1" if images > 1 else f"{'per_class' if s.per_class else 'dataset'}: one image in all"
     if alone and s.mix != "none":
         yield f"mix: {s.mix} mixes images of a batch, which has one here; set batch_size: 2 or more, or remove it"
+    if s.weights == "imagenet":
+        yield from _start_faults(s, data.image_size)
     yield from _network_faults(s, data.image_size, f"{why} leaves batches of one image" if alone else None)
 
 
@@ -129,20 +169,20 @@ def _network_faults(s: Settings, pixels: int, alone: str | None) -> Iterator[str
     least = ALONE_CIFAR if s.stem == "cifar" else net.alone
     if alone and s.finetune == "all" and (least is None or pixels < least):
         yield f"{alone}, on which the batch normalisation of {s.model} cannot be trained; set 2 or more"
-    if s.weights == "imagenet":
-        name = s.model.removeprefix(TORCHVISION)
-        if name != s.model and not torchvision_names().get(name, True):
-            yield f"weights: torchvision has no IMAGENET1K_V1 for {name}; write scratch"
-        if s.stem == "cifar":
-            yield "stem: cifar is another first layer than ImageNet's weights have; remove it or start from scratch"
-        if name.startswith("vit_") and pixels != IMAGENET_SIDE:
-            yield (
-                f"weights: {s.model} has a position for each part of an image of {IMAGENET_SIDE} pixels, but "
-                f"{s.dataset} has {pixels}; write scratch"
-            )
 
 
-IMAGENET_SIDE = 224  # pixels
+def _start_faults(s: Settings, pixels: int) -> Iterator[str]:
+    """Of ImageNet's weights."""
+    name = s.model.removeprefix(TORCHVISION)
+    if name != s.model and not torchvision_names()[name]:
+        yield f"weights: torchvision has no IMAGENET1K_V1 for {name}; write scratch"
+    if s.stem == "cifar":
+        yield "stem: cifar is another first layer than ImageNet's weights have; remove it or start from scratch"
+    if name.startswith("vit_") and pixels != IMAGENET_SIDE:
+        yield (
+            f"weights: {s.model} has a position for each part of an image of {IMAGENET_SIDE} pixels, but "
+            f"{s.dataset} has {pixels}; write scratch"
+        )
 
 
 @cache
