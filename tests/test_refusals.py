@@ -270,7 +270,18 @@ def test_what_an_arm_cannot_have_is_refused_where_it_was_set(case: str, tmp_path
     at = "studies.tinyimage10.optimiser.settings"
     message = said(tmp_path, (at, changes))
     assert f"params.yaml: {at}.{key}: " in message
-    assert said(tmp_path, ("pretraining.p", changes), ("defaults.weights", "pretrain:p")).startswith("params.yaml: ")
+
+
+def test_a_source_of_weights_is_checked_as_an_arm_is(tmp_path: Path) -> None:
+    asks = ("studies.tinyimage10.optimiser.settings", {"weights": "pretrain:p"})
+    for fault in (
+        {"per_class": 51},
+        {"classes": [0, 11]},
+        {"dropout": 2},
+        {"split": "hold"},
+        {"weights": "imagenet"},
+    ):
+        assert f"params.yaml: pretraining.p.{next(iter(fault))}: " in said(tmp_path, ("pretraining.p", fault), asks)
 
 
 @pytest.mark.parametrize(

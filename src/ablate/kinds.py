@@ -62,7 +62,9 @@ def curves_of(argument: str, arms: Sequence[str], where: str = "curves") -> tupl
             raise choose(where, metric, HISTORY, "metric")
     if len(set(metrics)) < len(metrics):
         raise UserError(f"{where}: a metric stands there twice; name each once")
-    chosen = [named] if named in arms else named.split("+") if named else list(arms)
+    if not named:
+        return metrics, list(arms)
+    chosen = [named] if named in arms else named.split("+")
     for arm in chosen:
         if arm not in arms:
             raise choose(where, arm, arms, "arm")
