@@ -242,7 +242,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text", ["nope", "[]", "", "{", '{"scale": 3}', '{"scale": null}', '{"scale": []}', '{"scale": {}}', "[" * 9999,
-             "1", '{"sede": 1}', '{"seeds": [NaN]}', '{"studies": 5}', '{"scales": {"tiny": 3}}', '{"mirror": {"a": 1}}',
+             "1", '{"sede": 1}', '{"seeds": [NaN]}', '{"studies": 5}', '{"scales": {"tiny": 3}}', '{"mirror": [1]}',
              '{"seeds": [1e999]}', '{"a\\u0000b": 1}', '{"mirror": "\\ud800"}', '{"recipe": ' + "9" * 400 + "}"]
 )  # fmt: skip
 def test_options_are_refused_with_exit_code_2(
