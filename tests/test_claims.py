@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from ablate.claims import BEHAVIOURS, KEYS, METRICS, OF_PAIRS, Claim
+from ablate.claims import BEHAVIOURS, KEYS, METRICS, OF_PAIRS, Claim, check_alone
 from ablate.config import load
+from ablate.errors import UserError
 from ablate.evidence import MEASURES
 from ablate.plan import Plan, make_plan
 from ablate.statements import statement
@@ -65,6 +67,15 @@ def test_every_claim_can_be_said_and_says_its_margin(id: str, claim: Claim) -> N
 def test_claims_of_the_papers_need_no_pandas_and_no_torch() -> None:
     code = "import sys, ablate.papers, ablate.statements; sys.exit(bool({'torch', 'pandas'} & {*sys.modules}))"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_key_that_a_claim_needs_is_not_null() -> None:
+    for id, printed in PAPERS.items():
+        for stated in printed.claims:
+            for key in KEYS[stated.kind][0]:
+                written = stated.model_dump(exclude_unset=True) | {key: None}
+                with pytest.raises((UserError, ValidationError), match=rf"{key}\b"):
+                    check_alone(Claim.model_validate(written), PAPERS[id].of_runs, "claim")
 
 
 def test_each_behaviour_has_its_function() -> None:

@@ -234,7 +234,7 @@ def test_files_are_checked_before_anything_runs(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"five-cnns\.yaml: reported\..*did you mean 'Model 4'"):
         check_files(ROOT / "params.yaml", folder)
     file.unlink()
-    with pytest.raises(UserError, match=r"five-cnns\.yaml: cannot be read"):
+    with pytest.raises(UserError, match=r"five-cnns\.yaml: there is no such file"):
         check_files(ROOT / "params.yaml", folder)
     (tmp_path / "params.yaml").write_text(TINY)
     check_files(tmp_path / "params.yaml", tmp_path / "nowhere")

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from ablate.kinds import FIGURES, TABLES
 from ablate.models import REGISTRY
 from ablate.provenance import CODE, PACKAGE, code_of
-from ablate.tables import TABLES
 
 # What no result's value follows from: reading parameters, writing files, messages, progress, the record of origin.
 AROUND = {
     "__init__", "config", "plan", "errors", "files", "progress", "provenance", "compat", "resources", "cli", "steps",
     "interrupt", "checkpoint", "gpus", "slots", "recipe_rules", "status", "plan_record", "results_cli", "keys",
-    "records", "words", "data.__init__",
+    "records", "words", "data.__init__", "plain_yaml", "names", "fit_rules",
 }  # fmt: skip
 START = {
     "verify": "data.verify", "reorganise": "data.reorganise", "pack": "data.pack", "describe": "data.describe",
@@ -54,8 +54,8 @@ def imported(module: str) -> set[str]:
 
 def reached(module: str, leave: set[str]) -> set[str]:
     seen, waiting = set(), [module]
-    if module == "tables":  # each kind's module is named there, and imported when it is asked for
-        waiting += [where.split(":")[0] for where in TABLES.values()]
+    kinds = {"tables": TABLES, "figures": FIGURES}.get(module, {})  # named in kinds.py, imported when asked for
+    waiting += [kind.make.split(":")[0] for kind in kinds.values()]
     while waiting:
         here = waiting.pop()
         if here in seen or here in leave:

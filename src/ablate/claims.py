@@ -15,7 +15,9 @@ from ablate.records import Name, NotNegative, Record
 
 Text = Annotated[str, Field(min_length=1)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
-Labels = Annotated[tuple[Text, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)]  # one or several
+Labels = Annotated[  # one or several
+    tuple[Text, ...], Field(min_length=1), BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)
+]
 Direction = Literal["greater", "less", "same"]
 Levels = Mapping[str, Mapping[str, Mapping[str, str]]]  # study: arm: axis: label
 
@@ -140,7 +142,7 @@ class Claimed(NamedTuple):
 def check_alone(claim: Claim, reported: Iterable[str], where: str) -> None:
     """Refuse keys of another kind, missing ones, and what its file does not have; ``reported`` are ids of runs."""
     must, may = KEYS[claim.kind]
-    given = claim.model_fields_set - OF_ALL
+    given = {key for key in claim.model_fields_set - OF_ALL if getattr(claim, key) is not None}
     for key in sorted(given - must - may):
         raise UserError(
             f"{where}.{key}: does not go with kind {claim.kind}, which has {', '.join(sorted(must | may))}; remove it"
@@ -152,6 +154,8 @@ def check_alone(claim: Claim, reported: Iterable[str], where: str) -> None:
             raise choose(f"{where}.behaviour", claim.behaviour, BEHAVIOURS, "behaviour")
         if (claim.arm is None) == (not claim.arms) or (claim.minus and claim.arms):
             raise UserError(f"{where}.arms: write arm, with minus or without, or arms for each of several")
+        if len(set(claim.arms)) < len(claim.arms):
+            raise UserError(f"{where}.arms: an arm stands there twice; name each once")
         if claim.behaviour in OF_PAIRS and claim.minus is None:
             raise UserError(f"{where}.minus: is missing; {claim.behaviour} is of two arms")
     if claim.metric is not None:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from ablate.config import load
+from ablate.config import load, values_of
 from ablate.errors import UserError
 from ablate.files import write_json
 from ablate.inert import say
@@ -53,13 +53,16 @@ def plan(
     output: Annotated[Path | None, typer.Option(help="write the plan there for the later steps")] = None,
 ) -> None:
     """Say per paper what is done, what is to run, why, and what that will cost."""
+    from ablate.keys import Keys
+    from ablate.named_classes import check_packs
     from ablate.papers import check_files
     from ablate.plan_record import plan_record, protocol
 
-    over = json.loads(values) | ({"scale": scale} if scale else {})
+    over = values_of(values) | ({"scale": scale} if scale else {})
     params = load(PARAMS, over)
     made = current_plan(params)
     check_files(PARAMS, PAPERS)
+    check_packs(made, Keys(params, made))
     if output:
         write_json(output, plan_record(params, made, protocol(PARAMS, over)))
         return
@@ -144,7 +147,7 @@ def data(
     """Show what is there of each data set of the current scale: digests, counts, statistics, contact sheet."""
     from ablate.data.describe import overview, table_of
 
-    params = load(PARAMS, json.loads(values) | ({"scale": scale} if scale else {}))
+    params = load(PARAMS, values_of(values) | ({"scale": scale} if scale else {}))
     entries = overview(params)
     if as_json:
         print(json.dumps(entries, indent=1))

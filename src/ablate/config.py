@@ -4,6 +4,7 @@ Nothing else reads ``params.yaml``. `load` merges the chosen scale's overlay and
 what it does not know, and returns frozen records. It imports no torch, so that planning stays fast.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,9 +14,25 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator, m
 
 from ablate import models
 from ablate.errors import UserError, choose
+from ablate.fit_rules import check_fit, weights_fault
 from ablate.gpus import gpu_list
+from ablate.names import check_params
 from ablate.recipe_rules import check_settings
-from ablate.records import Count, Name, NotNegative, Positive, Record, check_record, explain, read_yaml, tuples
+from ablate.records import (
+    SHORT,
+    Count,
+    Name,
+    NotNegative,
+    Positive,
+    Record,
+    check_record,
+    explain,
+    not_plain,
+    read_yaml,
+    tuples,
+)  # fmt: skip
+
+EXAMPLE = '{"scale": "pilot"}'
 
 
 class Settings(Record):
@@ -111,7 +128,7 @@ class Dataset(Record):
 
     layout: Literal["tiny-imagenet", "cifar10"]
     variant: Literal["official", "embedded"] = "official"
-    archive: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]  # file name
+    archive: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$", max_length=200)]  # file name
     urls: tuple[Annotated[str, Field(pattern=r"^(https|file)://")], ...] = ()  # tried in order
     digests: dict[Name, Fingerprint] = {}  # label: what its bytes must be; any one of them must match
     path: str | None = None  # an archive or an extracted folder of your own, instead of mirror and urls
@@ -132,10 +149,18 @@ class Dataset(Record):
         n_classes = self.n_classes if s.classes is None else len(s.classes)
         if s.class_range:
             n_classes = s.class_range[1] - s.class_range[0]
-        each, held = self.train_per_class, self.val_per_class
-        if s.split == "holdout":
-            each, held = 8 * (each // 10), 2 * (each // 10)
-        return n_classes, min(each, s.per_class or each), held
+        return n_classes, min(self.trainable(s), s.per_class or self.train_per_class), self._held(s)
+
+    def trainable(self, s: Settings) -> int:
+        """Training images of each class that a run may use, before it takes the first of them."""
+        return 8 * (self.train_per_class // 10) if s.split == "holdout" else self.train_per_class
+
+    def tested(self, s: Settings) -> int:
+        """Images that a run is tested on in the end: of test, or of val where there is no test split."""
+        return self.counts(s)[0] * (self._held(s) // 2 if s.split == "holdout" else self._held(s))
+
+    def _held(self, s: Settings) -> int:
+        return 2 * (self.train_per_class // 10) if s.split == "holdout" else self.val_per_class
 
 
 class Study(Record):
@@ -193,7 +218,7 @@ class Params(Record):
     datasets: dict[Name, Dataset]
     defaults: dict[str, Any]
     pretraining: dict[Name, dict[str, Any]] = {}
-    studies: dict[Name, dict[Name, Study]]
+    studies: Annotated[dict[Name, dict[Name, Study]], Field(min_length=1)]
     overrides: dict[str, Any] = {}  # the scale's settings: beat a study's settings, not its axes
 
 
@@ -210,29 +235,56 @@ class Overlay(Record):
     studies: dict[str, dict[str, dict[str, Any] | None]] = {}  # null: left out at this scale
 
 
+def values_of(text: str) -> dict[str, Any]:
+    """What `--values` says, to be laid over ``params.yaml``. Raises UserError for what is no JSON object."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"--values: no JSON ({error}); write an object such as {EXAMPLE}") from None
+    if not isinstance(found, dict):
+        raise UserError(f"--values: must be an object such as {EXAMPLE} (got {SHORT.repr(found)})")
+    return found
+
+
 def load(path: Path, values: Mapping[str, Any] | None = None) -> Params:
     """Read ``path``, lay ``values`` (command line) and the scale's overlay over it, check everything.
 
     Raises UserError that names the key's full path, what is allowed there and the nearest right spelling.
     """
+    if fault := not_plain(values or {}):
+        raise UserError(f"{path}: what the command line lays over it {fault}; write plain values")
     raw = _merge(read_yaml(path), values or {}, str(path))
-    scales = raw.pop("scales", None) or {}
-    if not isinstance(scales, dict):
-        raise UserError(f"{path}: scales: must be a mapping from a scale's name to its overlay")
-    overlays = {name: check_record(Overlay, body or {}, f"{path}: scales.{name}") for name, body in scales.items()}
-    if raw.get("scale") not in overlays:
-        raise choose(f"{path}: scale", raw.get("scale"), overlays, "scale")
-    overlay = {k: v for k, v in (scales[raw["scale"]] or {}).items() if v is not None}
+    scales = _mapping(raw.pop("scales", None), f"{path}: scales")
+    overlays = {
+        name: check_record(Overlay, _mapping(body, f"{path}: scales.{name}"), f"{path}: scales.{name}")
+        for name, body in scales.items()
+    }
+    scale = raw.get("scale")
+    if not isinstance(scale, str) or scale not in overlays:
+        raise choose(f"{path}: scale", scale, overlays, "scale")
+    overlay = {k: v for k, v in (scales[scale] or {}).items() if v is not None}
     overlay["studies"] = {
-        paper: {name: study and _at_scale(study) for name, study in (studies or {}).items()}
+        paper: {name: study and _at_scale(study) for name, study in studies.items()}
         for paper, studies in (overlay.get("studies") or {}).items()
     }
-    raw = _merge(raw, overlay, f"{path}: scales.{raw['scale']}")
-    raw["studies"] = {
-        paper: {name: study for name, study in (studies or {}).items() if study is not None}
-        for paper, studies in (raw.get("studies") or {}).items()
+    raw = _merge(raw, overlay, f"{path}: scales.{scale}")
+    papers = {
+        paper: {
+            name: study for name, study in _mapping(of_paper, f"{path}: studies.{paper}").items() if study is not None
+        }
+        for paper, of_paper in _mapping(raw.get("studies"), f"{path}: studies").items()
     }
-    return check_record(Params, raw | {"scales": tuple(scales)}, str(path))
+    raw["studies"] = {paper: studies for paper, studies in papers.items() if studies}  # without those left out
+    params = check_record(Params, raw | {"scales": tuple(scales)}, str(path))
+    check_params(params, str(path))
+    return params
+
+
+def _mapping(value: Any, where: str) -> Mapping[str, Any]:
+    """``value``, or an empty mapping where nothing is written."""
+    if not isinstance(value, Mapping | None):
+        raise UserError(f"{where}: must be a mapping of keys to values (got {SHORT.repr(value)})")
+    return value or {}
 
 
 def _at_scale(study: dict[str, Any]) -> dict[str, Any]:
@@ -257,15 +309,10 @@ def settings(layers: Iterable[tuple[str, Mapping[str, Any]]], params: Params) ->
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0]) if first["loc"] else str(first["msg"]).split("error, ")[-1].split(":")[0]
-        raise UserError(f"{origin.get(key, key)}: {explain(first)}") from None
+        raise UserError(f"{origin.get(key, f'params.yaml: defaults.{key}')}: {explain(first)}") from None
     if arm.dataset not in params.datasets:
         raise choose(origin["dataset"], arm.dataset, params.datasets, "dataset")
     _check_model(arm, origin)
-    data = params.datasets[arm.dataset]
-    if arm.class_range and arm.class_range[1] > data.n_classes:
-        raise UserError(
-            f"{origin['classes']}: {list(arm.class_range)} but {arm.dataset} has {data.n_classes} classes"
-        )
     sources = {"scratch", "imagenet", *(f"pretrain:{name}" for name in params.pretraining)}
     if arm.weights not in sources:
         file = re.fullmatch(r"file:(.+\.safetensors)", arm.weights)
@@ -273,6 +320,11 @@ def settings(layers: Iterable[tuple[str, Mapping[str, Any]]], params: Params) ->
             raise choose(origin["weights"], arm.weights, {*sources, "file:<path>.safetensors"})
         if not Path(file[1]).is_file():
             raise UserError(f"{origin['weights']}: there is no file {file[1]}; correct the path")
+        if fault := weights_fault(Path(file[1])):
+            raise UserError(f"{origin['weights']}: {file[1]} is no safetensors file ({fault}); make it again")
+    if fault := check_fit(arm, params.datasets[arm.dataset]):
+        key, said = fault.split(": ", 1)
+        raise UserError(f"{origin.get(key, f'params.yaml: defaults.{key}')}: {said}")
     return arm
 
 

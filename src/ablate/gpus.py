@@ -60,7 +60,8 @@ class Use:
 def gpu_list(value: object) -> str:
     """`compute.gpus` as text: ``auto``, or numbers and UUIDs with commas between. Raises ValueError for others."""
     names = [str(name) for name in value] if isinstance(value, tuple) else []
-    known = names and all(re.fullmatch(r"\d+|(GPU|MIG)-[\w/-]+", name) for name in names)
+    names = [str(int(name)) if re.fullmatch("[0-9]{1,9}", name) else name for name in names]
+    known = names and all(re.fullmatch(r"[0-9]+|(GPU|MIG)-[\w/-]+", name) for name in names)
     if value != "auto" and not (known and len(set(names)) == len(names)):
         got = list(value) if isinstance(value, tuple) else value
         raise ValueError(

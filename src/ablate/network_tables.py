@@ -1,17 +1,17 @@
 """Tables of networks as they stand on paper: no run is behind them."""
 
 from ablate.cells import Table
+from ablate.kinds import printed_side
 from ablate.layers import Summary, summary
 from ablate.tables import StudyResults
 
-PRINTED_CLASSES, PRINTED_SIDE = 200, 64  # of the summaries in five-cnns: Tiny ImageNet's
-CIFAR_CLASSES, CIFAR_SIDE = 10, 32
+PRINTED_CLASSES = 200  # of the summaries in five-cnns: Tiny ImageNet's
+CIFAR_CLASSES = 10
 
 
 def printed(model: str) -> Summary:
     """A network of a paper with the classes and the images (side in pixels) that the paper has for it."""
-    cifar = model.startswith("cifar-")
-    return summary(model, CIFAR_CLASSES if cifar else PRINTED_CLASSES, CIFAR_SIDE if cifar else PRINTED_SIDE)
+    return summary(model, CIFAR_CLASSES if model.startswith("cifar-") else PRINTED_CLASSES, printed_side(model))
 
 
 def depth(network: Summary) -> int:

@@ -198,14 +198,15 @@ def check(papers: Mapping[str, Paper], plan: Plan, folder: Path = Path("papers")
 
 
 def check_files(params: Path, folder: Path) -> None:
-    """Check the files of all papers that ``params`` has studies of, where it has a scale ``paper`` to check against.
-
-    Raises UserError as `check`, and where a file is missing.
+    """Check the files of all papers that ``params``, which `load` accepts, has studies of: each by itself and, where
+    there is a scale ``paper``, all of them against that. Raises UserError as `read` and `check`.
     """
-    if "paper" not in (read_yaml(params).get("scales") or {}):
-        return
-    whole = load(params, {"scale": "paper"})
-    check({id: read(folder / f"{id}.yaml") for id in whole.studies}, make_plan(whole), folder)
+    raw = read_yaml(params)
+    files = {id: folder / f"{id}.yaml" for id in raw.get("studies") or {}}
+    papers = {id: read(file) for id, file in files.items() if file.exists()}
+    if "paper" in (raw.get("scales") or {}):
+        whole = load(params, {"scale": "paper"})
+        check({id: paper for id, paper in papers.items() if id in whole.studies}, make_plan(whole), folder)
 
 
 def _check_names(entry: Reported, studies: Mapping[str, Collection[str]], where: str) -> None:

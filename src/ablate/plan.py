@@ -11,6 +11,7 @@ from typing import Any
 from ablate.config import Params, Settings, Study, settings
 from ablate.errors import UserError, choose
 from ablate.files import read_json
+from ablate.kinds import check_kinds
 from ablate.models import imagenet_name
 from ablate.records import Record
 
@@ -123,6 +124,7 @@ def make_plan(params: Params, added: Collection[str] | None = None, *, whole: bo
         for name, study in studies.items():
             where = f"params.yaml: studies.{paper}.{name}"
             seen: set[str] = set()
+            first = len(planned)
             for labels, layers in _arms(study, where):
                 # From the general to the particular, the last one winning.
                 arm = settings(
@@ -148,6 +150,7 @@ def make_plan(params: Params, added: Collection[str] | None = None, *, whole: bo
                         raise UserError(f"{where}: arm {label!r} repeats another arm's settings; remove one")
                     seen.add(run.id)
                     planned.append(Planned(run, paper, name, label, labels))
+            check_kinds(study, where, planned[first:], params.datasets)
     return Plan(params.scale, tuple(planned), sources, looks)
 
 
@@ -167,6 +170,8 @@ def _arms(study: Study, where: str) -> Any:
             if isinstance(level, dict):  # values that belong together move together
                 if "label" not in level:
                     raise UserError(f"{at}: a level of several values needs a label; add label: <name>")
+                if not isinstance(level["label"], str) or not level["label"].strip():
+                    raise UserError(f"{at}.label: must be text (got {level['label']!r}); put it into quotes")
                 options.append((str(level["label"]), (at, {k: v for k, v in level.items() if k != "label"})))
             else:
                 field = axis.replace("-", "_")

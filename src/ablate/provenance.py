@@ -40,30 +40,30 @@ CODE = {
     "collect": ["collect.py"],
     "tables": [
         *["tables.py", "papers.py", "claims.py", "table_kinds.py", "label_table.py", "network_tables.py"],
-        "effects.py",
+        *["kinds.py", "effects.py"],
         *["cells.py", "inert.py", "data/views.py", "layers.py", "models/*.py"],
     ],
     "compare": [
         *["compare.py", "papers.py", "claims.py", "tables.py", "network_tables.py", "cells.py"],
-        *["inert.py", "layers.py", "models/*.py"],
+        *["inert.py", "kinds.py", "layers.py", "models/*.py"],
     ],
     "claims": [
         *["board.py", "looks.py", "decide.py", "trained_pairs.py", "images_test.py", "figures/*.py", "controls.py"],
         *["verdicts.py", "verdict_text.py", "seed_tests.py", "effects.py"],
         *["evidence.py", "statements.py", "papers.py", "claims.py", "tables.py", "network_tables.py"],
-        *["cells.py", "inert.py", "collect.py", "layers.py", "models/*.py"],
+        *["cells.py", "inert.py", "kinds.py", "collect.py", "layers.py", "models/*.py"],
     ],
     "calibrate": [
         *["calibration.py", "verdicts.py", "verdict_text.py", "seed_tests.py", "cells.py"],
-        *["inert.py", "figures/*.py", "effects.py", "tables.py", "papers.py", "claims.py"],
+        *["inert.py", "figures/*.py", "effects.py", "tables.py", "kinds.py", "papers.py", "claims.py"],
     ],
     "figures": [
-        *["figures/*.py", "tables.py", "papers.py", "claims.py", "effects.py", "cells.py"],
+        *["figures/*.py", "tables.py", "kinds.py", "papers.py", "claims.py", "effects.py", "cells.py"],
         *["inert.py", "augment.py", "data/views.py"],
     ],
     "report": [
         *["report.py", "report.html.j2", "data/assurance.py", "inert.py"],
-        *["tables.py", "papers.py", "claims.py", "cells.py"],
+        *["tables.py", "kinds.py", "papers.py", "claims.py", "cells.py"],
     ],
 }
 PICTURES = {"samples", "augmented", "predictions", "per-label"}  # kinds of figures that read the study's pack

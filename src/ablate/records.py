@@ -1,17 +1,27 @@
 """Records and the YAML that they are read from: types, ranges, spellings are checked; a mistake is one sentence."""
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from reprlib import Repr
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ablate.errors import UserError, choose
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+# Names become names of files and rules: lower case, since some file systems know no other, and short.
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+
+
+DEPTH = 50  # of mappings and lists in each other
+LARGEST_INT = 10**18
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+SHORT = Repr()  # of a value in a message
+SHORT.maxstring = SHORT.maxother = 80
 
 
 class Record(BaseModel):
@@ -24,22 +34,51 @@ R = TypeVar("R", bound=Record)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file's mapping. Raises UserError that names the file, and the line of what is no YAML."""
-    from ruamel.yaml import YAML  # here and not above: a training job reads none
-    from ruamel.yaml.error import MarkedYAMLError
+    """A YAML file's mapping, of what JSON can hold. Raises UserError that names the file, and the line of a fault."""
+    from ruamel.yaml.error import MarkedYAMLError  # here and not above: a training job reads none
+
+    from ablate.plain_yaml import LARGEST, parse
 
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); run from the repository's top folder") from None
-    try:  # YAML 1.2: 1e-3 is a number, and a key written twice is an error
-        raw = YAML(typ="safe", pure=True).load(text)
+        if not path.is_file() and path.exists():
+            raise UserError(f"{path}: is no file; put a text file in its place")
+        if path.stat().st_size > LARGEST:
+            raise UserError(f"{path}: is larger than {LARGEST // 1024} KiB; shorten it")
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: is not text in UTF-8; save it as that") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); run from the repository's top folder") from None
+    try:
+        raw = parse(text)
     except MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise UserError(f"{path}{line}: {str(error.problem).splitlines()[0]}; correct it there") from None
     if not isinstance(raw, dict):
         raise UserError(f"{path}: must be a mapping of keys to values")
     return raw
+
+
+def not_plain(value: Any, level: int = 0) -> str | None:
+    """What keeps ``value`` from being text, numbers, true, false, null, lists and mappings of them; else None."""
+    if level > DEPTH:
+        return f"is nested deeper than {DEPTH}"
+    if isinstance(value, Mapping):
+        if any(not isinstance(key, str) or not key.isprintable() for key in value):
+            return "has a key that is not one line of text"
+        return next(filter(None, (not_plain(part, level + 1) for part in value.values())), None)
+    if isinstance(value, list | tuple):
+        return next(filter(None, (not_plain(part, level + 1) for part in value)), None)
+    if isinstance(value, str):
+        return "has text with a character that cannot be printed" if unprintable(value) else None
+    if isinstance(value, int) and abs(value) > LARGEST_INT:
+        return "has a number of so many digits"
+    return None if isinstance(value, int | float | None) else f"has a {type(value).__name__} in it"
+
+
+def unprintable(text: str) -> bool:
+    """Whether it has control characters, tabs and line breaks apart, or halves of a character."""
+    return CONTROL.search(text) is not None
 
 
 def tuples(value: Any) -> Any:
@@ -58,6 +97,7 @@ def check_record(record: type[R], raw: Mapping[str, Any], where: str) -> R:
         first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         place = ".".join(str(part) for part in first["loc"] if part != "[key]")
         path = f"{where}: {place}" if where.endswith(".yaml") else f"{where}.{place}"
+        path = path if place else where
         if first["type"] == "extra_forbidden":
             raise choose(path, first["loc"][-1], _keys_at(record, first["loc"][:-1]), "key") from None
         raise UserError(f"{path}: {explain(first)}") from None
@@ -81,4 +121,4 @@ def explain(error: Any) -> str:
         return "is missing; add it"
     message = str(error["msg"]).removeprefix("Value error, ")
     message = message.split(": ", 1)[1] if error["type"] == "value_error" else message
-    return f"{message} (got {error['input']!r})" if error["type"] != "value_error" else message
+    return f"{message} (got {SHORT.repr(error['input'])})" if error["type"] != "value_error" else message

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ablate import keys
-from ablate.config import Dataset, load
+from ablate.config import Dataset, load, values_of
 from ablate.errors import UserError
 from ablate.files import read_json
 from ablate.jobs import figure_jobs, table_jobs
@@ -115,12 +115,15 @@ def pack(
     report: Report,
     receipt: Receipt,
     output: Annotated[Path, typer.Option()],
+    named: Annotated[str, typer.Option(help="JSON: class names that the plan asks for, and where")] = "{}",
 ) -> None:
     """Add labels, statistics and digests to the decoded images."""
     from ablate.data.pack import make_pack
+    from ablate.named_classes import check_classes
 
     key = keys.later_key("pack", read_json(report))
     make_pack(images, index=index, report=report, receipt=receipt, pack=output, key=key)
+    check_classes(json.loads(named), read_json(output)["classes"])
 
 
 @steps.command()
@@ -272,7 +275,7 @@ def look(
     """Judge the claims with the seeds that there are, and say which runs the next look needs."""
     from ablate.decide import write_look
 
-    write_look(load(Path("params.yaml"), json.loads(values)), papers, runs, previous, output)
+    write_look(load(Path("params.yaml"), values_of(values)), papers, runs, previous, output)
 
 
 @steps.command()

@@ -1,6 +1,5 @@
-"""Results of a study, and its tables: one function each, (StudyResults) -> Table. A new one is a line in TABLES."""
+"""Results of a study, and its tables: one function each, (StudyResults) -> Table. A new one is a line in kinds.py."""
 
-import importlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import pandas as pd
 from ablate.config import Settings
 from ablate.errors import UserError, choose
 from ablate.files import read_json
+from ablate.kinds import TABLES
 from ablate.papers import read
 from ablate.plan import ENDED, RUNS
 
@@ -104,20 +104,6 @@ def collected_runs(plan: dict[str, Any], collected: Path) -> pd.DataFrame:
     return merged
 
 
-# Kind: where its function is. A kind in params.yaml may carry an argument after a colon, as in layers:cnn1.
-TABLES = {
-    "accuracy": "table_kinds:accuracy",
-    "train-val": "table_kinds:train_val",
-    "trials": "table_kinds:trials",
-    "nets": "table_kinds:nets",
-    "per-label": "label_table:per_label",
-    "layers": "network_tables:layers",
-    "parameters": "network_tables:parameters",
-    "effects": "effects:effects",
-    "sensitivity": "effects:sensitivity",
-}
-
-
 def write_table(results: StudyResults, kind: str, csv: Path) -> None:
     """Write the table as CSV, Markdown and LaTeX, and beside them the runs behind each cell.
 
@@ -127,8 +113,7 @@ def write_table(results: StudyResults, kind: str, csv: Path) -> None:
     where = f"params.yaml: studies.{results.paper}.{results.study}.tables.{csv.stem}"
     if name not in TABLES:
         raise choose(where, name, TABLES, "table")
-    module, _, function = TABLES[name].partition(":")
-    make = getattr(importlib.import_module(f"ablate.{module}"), function)  # here: some import torch or scikit-learn
+    make = TABLES[name].function  # here: some import torch or scikit-learn
     try:
         table = make(results, argument) if argument else make(results)
     except (TypeError, ValueError, UserError) as error:

@@ -14,6 +14,7 @@ from ablate.errors import UserError
 from ablate.gpus import Use, usable
 from ablate.interrupt import stop_once
 from ablate.keys import FILES, NEW, RECEIPTS, Keys, content, due, why_plan
+from ablate.named_classes import asked, check_packs
 from ablate.papers import check_files
 from ablate.plan import IMAGENET, PRETRAINED, RUNS, current_plan, make_plan
 from ablate.plan_record import plan_record, protocol
@@ -26,6 +27,8 @@ try:
     PARAMS = load(Path("params.yaml"), config)
     PLAN = current_plan(PARAMS)
     check_files(Path("params.yaml"), Path("papers"))
+    KEYS = Keys(PARAMS, PLAN)
+    check_packs(PLAN, KEYS)
     RECORD = plan_record(PARAMS, PLAN, protocol(Path("params.yaml"), config))
     GPUS = Use(PARAMS.compute.gpus, PARAMS.compute.jobs_per_gpu, PARAMS.compute.gpu_memory_gb)
     SLOTS = len(usable(PARAMS.compute.device, GPUS)) * GPUS.jobs_per_gpu
@@ -61,7 +64,6 @@ if workflow.is_main_process and not workflow.output_settings.dryrun:
     take_over()
 
 RESULTS = f"results/{PARAMS.scale}"
-KEYS = Keys(PARAMS, PLAN)
 ALL_RUNS = Runs({**PLAN.runs, **PLAN.pretraining})
 USED = {run.settings.dataset for run in ALL_RUNS.values()}
 DATASETS = {name: spec for name, spec in PARAMS.datasets.items() if name in USED}

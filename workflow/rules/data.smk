@@ -95,9 +95,11 @@ checkpoint pack:
         labels="data/{variant}/{dataset}/labels.npy",
     log:
         "logs/pack/{variant}-{dataset}.log",
+    params:
+        named=lambda w: json.dumps(asked(PLAN, w.dataset)),
     shell:
         "ablate pack --images {input.images:q} --index {input.index:q} --report {input.report:q}"
-        " --receipt {input.receipt:q} --output {output.pack:q} 2>&1 | tee {log:q}"
+        " --receipt {input.receipt:q} --named {params.named:q} --output {output.pack:q} 2>&1 | tee {log:q}"
 
 
 rule describe:

@@ -1,4 +1,4 @@
-"""Figures of a study, one function each: (StudyResults) -> figure. A new figure is a function and its line."""
+"""Figures of a study, one function each: (StudyResults) -> figure. A new one is a line in FIGURES of kinds.py."""
 
 from collections.abc import Callable
 from inspect import signature
@@ -11,11 +11,8 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from ablate.errors import UserError, choose
-from ablate.figures.bars import bars, per_label, sweep
 from ablate.figures.common import Places, save, wrapped
-from ablate.figures.curves import curves, trials
-from ablate.figures.images import augmented, filters, predictions, samples
-from ablate.figures.sensitivity import sensitivity
+from ablate.kinds import FIGURES
 from ablate.tables import LABELS, StudyResults
 
 __all__ = ["FIGURES", "Places", "draw", "write_figure"]
@@ -46,32 +43,18 @@ STYLE = {
 }
 
 
-# A name in params.yaml may carry an argument after a colon, as in samples:lion.
-FIGURES: dict[str, Callable[..., Figure]] = {
-    "curves": curves,
-    "trials": trials,
-    "bars": bars,
-    "sweep": sweep,
-    "sensitivity": sensitivity,
-    "per-label": per_label,
-    "samples": samples,
-    "augmented": augmented,
-    "predictions": predictions,
-    "filters": filters,
-}
-
-
 def draw(results: StudyResults, kind: str, places: Places) -> Figure:
     """The figure of ``kind``, "name" or "name:argument". Raises UserError for one that there is not."""
     name, _, argument = kind.partition(":")
     if name not in FIGURES:
         raise choose("figures", name, FIGURES, "figure")
-    taken = signature(FIGURES[name]).parameters
+    make: Callable[..., Figure] = FIGURES[name].function
+    taken = signature(make).parameters
     if argument and "argument" not in taken:
         raise UserError(f"{name} takes no argument; write {name} and not {kind}")
     given = ({"argument": argument} if argument else {}) | ({"places": places} if "places" in taken else {})
     sns.set_theme(context="paper", style="ticks", rc=STYLE)
-    figure = FIGURES[name](results, **given)
+    figure = make(results, **given)
     seeds = results.runs["seed"].nunique()
     scale = ": ".join(filter(None, [results.scale, LABELS.get(results.scale)]))
     about = f"{scale}; {seeds} seed{'' if seeds == 1 else 's'}"

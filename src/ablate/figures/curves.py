@@ -24,6 +24,7 @@ from ablate.figures.common import (
     of_arm,
     panels,
 )  # fmt: skip
+from ablate.kinds import curves_of
 from ablate.tables import StudyResults
 
 # Columns of history.csv: the panel's title and the axis.
@@ -45,17 +46,9 @@ def curves(results: StudyResults, argument: str = "") -> Figure:
     without arms all. A panel per metric; the training and validation curves of few arms share one, if asked for.
     Raises UserError for an unknown metric or arm.
     """
-    asked, _, named = argument.partition("@")
-    metrics = asked.split("+") if asked else ["train_top1", "val_top1"]
-    for metric in metrics:
-        if metric not in METRICS:
-            raise choose("curves", metric, METRICS, "metric")
-    arms = [named] if named in results.arms else named.split("+") if named else results.arms
-    for arm in arms:
-        if arm not in results.arms:
-            raise choose("curves", arm, results.arms, "arm")
+    metrics, arms = curves_of(argument, results.arms)
     quantities = {metric.partition("_")[2] for metric in metrics}
-    if asked and len(metrics) == 2 and len(quantities) == 1 and len(arms) <= FEW:
+    if argument.partition("@")[0] and len(metrics) == 2 and len(quantities) == 1 and len(arms) <= FEW:
         return _paired(results, metrics, arms)
     rows, columns = {1: (1, 1), 3: (1, 3)}.get(len(metrics), (-(-len(metrics) // 2), 2))
     figure, axes = panels(rows, columns, NARROW if columns == 1 else WIDE, 0.4 + 2.0 * rows)

@@ -22,13 +22,13 @@ from ablate.figures.common import (
     panels,
     wrapped,
 )  # fmt: skip
+from ablate.kinds import ANSWERS
 from ablate.tables import StudyResults
 
 Images = np.ndarray[Any, np.dtype[np.uint8]]
 
 ACROSS = 8  # images side by side
 CLASSES = 10  # of the plain grid
-ANSWERS = 4  # images of one figure of predictions
 RIGHT, WRONG = PALETTE[2], PALETTE[3]  # green and red that colour-blind readers tell apart
 TITLE = 0.2  # inches that a panel's title takes
 GAP = 2  # pixels between images

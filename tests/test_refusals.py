@@ -1,0 +1,320 @@
+"""What is refused before anything runs: names that collide, kinds that cannot be, counts and options that do not fit.
+
+Oracles: the key that was changed, which the message must name; for what is reserved, the files and rules themselves.
+"""
+
+import copy
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from ablate.config import load
+from ablate.errors import UserError
+from ablate.figures import curves as drawn
+from ablate.kinds import FIGURES, HISTORY, TABLES, Kind
+from ablate.plan import make_plan
+from conftest import ROOT, TINY
+from test_params_shapes import as_yaml
+
+BASE: dict[str, Any] = YAML(typ="safe", pure=True).load(TINY)
+PAPER = "studies.resnet-vs-plain.shallow"
+# SHA-256 of all ids of a scale, sorted, a line each: what they were when this was written.
+IDS = {
+    "demo": "2fe70202df8d555055fad1ca3a177790553cdd02d7941948819e2213d51d2901",
+    "pilot": "d9ae4254d9f7cd1b5f789af17fffef2f9051d159a2889b226404831dcb074b7d",
+    "paper": "e1f057eb0be899fab1d3102d44afe3388b156354364664af6d50c4e93e609966",
+}
+
+
+def planned(tmp_path: Path, *changes: tuple[str, Any]) -> None:
+    """Plan the tiny parameters with each key, given with dots, set to a value."""
+    made = copy.deepcopy(BASE)
+    for place, value in changes:
+        *above, last = place.split(".")
+        inner = made
+        for key in above:
+            inner = inner.setdefault(key, {})
+        inner[last] = value
+    path = tmp_path / "params.yaml"
+    path.write_text(as_yaml(made))
+    make_plan(load(path))
+
+
+def said(tmp_path: Path, *changes: tuple[str, Any]) -> str:
+    with pytest.raises(UserError) as caught:
+        planned(tmp_path, *changes)
+    message = str(caught.value)
+    assert len(message.splitlines()) == 1
+    return message
+
+
+@pytest.mark.parametrize("scale", IDS)
+def test_shipped_scales_are_planned_with_the_identities_that_they_had(scale: str) -> None:
+    plan = make_plan(load(ROOT / "params.yaml", {"scale": scale}))
+    ids = "\n".join(sorted([*plan.runs, *plan.pretraining]))
+    assert hashlib.sha256(ids.encode()).hexdigest() == IDS[scale]
+
+
+RULES = re.findall(
+    r"^(?:rule|checkpoint) (\w+):",
+    "\n".join(f.read_text() for f in [ROOT / "Snakefile", *ROOT.glob("workflow/rules/*.smk")]),
+    re.MULTILINE,
+)
+
+
+@pytest.mark.parametrize("name", [*RULES, "data", "decide", "models", "calibration", "seeds"])
+def test_a_paper_cannot_have_the_name_of_a_rule_or_of_results(name: str, tmp_path: Path) -> None:
+    study = BASE["studies"]["tinyimage10"]
+    assert f"params.yaml: studies.{name}: " in said(tmp_path, (f"studies.{name}", study))
+
+
+@pytest.mark.parametrize("what", ["tables", "figures"])
+@pytest.mark.parametrize("name", ["comparison", "runs", "history", "metrics", "provenance"])
+def test_an_output_cannot_have_the_name_of_a_file_that_each_paper_has(name: str, what: str, tmp_path: Path) -> None:
+    kind = {"tables": "accuracy", "figures": "curves"}[what]
+    assert f"{PAPER}.{what}.{name}: " in said(tmp_path, (f"{PAPER}.{what}.{name}", kind))
+
+
+OTHER = {"title": "x", "settings": {"lr": 0.5}}
+
+
+@pytest.mark.parametrize(
+    ("place", "kind"),
+    [
+        (f"{PAPER}.figures.table-shallow", "curves"),  # a table and a figure of one study
+        ("studies.resnet-vs-plain.other", OTHER | {"tables": {"table-shallow": "accuracy"}}),
+        ("studies.resnet-vs-plain.other", OTHER | {"figures": {"figure-6": "curves"}}),
+        ("studies.resnet-vs-plain.other", OTHER | {"figures": {"table-shallow": "bars"}}),
+    ],
+)
+def test_a_paper_has_each_output_once(place: str, kind: Any, tmp_path: Path) -> None:
+    message = said(tmp_path, (place, kind))
+    assert place in message and "of shallow has that name" in message
+    elsewhere = place.replace(PAPER, "studies.tinyimage10.optimiser").replace("resnet-vs-plain", "tinyimage10")
+    planned(tmp_path, (elsewhere, kind))  # each paper has a folder
+
+
+@pytest.mark.parametrize(
+    "name", ["runs", "pretrained", "summary", "..", "a/b", "A", "", "x" * 65, "é", "a.", " a", "a_s0"]
+)
+def test_a_scale_has_a_name_for_a_folder_of_its_own(name: str, tmp_path: Path) -> None:
+    assert f"scales.{name}: " in said(tmp_path, ("scales", {"tiny": {}, name: {}}))
+
+
+STRANGE = [
+    "A",
+    "a_s0",
+    "..",
+    ".",
+    "a.",
+    "a/b",
+    "é",
+    "e\u0301",
+    "con fig",
+    "",
+    "-a",
+    "x" * 65,
+    "{run}",
+    "a\n",
+    "$(x)",
+    "~",
+]
+
+
+@pytest.mark.parametrize("name", STRANGE)
+@pytest.mark.parametrize("where", ["studies", "studies.tinyimage10", f"{PAPER}.tables", f"{PAPER}.axes", "datasets"])
+def test_names_are_short_plain_and_lower_case(where: str, name: str, tmp_path: Path) -> None:
+    section: Any = BASE
+    for key in where.split("."):
+        section = section[key]
+    path = tmp_path / "params.yaml"
+    changed = {**section, name: next(iter(section.values()))}
+    made = copy.deepcopy(BASE)
+    inner = made
+    for key in where.split(".")[:-1]:
+        inner = inner[key]
+    inner[where.split(".")[-1]] = changed
+    path.write_text(as_yaml(made))
+    with pytest.raises(UserError, match=r"params\.yaml") as caught:
+        load(path)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_an_embedded_data_set_is_not_called_as_the_folder_of_mirrors(tmp_path: Path) -> None:
+    assert "datasets.mirror: " in said(tmp_path, ("datasets.mirror", BASE["datasets"]["cifar10"]))
+
+
+@pytest.mark.parametrize("archive", ["..", ".", ".a", "a/b", "", "x" * 201, "a b"])
+def test_an_archive_has_the_name_of_a_file(archive: str, tmp_path: Path) -> None:
+    assert "datasets.cifar10.archive" in said(tmp_path, ("datasets.cifar10.archive", archive))
+
+
+# kind: arguments that are refused, and those that are not, in a study with the axis model
+ARGUMENTS: dict[str, dict[str, tuple[list[str], list[str]]]] = {
+    "tables": {
+        "accuracy": (["x"], [""]),
+        "train-val": (["x"], [""]),
+        "trials": (["train"], [""]),
+        "nets": (["net1"], [""]),
+        "per-label": (["", "bset", "cifar-resnet8"], ["best", "cifar-plain7"]),
+        "layers": (
+            ["", "cnn9", "cnn1+cnn2", "torchvision:resnet81", "torchvision:inception_v3"],
+            ["net1", "torchvision:vgg11"],
+        ),
+        "parameters": (["", "a+b", "cnn1+", "+", "cnn1,cnn2"], ["cnn1", "cnn1+net2+cifar-plain9"]),
+        "effects": (["model"], [""]),
+        "sensitivity": (["model"], [""]),
+    },
+    "figures": {
+        "curves": (
+            ["lr", "train_top1+", "val_top1@net9", "@cifar-plain7+net1", "val_top1+val_top1", "val_top1 "],
+            ["", "val_loss", "train_top1+val_top1@cifar-plain7", "@cifar-plain7+cifar-resnet7"],
+        ),
+        "trials": (["", "test", "x", "train+val"], ["train", "val"]),
+        "bars": (["x"], [""]),
+        "sweep": (["", "lr"], []),
+        "sensitivity": (["x"], [""]),
+        "per-label": (["", "bset"], ["best", "cifar-resnet7"]),
+        "samples": ([], ["", "lion", "umbrella+koala"]),
+        "augmented": (["", "flop", "mixup"], ["none", "five-cnns"]),
+        "predictions": (["", "x", "-1", "1.5", "²", "50", "9" * 30], ["0", "49"]),  # of 10 x 20 images, four in each
+        "filters": (["x"], [""]),
+    },
+}  # fmt: skip
+REGISTRIES = {"tables": TABLES, "figures": FIGURES}
+CASES = [
+    pytest.param(what, kind, argument, refused, id=f"{what}-{kind}:{argument[:12]}-{refused}")
+    for what, kinds in ARGUMENTS.items()
+    for kind, both in kinds.items()
+    for refused, arguments in zip((True, False), both, strict=True)
+    for argument in arguments
+]
+
+
+@pytest.mark.parametrize("what", REGISTRIES)
+def test_every_kind_says_how_its_argument_is_checked(what: str) -> None:
+    assert set(REGISTRIES[what]) == set(ARGUMENTS[what])
+    for kind in REGISTRIES[what].values():
+        assert isinstance(kind, Kind) and callable(kind.check) and callable(kind.function)
+
+
+@pytest.mark.parametrize(("what", "kind", "argument", "refused"), CASES)
+def test_arguments_of_kinds(what: str, kind: str, argument: str, refused: bool, tmp_path: Path) -> None:
+    change = (f"{PAPER}.{what}.mine", f"{kind}:{argument}" if argument else kind)
+    if refused:
+        assert f"params.yaml: {PAPER}.{what}.mine: " in said(tmp_path, change)
+    else:
+        planned(tmp_path, change)
+
+
+@pytest.mark.parametrize("what", REGISTRIES)
+@pytest.mark.parametrize("kind", ["acuracy", "heat", "", ":", "curve", "Bars", "table_kinds:accuracy"])
+def test_kinds_that_there_are_not(what: str, kind: str, tmp_path: Path) -> None:
+    assert f"{PAPER}.{what}.mine: unknown {what[:-1]} " in said(tmp_path, (f"{PAPER}.{what}.mine", kind))
+
+
+def test_kinds_that_need_an_axis_want_it(tmp_path: Path) -> None:
+    at = "studies.tinyimage10.optimiser"  # without axes
+    for what, kind in (
+        ("tables", "effects"),
+        ("tables", "sensitivity"),
+        ("figures", "sensitivity"),
+        ("figures", "sweep"),
+    ):
+        assert f"{at}.{what}.mine: {kind}: " in said(tmp_path, (f"{at}.{what}.mine", kind))
+    planned(tmp_path, (f"{at}.axes", {"lr": [0.1, 0.2]}), (f"{at}.figures.mine", "sweep"))
+
+
+def test_metrics_of_curves_are_those_of_the_plan() -> None:
+    assert set(drawn.METRICS) == set(HISTORY)
+
+
+SETTINGS: dict[str, tuple[dict[str, Any], str]] = {  # what is changed, and the key to blame
+    "no such model of torchvision": ({"model": "torchvision:resnet81"}, "model"),
+    "a detector": ({"model": "torchvision:fasterrcnn_resnet50_fpn"}, "model"),
+    "nothing behind torchvision": ({"model": "torchvision:"}, "model"),
+    "a network too large for the images": ({"model": "alexnet"}, "model"),
+    "sides that patches do not divide": ({"model": "torchvision:vit_h_14"}, "model"),
+    "too small for torchvision's": ({"model": "torchvision:inception_v3"}, "model"),
+    "dropout of ResNet": ({"model": "resnet18", "dropout": 0.5}, "dropout"),
+    "dropout of cnn1": ({"model": "cnn1", "dropout": 0.1}, "dropout"),
+    "dropout of torchvision's": ({"model": "torchvision:shufflenet_v2_x1_0", "dropout": 0.5}, "dropout"),
+    "activation without ReLU": ({"model": "torchvision:vit_b_16", "activation": "elu"}, "activation"),
+    "activation of functions": ({"model": "torchvision:densenet121", "activation": "elu"}, "activation"),
+    "stem of torchvision's": ({"model": "torchvision:vgg11", "stem": "cifar"}, "stem"),
+    "ImageNet's weights with another stem": ({"model": "resnet18", "stem": "cifar", "weights": "imagenet"}, "stem"),
+    "ImageNet's weights that are not": ({"model": "torchvision:regnet_y_128gf", "weights": "imagenet"}, "weights"),
+    "ImageNet's positions": ({"model": "torchvision:vit_b_16", "weights": "imagenet"}, "weights"),
+    "more images than there are": ({"per_class": 51}, "per_class"),
+    "more images than the holdout leaves": ({"per_class": 41, "split": "holdout"}, "per_class"),
+    "one class too many": ({"classes": [0, 11]}, "classes"),
+    "names of too many classes": ({"classes": list("abcdefghijk")}, "classes"),
+    "batches of one for a dense layer": ({"model": "cnn3", "batch_size": 1}, "batch_size"),
+    "batches of one at one pixel": ({"model": "resnet18", "batch_size": 1}, "batch_size"),
+    "one image in all": ({"model": "cnn4", "classes": [0, 1], "per_class": 1}, "per_class"),
+    "nothing to mix": ({"batch_size": 1, "mix": "mixup"}, "mix"),
+    "nothing to cut": ({"classes": [0, 1], "per_class": 1, "mix": "cutmix"}, "mix"),
+    "a file that is no safetensors": ({"weights": "file:{here}/damaged.safetensors"}, "weights"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SETTINGS)
+def test_what_an_arm_cannot_have_is_refused_where_it_was_set(case: str, tmp_path: Path) -> None:
+    changes, key = SETTINGS[case]
+    (tmp_path / "damaged.safetensors").write_bytes(b"no weights")
+    changes = {k: v.format(here=tmp_path) if isinstance(v, str) else v for k, v in changes.items()}
+    at = "studies.tinyimage10.optimiser.settings"
+    message = said(tmp_path, (at, changes))
+    assert f"params.yaml: {at}.{key}: " in message
+
+
+def test_a_source_of_weights_is_checked_as_an_arm_is(tmp_path: Path) -> None:
+    asks = ("studies.tinyimage10.optimiser.settings", {"weights": "pretrain:p"})
+    for fault in (
+        {"per_class": 51},
+        {"classes": [0, 11]},
+        {"dropout": 2},
+        {"split": "hold"},
+        {"weights": "imagenet"},
+    ):
+        assert f"params.yaml: pretraining.p.{next(iter(fault))}: " in said(tmp_path, ("pretraining.p", fault), asks)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model": "torchvision:resnet18", "stem": "cifar"},
+        {"model": "resnet18", "dropout": 0.0},
+        {"model": "torchvision:wide_resnet50_2", "weights": "imagenet"},
+        {"per_class": 50},
+        {"per_class": 40, "split": "holdout"},
+        {"classes": [9, 10]},
+        {"batch_size": 1},  # of which the maps are not a single pixel
+        {"model": "resnet18", "stem": "cifar", "batch_size": 1},
+        {"model": "resnet18", "weights": "imagenet", "finetune": "head", "batch_size": 1},  # its normalisation rests
+        {"model": "cnn4", "batch_size": 3, "classes": [0, 1], "per_class": 4},  # the last image joins those before
+        {"model": "cnn4", "batch_size": 1, "classes": [0, 1], "per_class": 2},
+    ],
+)
+def test_what_an_arm_can_have_is_not(changes: dict[str, Any], tmp_path: Path) -> None:
+    planned(tmp_path, ("studies.tinyimage10.optimiser.settings", changes))
+
+
+def test_a_holdout_needs_ten_images_of_a_class(tmp_path: Path) -> None:
+    few = ("datasets.cifar10.train_per_class", 9)
+    assert "defaults.split: " in said(tmp_path, few, ("defaults.split", "holdout"))
+
+
+@pytest.mark.parametrize("label", [None, True, 1, 0.5, [], {}, "", " "])
+def test_a_label_is_text(label: Any, tmp_path: Path) -> None:
+    level = {"label": label, "model": "cifar-plain7"}
+    assert f"{PAPER}.axes.model[0].label" in said(tmp_path, (f"{PAPER}.axes", {"model": [level]}))
+
+
+@pytest.mark.parametrize("gpus", [[0, "00"], ["0", 0], ["٣"], [True], [1.5], {"a": 1}, "0,1", [None], [[]], 0])
+def test_gpus_are_named_once_each(gpus: Any, tmp_path: Path) -> None:
+    assert "compute.gpus" in said(tmp_path, ("compute.gpus", gpus))
