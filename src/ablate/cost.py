@@ -3,7 +3,6 @@
 Imports no torch, so that the rules can ask while Snakemake reads them.
 """
 
-import csv
 import heapq
 import json
 import math
@@ -18,6 +17,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from ablate.config import Compute, Dataset
+from ablate.csv_text import read_rows
 from ablate.errors import UserError
 from ablate.files import read_json
 from ablate.gpus import Use, usable
@@ -204,7 +204,7 @@ def read_history(results: Path, datasets: Mapping[str, Dataset]) -> list[Measure
     for provenance in sorted(results.glob("*/*/provenance.json")):
         manifests, table = read_json(provenance), provenance.with_name("runs.csv")
         if table.exists():
-            for row in csv.DictReader(table.read_text(encoding="utf-8").splitlines()):
+            for row in read_rows(table):
                 if row["run"] in manifests:
                     _add(found, row["run"], manifests[row["run"]], row, datasets)
     return list(found.values())

@@ -12,6 +12,7 @@ from ablate.config import Params, Settings, Study, settings
 from ablate.errors import UserError, choose
 from ablate.files import read_json
 from ablate.models import imagenet_name
+from ablate.names import arm_name
 from ablate.records import Record
 
 RUNS = Path("results/runs")  # trained runs, of all scales
@@ -72,7 +73,7 @@ class Planned:
     run: Run
     paper: str
     study: str
-    arm: str  # the levels' labels, joined
+    arm: str  # `arm_name` of its levels, which is as good as they are
     levels: dict[str, str]  # axis: label
 
 
@@ -138,7 +139,7 @@ def make_plan(params: Params, added: Collection[str] | None = None, *, whole: bo
                 start = _source(arm, params)
                 if start:
                     sources[start.id] = start
-                label = " / ".join(labels.values()) or arm.model
+                label = arm_name(labels.values()) if labels else arm.model
                 base = study.seeds or params.seeds
                 for seed in more_seeds(base, looks[-1] if looks else 0):
                     run = _run(arm, seed, params, start)

@@ -15,6 +15,7 @@ from ablate.models import module_of
 PACKAGE = Path(__file__).parent
 READERS = ["data/layouts.py", "data/containers.py", "data/tiny_imagenet.py", "data/cifar10.py"]
 NETWORKS = [f"models/{name}.py" for name in ("__init__", "initialise", "activation", "head", "outline", "_checks")]
+TEXT = ["csv_text.py", "names.py"]
 # What each step's result depends on, since nothing follows imports. Embedded archives and ImageNet's weights are
 # not here: their digests are pinned.
 CODE = {
@@ -37,31 +38,31 @@ CODE = {
         ],
         *NETWORKS,
     ],
-    "collect": ["collect.py"],
+    "collect": ["collect.py", *TEXT],
     "tables": [
         *["tables.py", "papers.py", "claims.py", "table_kinds.py", "label_table.py", "network_tables.py"],
         "effects.py",
-        *["cells.py", "data/views.py", "layers.py", "models/*.py"],
+        *["cells.py", "data/views.py", "layers.py", "models/*.py", "collect.py", *TEXT],
     ],
     "compare": [
         *["compare.py", "papers.py", "claims.py", "tables.py", "network_tables.py", "cells.py"],
-        *["layers.py", "models/*.py"],
+        *["layers.py", "models/*.py", "collect.py", *TEXT],
     ],
     "claims": [
         *["board.py", "looks.py", "decide.py", "trained_pairs.py", "images_test.py", "figures/*.py", "controls.py"],
         *["verdicts.py", "verdict_text.py", "seed_tests.py", "effects.py"],
         *["evidence.py", "statements.py", "papers.py", "claims.py", "tables.py", "network_tables.py"],
-        *["cells.py", "collect.py", "layers.py", "models/*.py"],
+        *["cells.py", "collect.py", "layers.py", "models/*.py", *TEXT],
     ],
     "calibrate": [
         *["calibration.py", "verdicts.py", "verdict_text.py", "seed_tests.py", "cells.py"],
-        *["figures/*.py", "effects.py", "tables.py", "papers.py", "claims.py"],
+        *["figures/*.py", "effects.py", "tables.py", "papers.py", "claims.py", "collect.py", *TEXT],
     ],
     "figures": [
         *["figures/*.py", "tables.py", "papers.py", "claims.py", "effects.py", "cells.py"],
-        *["augment.py", "data/views.py"],
+        *["augment.py", "data/views.py", "collect.py", *TEXT],
     ],
-    "report": ["report.py", "report.html.j2", "tables.py", "papers.py", "claims.py", "cells.py"],
+    "report": ["report.py", "report.html.j2", "tables.py", "papers.py", "claims.py", "cells.py", "collect.py", *TEXT],
 }
 PICTURES = {"samples", "augmented", "predictions", "per-label"}  # kinds of figures that read the study's pack
 

@@ -4,11 +4,11 @@ import base64
 from html import escape
 from pathlib import Path
 
-import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from ruamel.yaml import YAML
 
 from ablate.cells import shown
+from ablate.csv_text import read_text
 from ablate.files import read_json, write_text
 from ablate.tables import LABELS
 
@@ -75,9 +75,8 @@ def _table(csv: Path) -> str | None:
     """None: no such file; empty: it has no rows."""
     if not csv.exists():
         return None
-    if len(csv.read_text(encoding="utf-8").splitlines()) < 2:
-        return ""
-    return shown(pd.read_csv(csv, dtype=object)).map(_cell).to_html(index=False, border=0, escape=False)
+    frame = read_text(csv)
+    return "" if frame.empty else shown(frame).map(_cell).to_html(index=False, border=0, escape=False)
 
 
 def _cell(text: str) -> str:

@@ -36,9 +36,12 @@ def percents(results: StudyResults, arm: str, columns: Iterable[tuple[str, str]]
     return cells | count[0], sources | count[1]
 
 
-def levels_of(results: StudyResults, arm: str) -> dict[str, str]:
-    """{axis: label}, or the arm's name where the study has no axis."""
-    return dict(next(p["levels"] for p in results.planned if p["arm"] == arm)) or {"arm": arm}
+def beside(results: StudyResults, arm: str, cells: dict[str, Any]) -> dict[str, Any]:
+    """``cells`` behind the arm's levels, or behind its name where the study has no axis. An axis that is called as
+    one of the cells gets the column "axis n", which no axis can be called itself.
+    """
+    levels = next(p["levels"] for p in results.planned if p["arm"] == arm) or {"arm": arm}
+    return {f"axis {axis}" if axis in cells else axis: label for axis, label in levels.items()} | cells
 
 
 def accuracy(results: StudyResults) -> Table:
@@ -53,7 +56,7 @@ def accuracy(results: StudyResults) -> Table:
             if of_arm(results, arm)[f"n_{split}"].notna().any()
         }
         note = cells.pop("note")
-        table.add(arm, levels_of(results, arm) | cells | images | {"note": note}, sources)
+        table.add(arm, beside(results, arm, cells | images | {"note": note}), sources)
     return table
 
 

@@ -49,10 +49,7 @@ def curves(results: StudyResults, argument: str = "") -> Figure:
     for metric in metrics:
         if metric not in METRICS:
             raise choose("curves", metric, METRICS, "metric")
-    arms = [named] if named in results.arms else named.split("+") if named else results.arms
-    for arm in arms:
-        if arm not in results.arms:
-            raise choose("curves", arm, results.arms, "arm")
+    arms = results.some_arms(named, "curves")
     quantities = {metric.partition("_")[2] for metric in metrics}
     if asked and len(metrics) == 2 and len(quantities) == 1 and len(arms) <= FEW:
         return _paired(results, metrics, arms)

@@ -22,6 +22,7 @@ from ablate.figures.common import (
     panels,
     wrapped,
 )  # fmt: skip
+from ablate.names import class_names
 from ablate.tables import StudyResults
 
 Images = np.ndarray[Any, np.dtype[np.uint8]]
@@ -47,7 +48,8 @@ def samples(results: StudyResults, places: Places, argument: str = "") -> Figure
     else:
         classes = pack.chosen(settings)
         spread = np.linspace(0, len(classes) - 1, min(CLASSES, len(classes))).round().astype(int)
-        chosen = {_word(pack, classes[i]): classes[i] for i in spread}
+        names = class_names(pack.meta, classes)
+        chosen = {names[i]: classes[i] for i in spread}
         rows = pack.views(settings)["train"].positions
         labels = pack.labels[rows]
     lines = 2 if len(chosen) <= 2 else 1
@@ -138,7 +140,7 @@ def predictions(results: StudyResults, places: Places, argument: str = "") -> Fi
     order = np.random.default_rng(0).permutation(len(table))  # they lie sorted by class
     settings = results.settings(arm)
     pack = places.pack(settings.dataset)
-    names = [_word(pack, number) for number in pack.chosen(settings)]
+    names = class_names(pack.meta, pack.chosen(settings))
     for axis, i in zip(axes, order[ANSWERS * int(argument) :], strict=False):
         row = table.iloc[i]
         _show(axis, pack.images[int(row["position"])])

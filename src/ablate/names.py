@@ -1,0 +1,77 @@
+"""How things are named in text: an arm by its levels, several arms in one argument, classes by their words.
+
+An arm is its tuple of levels. Its name is that tuple as one line of text from which the tuple can be read again, so
+that two arms of a study never have the same one: whatever goes by an arm's name goes by its levels. Imports no pandas.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from ablate.errors import UserError, choose
+
+BETWEEN = " / "  # two levels of an arm
+
+
+def arm_name(labels: Collection[str]) -> str:
+    """The labels of an arm's levels, one of each axis, joined by " / ".
+
+    Quoted, as JSON, are those that would be read otherwise: one that is empty, that begins with a quote, or that has
+    " / " in it where it is not the only one.
+    """
+    return BETWEEN.join(_quoted(label, alone=len(labels) == 1) for label in labels)
+
+
+def _quoted(label: str, *, alone: bool) -> str:
+    plain = label[:1] not in ("", '"') and (alone or BETWEEN not in f" {label} ")
+    return label if plain else json.dumps(label, ensure_ascii=False)
+
+
+def arms_in(text: str, arms: Sequence[str], where: str) -> list[str]:
+    """The arms, of ``arms``, that ``text`` names: one, or several with + between. Raises UserError for a name that
+    there is not, and where names that have a + in them make it readable in more than one way.
+    """
+    parts = text.split("+")
+    readings: list[list[list[str]]] = [[] for _ in parts] + [[[]]]  # at most two, of the parts from i on
+    for i in reversed(range(len(parts))):
+        for j in range(i + 1, len(parts) + 1):
+            if (name := "+".join(parts[i:j])) in arms:
+                readings[i] += [[name, *rest] for rest in readings[j]]
+        readings[i] = readings[i][:2]
+    if not readings[0]:
+        raise choose(where, next((part for part in parts if part not in arms), text), arms, "arm")
+    if len(readings[0]) > 1:
+        ways = " or ".join(" and ".join(map(repr, reading)) for reading in readings[0])
+        raise UserError(f"{where}: {text!r} names {ways}; give these levels labels without +")
+    return readings[0][0]
+
+
+def unique(names: Iterable[str]) -> list[str]:
+    """The names, each but the first of equal ones with a number behind it."""
+    found: dict[str, None] = {}
+    for name in names:
+        found[another(name, found)] = None
+    return list(found)
+
+
+def another(name: str, taken: Collection[str]) -> str:
+    """``name``, or the first of "name (2)", "name (3)" that is not taken."""
+    n, free = 1, name
+    while free in taken:
+        n += 1
+        free = f"{name} ({n})"
+    return free
+
+
+def class_names(meta: Mapping[str, Any], chosen: Iterable[int]) -> list[str]:
+    """The ``chosen`` classes of a pack by the first of their words; by all of them, and by the class's own id as well,
+    where two would have the same name.
+    """
+    chosen = list(chosen)
+    words = [str(meta["words"][label]) for label in chosen]
+    names = [text.split(",")[0] for text in words]
+    for better in (words, [f"{text} ({meta['classes'][label]})" for label, text in zip(chosen, words, strict=True)]):
+        times = Counter(names)
+        names = [name if times[name] == 1 else other for name, other in zip(names, better, strict=True)]
+    return unique(names)
