@@ -1,8 +1,8 @@
 """CSV files that give back what was written: text as text and numbers as numbers, as declared and never as guessed.
 
 `to_csv` writes every such file of results, `read_csv` and its like read it. Nothing is taken for a missing value but
-an empty cell among numbers; "NA", "1e3" and "01" are text where the column is one of text. A spreadsheet runs text that
-begins like a formula: such text is written with an apostrophe before it, which reading takes off again.
+an empty cell among numbers; "NA", "1e3" and "01" are text where the column is one of text. A spreadsheet runs text
+that begins like a formula: such text is written with an apostrophe before it, which reading takes off again.
 """
 
 import csv
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMULA = re.compile(r"'*(\s*[=+\-@＝＋－＠]|[\t\r\n])")
+QUOTED = ',"\r\n\ufeff'  # the last is no letter where a file begins with it
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
@@ -36,7 +37,7 @@ def _cell(value: Any) -> str:
     if not isinstance(value, str):
         return str(value)
     text = f"'{value}" if _runs(value) else value
-    return '"{}"'.format(text.replace('"', '""')) if any(c in text for c in ',"\r\n') else text
+    return '"{}"'.format(text.replace('"', '""')) if any(c in text for c in QUOTED) else text
 
 
 def _line(cells: list[str]) -> str:

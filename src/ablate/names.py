@@ -1,7 +1,7 @@
 """How things are named in text: an arm by its levels, several arms in one argument, classes by their words.
 
 An arm is its tuple of levels. Its name is that tuple as one line of text from which the tuple can be read again, so
-that two arms of a study never have the same one: whatever goes by an arm's name goes by its levels. Imports no pandas.
+that two arms of a study never have the same one: what goes by an arm's name goes by its levels. Imports no pandas.
 """
 
 import json
@@ -65,8 +65,8 @@ def another(name: str, taken: Collection[str]) -> str:
 
 
 def class_names(meta: Mapping[str, Any], chosen: Iterable[int]) -> list[str]:
-    """The ``chosen`` classes of a pack by the first of their words; by all of them, and by the class's own id as well,
-    where two would have the same name.
+    """The ``chosen`` classes of a pack by the first of their words; where two would have the same name by all words,
+    and where these are the same by the class's own id as well.
     """
     chosen = list(chosen)
     words = [str(meta["words"][label]) for label in chosen]

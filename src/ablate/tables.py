@@ -122,7 +122,7 @@ def collected_history(plan: dict[str, Any], collected: Path) -> pd.DataFrame:
 
 
 def _places(plan: dict[str, Any], collected: Path) -> pd.DataFrame:
-    """Study, arm, seed and run of each planned run of the paper: from the plan, which has the arms by their levels."""
+    """Study, arm, seed and run of each planned run of the paper, from the plan: a file may say another arm."""
     mine = [{k: r[k] for k in PLACE} for r in plan["runs"] if r["paper"] == collected.name]
     return pd.DataFrame(mine, columns=PLACE)
 

@@ -90,8 +90,8 @@ def note(results: StudyResults, arm: str) -> str:
 
 
 def title(results: StudyResults, arm: str) -> str:
-    """The arm's name, in which a level that is a bare number has its axis before it: 'lr 0.01 / momentum 0.9'; its name
-    as it is where that would be another arm's as well.
+    """The arm's name, in which a level that is a bare number has its axis before it: 'lr 0.01 / momentum 0.9'; as it
+    is where that would be another arm's as well.
     """
     names = {other: " / ".join(named(*level) for level in of_arm(results, other)[0]["levels"].items())
              for other in results.arms}  # fmt: skip
