@@ -6,6 +6,7 @@ figure. Oracle: each arm's own runs, whose numbers the test has chosen, found by
 
 import json
 import tempfile
+from html import escape
 from itertools import combinations, pairwise, product
 from pathlib import Path
 from statistics import fmean
@@ -17,9 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ablate.calibration import pooled_sd
+from ablate.cells import Table
 from ablate.claims import Claim, check_names
 from ablate.collect import summarise
-from ablate.compare import compare
+from ablate.compare import compare, write_comparison
 from ablate.config import Params, Study, load
 from ablate.csv_text import read_rows
 from ablate.effects import contrasts
@@ -31,6 +33,7 @@ from ablate.files import read_json
 from ablate.looks import arms_of, first_seeds
 from ablate.plan import make_plan
 from ablate.plan_record import plan_record
+from ablate.report import write_report
 from ablate.tables import StudyResults, collected_history, collected_runs, study_results, write_table
 from ablate.trained_pairs import trained_pairs
 from conftest import TINY
@@ -129,8 +132,12 @@ def check_tables(axes: Axes, folder: Path) -> None:
         assert len(rows) == len(expected), kind
         found = [(float(row[metric]), int(row["n"])) for row in rows]
         asked = [(fmean(v), len(SEEDS)) for v in values]
-        if kind == "trials":  # the best first
-            asked.sort(reverse=True)
+        if kind == "trials":  # the best first; the first axis changes lr, which is a column, the second one nothing
+            order = sorted(range(len(asked)), key=lambda i: -asked[i][0])
+            asked = [asked[i] for i in order]
+            if len(axes) > 1 and len(list(axes.values())[1]) > 1:
+                own = [f"axis {axis}" if axis in ("n", "note") else axis for axis in axes]
+                assert [tuple(row[head] for head in own) for row in rows] == [list(expected)[i] for i in order]
         for (mean, n), (wanted, seeds) in zip(found, asked, strict=True):
             assert mean == pytest.approx(wanted, abs=0.011) and n == seeds
         if kind == "accuracy":
@@ -258,3 +265,90 @@ def test_studies_of_any_names(what: str) -> None:
             CHECKS[what](axes, Path(folder))
 
     check()
+
+
+def test_a_row_is_asked_for_by_its_label_before_its_number(tmp_path: Path) -> None:
+    """Arms called 2 and 1: each row is there by its own label; a number that is no label counts rows."""
+    made = planned({"lr": ("2", "1", "x")}, tmp_path)
+    write_table(results_of(made), "accuracy", made.collected / "t.csv")
+    for label, row in (("2", 0), ("1", 1), ("x", 2), ("3", 2)):
+        found = explain(made.collected / "t.runs.json", label, "val_top1 %", made.runs)
+        assert [e["run"] for e in found] == [e["run"] for e in made.record["runs"]][2 * row : 2 * row + 2]
+    for number in ("0", "4", "²", "03", "1" * 5000):
+        with pytest.raises(UserError, match="unknown row"):
+            explain(made.collected / "t.runs.json", number, "val_top1 %", made.runs)
+
+
+def test_rows_with_one_label_are_two_rows(tmp_path: Path) -> None:
+    table = Table()
+    for value in (1.0, 2.0, 3.0):
+        table.add("a", {"x": value}, {"x": {f"run-{value:g}": value}})
+    table.add("a (2)", {"x": 4.0}, {"x": {"run-4": 4.0}})
+    assert [list(cells["x"]) for cells in table.runs.values()] == [["run-1"], ["run-2"], ["run-3"], ["run-4"]]
+    made = planned({"lr": ("a",)}, tmp_path)
+    write_table(results_of(made), "parameters:cnn2+cnn2", made.collected / "t.csv")
+    assert len(read_json(made.collected / "t.runs.json")) == len(read_rows(made.collected / "t.csv")) == 2
+
+
+def test_classes_of_one_first_word_have_a_row_and_a_panel_each(tmp_path: Path, packs: dict[str, Path]) -> None:
+    made = planned({"lr": ("a",)}, tmp_path)
+    words = ["crane, bird", "crane, machine", *(f"word {i}, other" for i in range(8))]
+    (made.plan.parent / "data").mkdir()
+    meta = {"classes": [f"c{i}" for i in range(10)], "words": words}
+    (made.plan.parent / "data/cifar10.json").write_text(json.dumps(meta))
+    write_table(results_of(made), "per-label:best", made.collected / "t.csv")
+    rows, behind = read_rows(made.collected / "t.csv"), read_json(made.collected / "t.runs.json")
+    assert [row["label"] for row in rows] == list(behind) and len(behind) == 10
+    # By hand: image 0 is of label 0, right with every second run, image 1 of label 1, always right.
+    assert [(row["label"], float(row["val_acc %"])) for row in rows[:2]] == [(words[0], 50.0), (words[1], 100.0)]
+    assert list(behind[words[0]]["val_acc %"].values()) == [100.0, 0.0]
+
+    pack = tmp_path / "pack.json"
+    for name in ("images.npy", "labels.npy"):
+        (tmp_path / name).symlink_to(packs["cifar10"].with_name(name))
+    pack.write_text(json.dumps(read_json(packs["cifar10"]) | {"words": words}))
+    places = Places(made.runs, {"cifar10": pack})
+    drawn = draw(results_of(made), "samples", places)
+    assert {words[0], words[1], "word 0"} <= {axis.get_title(loc="left") for axis in drawn.axes}
+    ticks = draw(results_of(made), "per-label:best", places).axes[0].get_xticklabels()
+    assert [tick.get_text().replace("\n", " ") for tick in ticks][:2] == words[:2]
+    assert draw(results_of(made), "samples:bird+machine", places).axes
+    with pytest.raises(
+        UserError, match=r"'crane' is a name of 2 classes \(crane, bird; crane, machine\); write another"
+    ):
+        draw(results_of(made), "samples:crane", places)
+
+
+def test_what_could_be_meant_in_two_ways_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    made = planned({"model": ("best", "a", "a+b", "b")}, tmp_path)
+    results, places = results_of(made), Places(made.runs)
+    said = "'best' is an arm here as well as the best arm; give its level another label"
+    with pytest.raises(UserError, match=said):
+        draw(results, "per-label:best", places)
+    with pytest.raises(UserError, match=said):
+        write_table(results, "per-label:best", tmp_path / "t.csv")
+    with pytest.raises(UserError, match=r"'a\+b' names 'a' and 'b' or 'a\+b'; give these levels labels without \+"):
+        draw(results, "curves:val_top1@a+b", places)
+    assert len(draw(results, "curves:val_top1@best+a", places).axes[0].lines) == 2
+
+
+def test_a_sweep_does_not_draw_two_arms_as_one(tmp_path: Path) -> None:
+    made = planned({"lr": ("a", "b"), "weight-decay": ("x", "y")}, tmp_path)  # the second changes something else
+    with pytest.raises(UserError, match="one arm for each rate and weight decay"):
+        draw(results_of(made), "sweep", Places(made.runs))
+
+
+@pytest.mark.parametrize("label", ["NA", "=1+1", "x ±", "1e3"])
+def test_the_report_shows_the_labels_that_were_written(label: str, tmp_path: Path) -> None:
+    made = planned({"model": (label, "other")}, tmp_path)
+    made.record["studies"]["p/s"]["tables"] = {"t": "accuracy", "nets": "nets"}
+    for entry in made.record["runs"]:
+        entry["settings"]["model"] = "net1"
+    made._write()
+    results = results_of(made)
+    write_table(results, "accuracy", made.collected / "t.csv")
+    write_table(results, "nets", made.collected / "nets.csv")
+    write_comparison(made.plan, made.papers, made.collected / "comparison.csv")
+    write_report(made.plan, made.papers, tmp_path / "results/demo/report.html")
+    page = (made.plan.parent / "report.html").read_text()
+    assert f"<td>{escape(label)}</td>" in page

@@ -93,9 +93,9 @@ def title(results: StudyResults, arm: str) -> str:
     """The arm's name, in which a level that is a bare number has its axis before it: 'lr 0.01 / momentum 0.9'; as it
     is where that would be another arm's as well.
     """
-    names = {other: " / ".join(named(*level) for level in of_arm(results, other)[0]["levels"].items())
-             for other in results.arms}  # fmt: skip
-    return names[arm] if list(names.values()).count(names[arm]) == 1 and names[arm] else arm
+    names = {p["arm"]: " / ".join(named(*level) for level in p["levels"].items()) for p in results.planned}
+    mine = names[arm]
+    return mine if mine and list(names.values()).count(mine) == 1 else arm
 
 
 def named(axis: str, level: str) -> str:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ablate.data.views import Pack
-from ablate.errors import choose
+from ablate.errors import UserError, choose
 from ablate.figures.common import (
     NARROW,
     PALETTE,
@@ -38,7 +38,7 @@ GAP = 2  # pixels between images
 def samples(results: StudyResults, places: Places, argument: str = "") -> Figure:
     """Training images of classes, a panel each. ``argument`` is CLASS+CLASS, each one of a class's names in words; of
     a class that is not in the pack its panel says so and shows another. Without: classes and images that the study
-    trains on.
+    trains on. Raises UserError for a name of two classes.
     """
     settings = results.settings(results.arms[0])
     pack = places.pack(settings.dataset)
@@ -73,11 +73,19 @@ def samples(results: StudyResults, places: Places, argument: str = "") -> Figure
 
 def _named(pack: Pack, names: list[str]) -> dict[str, int]:
     """{panel's title: label} of each name, another class where there is none of that name."""
-    known: dict[str, int] = {}
+    known: dict[str, set[int]] = {}
     for number, words in enumerate(pack.meta["words"]):
         for word in words.split(","):
-            known.setdefault(word.strip().lower(), number)
-    found = {name: known.get(name.strip().lower()) for name in names}
+            known.setdefault(word.strip().lower(), set()).add(number)
+    found: dict[str, int | None] = {}
+    for name in names:
+        classes = known.get(name.strip().lower(), set())
+        if len(classes) > 1:
+            every = "; ".join(str(pack.meta["words"][number]) for number in sorted(classes))
+            raise UserError(
+                f"samples: {name!r} is a name of {len(classes)} classes ({every}); write another of theirs"
+            )
+        found[name] = next(iter(classes), None)
     others = iter(n for n in range(len(pack.meta["words"])) if n not in found.values())
     chosen = {}
     for name, there in found.items():
