@@ -80,11 +80,16 @@ def planned(axes: Axes, folder: Path, study: str = "s") -> Fabricated:
     """The study of ``axes``, planned from parameters as `ablate plan` does, and each run with an accuracy of its own
     that `top_of` gives. A level changes a setting of its own, so that no two arms are one.
     """
-    (folder / "params.yaml").write_text(TINY)
     levels = {
         axis: tuple({"label": label, field: 0.01 * (1 + i)} for i, label in enumerate(labels))
         for (axis, labels), field in zip(axes.items(), FIELDS, strict=False)
     }
+    return fabricated(levels, folder, study)
+
+
+def fabricated(levels: dict[str, tuple[Any, ...]], folder: Path, study: str = "s") -> Fabricated:
+    """The study with these levels, as they would stand in params.yaml."""
+    (folder / "params.yaml").write_text(TINY)
     params = load(folder / "params.yaml")
     studies = {"p": {study: Study(title="A study", axes=levels)}}
     params = Params.model_copy(params, update={"studies": studies, "seeds": SEEDS})
@@ -223,21 +228,25 @@ def check_verdicts(axes: Axes, folder: Path) -> None:
         for level, reference in combinations(filter(None, labels), 2):
             of = {"axis": axis, "level": level, "reference": reference}
             asked = claim(kind="effect", metric="val_top1", direction="less", **of)
-            wanted = {}
-            for s in SEEDS:
-                at, base = ([t[s] for key, t in expected.items() if key[i] == label] for label in (level, reference))
-                wanted[s] = 100 * (fmean(at) - fmean(base))
-            assert measured(asked) == [pytest.approx(wanted)]
+            assert measured(asked) == [pytest.approx(difference(expected, i, level, reference))]
     if axes:
-        found = {(e.name, e.levels): e for e in contrasts(results_of(made)) if not e.interaction}
-        assert len(found) == sum(len(labels) - 1 for labels in axes.values())
-        assert all(len(e.by_seed) == len(SEEDS) for e in found.values())
+        main = iter(e for e in contrasts(results_of(made)) if not e.interaction)
+        for i, labels in enumerate(axes.values()):
+            for level in labels[1:]:
+                assert next(main).by_seed == pytest.approx(difference(expected, i, level, labels[0]))
+        assert next(main, None) is None
     table = compare(plan, {"p": paper(*numbers(arms))}, made.collected.parent)
     assert [row["ours"] for row in table.rows] == pytest.approx(
         [100 * fmean(tops[arm].values()) for arm in arms], abs=0.011
     )
     assert {row["n"] for row in table.rows} == {len(SEEDS)}
     assert len(first_seeds(plan["runs"], 1)) == len(arms)
+
+
+def difference(tops: dict[tuple[str, ...], dict[int, float]], i: int, level: str, reference: str) -> dict[int, float]:
+    """{seed: points between two levels of the i-th axis, averaged over the other axes}."""
+    at, base = ([t for key, t in tops.items() if key[i] == label] for label in (level, reference))
+    return {s: 100 * (fmean(t[s] for t in at) - fmean(t[s] for t in base)) for s in SEEDS}
 
 
 def numbers(arms: list[str]) -> list[Any]:
@@ -352,3 +361,44 @@ def test_the_report_shows_the_labels_that_were_written(label: str, tmp_path: Pat
     write_report(made.plan, made.papers, tmp_path / "results/demo/report.html")
     page = (made.plan.parent / "report.html").read_text()
     assert f"<td>{escape(label)}</td>" in page
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [
+        {"lr": (0.01, 0.02)},
+        {"lr": (1e-3, 1e-05, 1.0)},
+        {"per-class": (None, 5)},
+        {"stem": (None,)},
+        {"mix": ("none", {"label": None, "mix": "mixup"}), "lr": (0.01, 0.1)},
+        {"labels": ("true", {"label": True, "labels": "shuffled"})},
+        {"batch-size": (10, 20), "momentum": (0.0, 0.5)},
+    ],
+    ids=str,
+)
+def test_levels_that_are_bare_values_are_drawn_and_tabled(levels: dict[str, tuple[Any, ...]], tmp_path: Path) -> None:
+    """Also where they are the only axis and its labels look like numbers, or like nothing."""
+    made = fabricated(levels, tmp_path)
+    means, results = [100 * fmean(tops.values()) for tops in by_levels(made).values()], results_of(made)
+    lines = draw(results, "curves:val_top1", Places(made.runs)).axes[0].lines
+    assert [line.get_ydata()[-1] for line in lines] == pytest.approx(means)
+    write_table(results, "accuracy", made.collected / "t.csv")
+    found = [(float(row["val_top1 %"]), row["n"]) for row in read_rows(made.collected / "t.csv")]
+    assert found == [(pytest.approx(mean, abs=0.011), "2") for mean in means]
+    labels = [tuple(str(x["label"] if isinstance(x, dict) else x) for x in arm) for arm in product(*levels.values())]
+    assert [tuple(p["levels"].values()) for p in results.planned][:: len(SEEDS)] == labels
+
+
+@pytest.mark.parametrize("name", ["joined alike", "words for nothing", "columns of tables", "formulas"])
+def test_every_axis_and_level_has_its_rows_in_the_table_of_effects(name: str, tmp_path: Path) -> None:
+    """A row per level but the first, per pair of these of two axes, and one of importance per axis."""
+    axes = NAMED[name]
+    made = planned(axes, tmp_path)
+    write_table(results_of(made), "sensitivity", made.collected / "t.csv")
+    sizes = [len(labels) - 1 for labels in axes.values()]
+    main = [f"{label} vs {labels[0]}" for labels in axes.values() for label in labels[1:]]
+    rows = read_rows(made.collected / "t.csv")
+    assert [row["level vs reference"] for row in rows[: len(main)]] == main
+    assert len(rows) == sum(sizes) + (sizes[0] * sizes[1] if len(sizes) > 1 else 0) + len(axes)
+    assert [row["effect"] for row in rows[-len(axes) :]] == list(axes)
+    assert len(read_json(made.collected / "t.runs.json")) == len(rows)

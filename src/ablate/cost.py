@@ -202,10 +202,10 @@ def read_history(results: Path, datasets: Mapping[str, Dataset]) -> list[Measure
         with suppress(UserError):  # of a damaged run, which is trained again
             _add(found, manifest.parent.name, read_json(manifest), read_json(metrics), datasets)
     for provenance in sorted(results.glob("*/*/provenance.json")):
-        manifests, table = read_json(provenance), provenance.with_name("runs.csv")
-        if table.exists():
-            for row in read_rows(table):
-                if row["run"] in manifests:
+        with suppress(UserError):  # of damaged files, which are made again
+            manifests = read_json(provenance)
+            for row in read_rows(provenance.with_name("runs.csv")):
+                if row.get("run") in manifests:
                     _add(found, row["run"], manifests[row["run"]], row, datasets)
     return list(found.values())
 

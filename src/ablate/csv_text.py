@@ -89,7 +89,7 @@ def _numbers(cells: Collection[str], where: str) -> Any:
         found = np.array([float(cell) if cell else math.nan for cell in cells], dtype=np.float64)
     except ValueError as error:
         raise UserError(f"{where}: {error}; delete the file and run the step that makes it") from None
-    if cells and all(cell.removeprefix("-").isdecimal() and len(cell) < 16 for cell in cells):
+    if all(cell.removeprefix("-").isdecimal() and len(cell) < 16 for cell in cells):
         return found.astype(np.int64)
     return found
 

@@ -106,7 +106,7 @@ def collected_runs(plan: dict[str, Any], collected: Path) -> pd.DataFrame:
     known which row is right; neither has values.
     """
     place = ["study", "run"]
-    found = read_csv(collected / "runs.csv", TEXT, need=[*PLACE, *METRICS])
+    found = read_csv(collected / "runs.csv", TEXT, need=[*PLACE, *METRICS, "wall_s", "data"])
     twice = found.duplicated(place, keep=False)
     values = [c for c in found if c not in ("study", "arm", "seed", "run", "contaminated")]
     found.loc[twice, [c for c in values if c != "status"]] = None
