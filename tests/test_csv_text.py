@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ablate.collect import TEXT
 from ablate.csv_text import read_csv, read_rows, read_text, to_csv
+from ablate.data.describe import describe
 from ablate.errors import UserError
 from conftest import ROOT
 
@@ -140,3 +141,23 @@ def test_a_byte_order_mark_and_other_line_ends_change_nothing(tmp_path: Path) ->
     file.write_bytes("\ufeffa,n\r\nx,1\r\n".encode())
     found = read_csv(file, ["a"])
     assert list(found["a"]) == ["x"] and list(found["n"]) == [1]
+
+
+def test_the_list_of_duplicates_has_no_formula_of_an_archives_own(packs: dict[str, Path], tmp_path: Path) -> None:
+    """A folder in an archive may be called as a formula is. Ordinary lists are copied to the byte."""
+    for name in ("pack.json", "images.npy", "labels.npy", "verify.json", "index.csv", "duplicates.csv"):
+        (tmp_path / name).write_bytes(packs["cifar10"].with_name(name).read_bytes())
+    pairs = tmp_path / "duplicates.csv"
+    describe(tmp_path / "pack.json", "d", tmp_path / "plain")
+    assert (tmp_path / "plain/d-duplicates.csv").read_bytes() == pairs.read_bytes()
+    [first, *_] = read_rows(tmp_path / "index.csv")
+    evil = f"=cmd|'/C calc'!A0/{first['member']}"
+    for file in (pairs, tmp_path / "index.csv"):
+        file.write_text(file.read_text().replace(first["member"], evil))
+    if evil not in pairs.read_text():
+        row = ["near", "1", *[first["split"], first["class_name"], evil] * 2]
+        pairs.write_text(pairs.read_text().splitlines()[0] + "\n" + ",".join(row) + "\n")
+    describe(tmp_path / "pack.json", "d", tmp_path / "evil")
+    text = (tmp_path / "evil/d-duplicates.csv").read_text()
+    assert f"'{evil}" in text and f",{evil}" not in text
+    assert evil in {row["member_1"] for row in read_rows(tmp_path / "evil/d-duplicates.csv")}

@@ -9,7 +9,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,16 +27,18 @@ def to_csv(frame: "pd.DataFrame") -> str:
     """The file's text, of a head and a line per row. A cell that is missing is empty, as empty text is."""
     columns = [frame.iloc[:, i] for i in range(frame.shape[1])]
     plain = [[None if gone else v for v, gone in zip(c.astype(object), c.isna(), strict=True)] for c in columns]
-    lines = [[str(head) for head in frame], *zip(*plain, strict=True)]
-    return "".join(_line([_cell(value) for value in line]) for line in lines)
+    return csv_of(map(str, frame), zip(*plain, strict=True))
+
+
+def csv_of(heads: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    """`to_csv` of rows without a frame; None is missing."""
+    return "".join(_line([_cell(value) for value in line]) for line in (heads, *rows))
 
 
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    if not isinstance(value, str):
-        return str(value)
-    text = f"'{value}" if _runs(value) else value
+    text = f"'{value}" if isinstance(value, str) and _runs(value) else str(value)
     return '"{}"'.format(text.replace('"', '""')) if any(c in text for c in QUOTED) else text
 
 
@@ -50,8 +52,8 @@ def _runs(text: str) -> bool:
 
 
 def read_rows(source: Path) -> list[dict[str, str]]:
-    """The rows of a file, all of them text. Raises UserError where it is missing or damaged."""
-    heads, rows = _parsed(source)
+    """The rows by their heads, all of them text. Raises as `read_lines`."""
+    heads, rows = read_lines(source)
     return [dict(zip(heads, row, strict=True)) for row in rows]
 
 
@@ -63,7 +65,7 @@ def read_csv(source: Path, text: Collection[str], need: Collection[str] = ()) ->
     """
     import pandas as pd  # here and not above: planning reads rows alone
 
-    heads, rows = _parsed(source)
+    heads, rows = read_lines(source)
     if absent := [column for column in need if column not in heads]:
         raise _damaged(source, f"it has no column {absent[0]}")
     cells = dict(zip(heads, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(heads, ())
@@ -77,7 +79,7 @@ def read_text(source: Path) -> "pd.DataFrame":
     """Every column as text."""
     import pandas as pd
 
-    heads, rows = _parsed(source)
+    heads, rows = read_lines(source)
     return pd.DataFrame(rows, columns=heads, dtype=object)
 
 
@@ -94,14 +96,14 @@ def _numbers(cells: Collection[str], where: str) -> Any:
     return found
 
 
-def _parsed(source: Path) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows."""
+def read_lines(source: Path) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows, all of them text. Raises UserError where the file is missing or damaged."""
     try:
         with source.open(newline="", encoding="utf-8-sig") as file:
             lines = [line for line in csv.reader(io.StringIO(file.read(), newline=""), strict=True) if line]
     except FileNotFoundError:
         raise UserError(f"{source}: no such file; run the step that makes it") from None
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise _damaged(source, error) from None
     heads, *rows = lines or [[]]
     if len(set(heads)) < len(heads):

@@ -22,7 +22,7 @@ CODE = {
     "verify": ["data/verify.py", "data/decode.py", "data/duplicates.py", *READERS],
     "reorganise": ["data/reorganise.py", *READERS],
     "pack": ["data/pack.py"],
-    "describe": ["data/describe.py", "data/views.py"],
+    "describe": ["data/describe.py", "data/views.py", "csv_text.py"],
     "train": [
         *[
             "train.py",
