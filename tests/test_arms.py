@@ -31,13 +31,15 @@ from ablate.explain import explain
 from ablate.figures import Places, draw
 from ablate.files import read_json
 from ablate.looks import arms_of, first_seeds
-from ablate.plan import make_plan
+from ablate.papers import check
+from ablate.plan import RUNS, make_plan
 from ablate.plan_record import plan_record
+from ablate.render import render
 from ablate.report import write_report
 from ablate.tables import StudyResults, collected_history, collected_runs, study_results, write_table
 from ablate.trained_pairs import trained_pairs
 from conftest import TINY
-from fabricated import Fabricated, claim, paper, reported
+from fabricated import PAPER, Fabricated, claim, deviation, paper, reported
 
 pytestmark = pytest.mark.usefixtures("no_figures_left")
 
@@ -402,3 +404,64 @@ def test_every_axis_and_level_has_its_rows_in_the_table_of_effects(name: str, tm
     assert len(rows) == sum(sizes) + (sizes[0] * sizes[1] if len(sizes) > 1 else 0) + len(axes)
     assert [row["effect"] for row in rows[-len(axes) :]] == list(axes)
     assert len(read_json(made.collected / "t.runs.json")) == len(rows)
+
+
+def test_a_level_of_two_axes_is_refused_where_only_its_label_is_written(tmp_path: Path) -> None:
+    """Deviations name levels without their axis; arms and claims name all of them, or the axis."""
+    levels = {
+        "model": ({"label": "plain"}, {"label": "x", "lr": 0.1}),
+        "augment": ({"label": "plain"}, {"label": "y", "weight_decay": 0.1}),
+    }
+    (tmp_path / "params.yaml").write_text(TINY)
+    params = load(tmp_path / "params.yaml")
+    plan = make_plan(Params.model_copy(params, update={"studies": {"p": {"s": Study(title="t", axes=levels)}}}))
+    check({"p": paper(deviations=(deviation("it", levels=("x",)),))}, plan)
+    said = r"p.yaml: deviations.0.levels: 'plain' is a level of model and of augment in the study s; rename one of"
+    with pytest.raises(UserError, match=said):
+        check({"p": paper(deviations=(deviation("it", levels=("x", "plain")),))}, plan)
+
+
+STUDY = """
+studies:
+  p:
+    s:
+      title: one
+      axes:
+        model: [{label: A, lr: 0.01}, {label: A / B, lr: 0.02}]
+        augment: [{label: B / C, weight_decay: 0.1}, {label: C, weight_decay: 0.2}]
+      tables: {t: accuracy, e: effects}
+      figures: {f: curves, g: 'curves:val_top1@A / C+"A / B" / C', b: bars}
+    rates:
+      title: two
+      axes: {lr: [0.01, 0.020]}
+      tables: {u: accuracy}
+      figures: {h: curves}
+scales: {tiny: {}}
+"""
+
+
+def test_four_arms_joined_alike_from_params_to_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By `ablate render`, as a user has it: four rows of one run each, two of them named in a figure and a number."""
+    monkeypatch.chdir(tmp_path)
+    params = Path("params.yaml")
+    params.write_text(TINY.split("\nstudies:")[0] + STUDY)
+    made = Fabricated(tmp_path, "tiny")
+    number = 'id: n, study: s, arm: "\\"A / B\\" / C", metric: val_top1, value: 0.5, where: here, quote: it'
+    (made.papers / "p.yaml").write_text(PAPER.replace("reported: []", f"reported: [{{{number}}}]"))
+    made.runs = tmp_path / RUNS
+    record = plan_record(load(params), make_plan(load(params)))
+    for i, entry in enumerate(record["runs"]):
+        made.train(entry, train_top1=0.5, val_top1=0.1 * (i + 1), best_val_top1=0.5, train_loss=1.0, val_loss=1.0)
+    assert render(params, [], {}) == Path("results/tiny")
+    here = Path("results/tiny/p")
+    rows = [(row["model"], row["augment"], row["val_top1 %"], row["n"]) for row in read_rows(here / "t.csv")]
+    arms = product(("A", "A / B"), ("B / C", "C"))
+    assert rows == [(*arm, val, "1") for arm, val in zip(arms, ("10.0", "20.0", "30.0", "40.0"), strict=True)]
+    assert [(row["lr"], row["val_top1 %"]) for row in read_rows(here / "u.csv")] == [
+        ("0.01", "50.0"),
+        ("0.02", "60.0"),
+    ]
+    [compared] = read_rows(here / "comparison.csv")
+    assert (compared["ours"], compared["n"], compared["of"]) == ("40.0", "1", 's: "A / B" / C')
+    for name in "fgh":
+        assert "no epoch to show" not in (here / f"{name}.svg").read_text()
