@@ -5,6 +5,7 @@ figure. Oracle: each arm's own runs, whose numbers the test has chosen, found by
 """
 
 import json
+import re
 import tempfile
 from html import escape
 from itertools import combinations, pairwise, product
@@ -351,7 +352,7 @@ def test_a_sweep_does_not_draw_two_arms_as_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("label", ["NA", "=1+1", "x ±", "1e3"])
 def test_the_report_shows_the_labels_that_were_written(label: str, tmp_path: Path) -> None:
-    made = planned({"model": (label, "other")}, tmp_path)
+    made = planned({"model": (label, "other", "x")}, tmp_path)
     made.record["studies"]["p/s"]["tables"] = {"t": "accuracy", "nets": "nets"}
     for entry in made.record["runs"]:
         entry["settings"]["model"] = "net1"
@@ -363,6 +364,8 @@ def test_the_report_shows_the_labels_that_were_written(label: str, tmp_path: Pat
     write_report(made.plan, made.papers, tmp_path / "results/demo/report.html")
     page = (made.plan.parent / "report.html").read_text()
     assert f"<td>{escape(label)}</td>" in page
+    heads = re.findall(r"<th>(.*?)</th>", page)
+    assert heads.count(escape(label)) == heads.count("other") == 1  # of the networks side by side
 
 
 @pytest.mark.parametrize(
