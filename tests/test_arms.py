@@ -15,6 +15,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import pytest
+from dvc.utils.flatten import flatten
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -468,3 +469,11 @@ def test_four_arms_joined_alike_from_params_to_report(tmp_path: Path, monkeypatc
     assert (compared["ours"], compared["n"], compared["of"]) == ("40.0", "1", 's: "A / B" / C')
     for name in "fgh":
         assert "no epoch to show" not in (here / f"{name}.svg").read_text()
+
+
+def test_dvc_tells_all_arms_apart(tmp_path: Path) -> None:
+    """Oracle: DVC's own flattening of metrics, which joins keys with dots; only labels have dots."""
+    made = planned({"lr": ("0.1", "0", "0.1.2", ".", "a.b", "a"), "n": ("0.1", "a", "b.c")}, tmp_path)
+    summarise([made.collected], tmp_path / "summary.json")
+    found = flatten(read_json(tmp_path / "summary.json"))
+    assert sorted(found.values()) == pytest.approx(sorted(fmean(t.values()) for t in by_levels(made).values()))
