@@ -12,6 +12,7 @@ import pandas as pd
 
 from ablate.data.views import Pack
 from ablate.figures import Places, draw
+from ablate.names import arm_name
 from ablate.tables import StudyResults
 
 SEEDS = (0, 1)
@@ -36,7 +37,7 @@ def study(axes: dict[str, Sequence[str]], settings: dict[str, dict[str, Any]] | 
     for levels, seed in product(product(*axes.values()), SEEDS):
         named = dict(zip(axes, levels, strict=True))
         own = {k: v for level in levels for k, v in (settings or {}).get(level, {}).items()}
-        arm = " / ".join(levels)
+        arm = arm_name(levels)
         planned.append({"run": f"{'-'.join(levels)}_s{seed}".replace(" ", ""), "arm": arm, "seed": seed,
                         "levels": named, "settings": base | own, "contaminated": "pretrained" in levels})  # fmt: skip
     return planned

@@ -6,6 +6,7 @@ from typing import Any
 
 from ablate.claims import Claim
 from ablate.collect import collect
+from ablate.names import arm_name
 from ablate.papers import Deviation, Paper, Reported, Stated
 from ablate.records import check_record
 from ablate.tables import StudyResults, study_results
@@ -43,13 +44,20 @@ class Fabricated:
         **metrics: Any,
     ) -> str:
         """Plan a run and write its folder; returns its id. ``metrics`` are those of metrics.json."""
-        arm = " / ".join(levels.values())
+        arm = arm_name(levels.values())
         name = f"{study}_{'-'.join(levels.values())}_s{seed}".replace(" ", "")
         wanted = SETTINGS | (settings or {})
         entry = {"run": name, "paper": "p", "study": study, "arm": arm, "seed": seed, "levels": levels}
         entry |= {"settings": wanted, "contaminated": False, "deviations": {}} | (plan or {})
         self.record["runs"].append(entry)
         self._write()
+        return self.train(entry, predictions=predictions, wall_s=wall_s, **metrics)
+
+    def train(
+        self, entry: dict[str, Any], *, predictions: str = "test,0,0,0,0.9\n", wall_s: float = 60.0, **metrics: Any
+    ) -> str:
+        """Write the folder of a planned run; returns its id."""
+        name, seed, wanted = str(entry["run"]), entry["seed"], entry["settings"]
         folder = self.runs / name
         folder.mkdir(parents=True)
         metrics = {"status": "done", "epochs": 2} | metrics

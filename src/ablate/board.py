@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from ablate.cells import Sources, Table
 from ablate.claims import Claim
 from ablate.controls import PAPER as CONTROLS
@@ -20,7 +18,7 @@ from ablate.files import read_json, write_json
 from ablate.looks import look_by_look
 from ablate.papers import Paper, read
 from ablate.statements import statement
-from ablate.tables import collected_runs, title
+from ablate.tables import collected_history, collected_runs, title
 from ablate.trained_pairs import trained_pairs
 from ablate.verdicts import Verdict, Word
 
@@ -56,7 +54,7 @@ def judged(plan: dict[str, Any], papers: dict[str, Paper], folder: Path, runs: P
     every: list[Judged] = []
     for name, paper in papers.items():
         planned = [entry for entry in plan["runs"] if entry["paper"] == name]
-        rows, history = collected_runs(plan, folder / name), pd.read_csv(folder / name / "history.csv")
+        rows, history = collected_runs(plan, folder / name), collected_history(plan, folder / name)
         found = look_by_look(paper, planned, rows, history, runs, plan["looks"])
         for claim in paper.claims:
             e, tested = found[claim.id]

@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 
 from ablate.cells import ended
+from ablate.collect import TEXT
+from ablate.csv_text import read_csv
 from ablate.seed_tests import Array, Direction, holm, p_values
 from ablate.verdicts import alpha_at, called, chances
 
@@ -51,7 +53,7 @@ def pooled_sd(results: Path) -> float:
     """Of validation accuracy over the seeds of an arm, in points, from ``results``/*/runs.csv; UNKNOWN_SD if none."""
     squares, freedom = 0.0, 0
     for path in sorted(results.glob("*/runs.csv")):
-        runs = ended(pd.read_csv(path))
+        runs = ended(read_csv(path, TEXT, need=["study", "arm", "status", "val_top1"]))
         groups = (100 * runs["val_top1"]).groupby([runs["study"], runs["arm"]])
         squares += float((groups.var() * (groups.count() - 1)).sum())
         freedom += int((groups.count() - 1).sum())

@@ -9,8 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from ablate.csv_text import to_csv
 from ablate.files import write_json, write_text
 from ablate.inert import in_latex, in_markdown
+from ablate.names import another
 from ablate.plan import ENDED
 
 PM = " ±"  # ends the name of a column that holds the half width of the interval of the column of that name
@@ -33,9 +35,9 @@ class Table:
     columns: list[str] = field(default_factory=list)  # in this order; none named: as the rows have them
 
     def add(self, label: str, row: Mapping[str, Any], sources: Mapping[str, Sources] | None = None) -> None:
-        """A row, and the runs behind its cells."""
+        """A row, and the runs behind its cells. A label that another row has gets a number behind it."""
         self.rows.append(dict(row))
-        self.runs[label] = {column: dict(runs) for column, runs in (sources or {}).items()}
+        self.runs[another(label, self.runs)] = {column: dict(runs) for column, runs in (sources or {}).items()}
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -60,7 +62,7 @@ class Table:
 
     def write(self, csv: Path, title: str) -> None:
         """Write ``csv``, and beside it .md and .tex with ``title``, and .runs.json: {row: {column: {run: value}}}."""
-        write_text(csv, self.frame.to_csv(index=False, lineterminator="\n"))
+        write_text(csv, to_csv(self.frame))
         title = f"{title} {self.caption}".strip()
         write_text(csv.with_suffix(".md"), f"**{in_markdown(title)}**\n\n{markdown(self.shown)}\n")
         write_text(csv.with_suffix(".tex"), latex(self.shown, title, csv.stem))
@@ -129,7 +131,7 @@ def text(value: Any) -> str:
 def shown(frame: pd.DataFrame) -> pd.DataFrame:
     """All cells as text, half widths beside their means."""
     out = pd.DataFrame({column: [text(v) for v in frame[column]] for column in frame}, dtype=object)
-    for column in [c for c in out if str(c).endswith(PM)]:
+    for column in [c for c in out if str(c).endswith(PM) and str(c).removesuffix(PM) in out]:
         whole = str(column).removesuffix(PM)
         out[whole] = [f"{m} ± {h}" if h else m for m, h in zip(out[whole], out.pop(str(column)), strict=True)]
     return out.loc[:, [len(out) == 0 or str(c) == "" or bool((out[c] != "").any()) for c in out]]  # no empty columns

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ablate.config import Settings
+from ablate.csv_text import read_csv, to_csv
 from ablate.errors import UserError
 from ablate.files import digest, read_json, write_json, write_text
 from ablate.plan import ENDED
@@ -30,6 +31,7 @@ METRICS = [
 ]
 CURVES = ["epoch", "train_top1", "train_loss", "val_top1", "val_loss"]  # of history.csv where no run has one
 PLACE = ["study", "arm", "seed", "run"]
+TEXT = ("study", "arm", "run", "status", "data", "contaminated")  # columns of text; all others are numbers
 
 
 def collect(plan: Path, runs: Path, paper: str, out: Path, *, partial: bool = False) -> None:
@@ -54,15 +56,15 @@ def collect(plan: Path, runs: Path, paper: str, out: Path, *, partial: bool = Fa
         else:
             metrics, manifest = read_json(folder / "metrics.json"), read_json(folder / "manifest.json")
             row |= {name: metrics.get(name) for name in METRICS}
-            histories.append(pd.read_csv(folder / "history.csv").assign(**{key: entry[key] for key in PLACE}))
+            histories.append(read_csv(folder / "history.csv", ()).assign(**{key: entry[key] for key in PLACE}))
             provenance[entry["run"]] = manifest
         row["wall_s"] = manifest.get("wall_s")
         row["data"] = manifest.get("data", {}).get("archive", {}).get("digest")  # the label of the archive's digest
         rows.append(row | {"contaminated": entry["contaminated"]})
     table = pd.DataFrame(rows).convert_dtypes()
     history = pd.concat(histories) if histories else pd.DataFrame(columns=[*CURVES, *PLACE])
-    write_text(out / "runs.csv", table.to_csv(index=False, lineterminator="\n"))
-    write_text(out / "history.csv", history.to_csv(index=False, lineterminator="\n"))
+    write_text(out / "runs.csv", to_csv(table))
+    write_text(out / "history.csv", to_csv(history))
     write_json(out / "metrics.json", _summary(table))
     write_json(out / "provenance.json", provenance)
 
@@ -119,5 +121,5 @@ def summarise(folders: Sequence[Path], target: Path) -> None:
     ``target`` with .csv, for `dvc metrics` and `dvc plots`.
     """
     write_json(target, {folder.name: read_json(folder / "metrics.json") for folder in folders})
-    curves = pd.concat([pd.read_csv(folder / "history.csv").assign(paper=folder.name) for folder in folders])
-    write_text(target.with_suffix(".csv"), curves.to_csv(index=False, lineterminator="\n"))
+    curves = pd.concat([read_csv(folder / "history.csv", TEXT).assign(paper=folder.name) for folder in folders])
+    write_text(target.with_suffix(".csv"), to_csv(curves))

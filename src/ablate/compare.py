@@ -152,7 +152,7 @@ def deviation(planned: list[dict[str, Any]], runs: pd.DataFrame, paper: Paper, s
         else:
             said += [_told(key, *pair) for key, pair in entry["deviations"].items() if key not in ("classes", "data")]
     if planned:
-        labels = set(runs.loc[runs["run"].isin([p["run"] for p in planned]), "data"].dropna()) - set(SAME_IMAGES)
+        labels = set(runs.loc[runs["run"].isin([p["run"] for p in planned]), "data"]) - {"", *SAME_IMAGES}
         unseen = {p["deviations"]["data"][0] for p in planned if p["deviations"] and "data" in p["deviations"]}
         said += [f"{label} data" for label in sorted(labels or unseen)]
         said += ["contaminated weights"] * any(p["contaminated"] for p in planned)

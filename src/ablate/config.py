@@ -16,7 +16,6 @@ from ablate import models
 from ablate.errors import UserError, choose
 from ablate.fit_rules import check_fit, weights_fault
 from ablate.gpus import gpu_list
-from ablate.names import check_params
 from ablate.recipe_rules import check_settings
 from ablate.records import (
     SHORT,
@@ -31,6 +30,7 @@ from ablate.records import (
     read_yaml,
     tuples,
 )  # fmt: skip
+from ablate.reserved import check_params
 
 EXAMPLE = '{"scale": "pilot"}'
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ablate.csv_text import read_csv
 from ablate.files import read_json
 from ablate.plan import ENDED
 
@@ -62,7 +63,7 @@ def _outcome(settings: dict[str, Any], metrics: dict[str, Any], folder: Path) ->
         share = metrics["train_top1"]
         said = f"{100 * share:.1f} % of the batch learnt, {100 * LEARNT:g} % wanted"
         return {"value": share, "said": said, "outcome": "passed" if share >= LEARNT else "failed"}
-    table = pd.read_csv(folder / "predictions.csv")
+    table = read_csv(folder / "predictions.csv", ["split"])
     table = table[table["split"] == "val"]
     p = renaming_p(table["label"], table["predicted"], int(table[["label", "predicted"]].to_numpy().max()) + 1)
     said = f"{100 * metrics['val_top1']:.1f} % of validation images right; p of as many by chance: {p:.4f}"

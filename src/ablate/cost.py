@@ -3,7 +3,6 @@
 Imports no torch, so that the rules can ask while Snakemake reads them.
 """
 
-import csv
 import heapq
 import json
 import math
@@ -18,6 +17,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from ablate.config import Compute, Dataset
+from ablate.csv_text import read_rows
 from ablate.errors import UserError
 from ablate.files import read_json
 from ablate.gpus import Use, usable
@@ -202,10 +202,10 @@ def read_history(results: Path, datasets: Mapping[str, Dataset]) -> list[Measure
         with suppress(UserError):  # of a damaged run, which is trained again
             _add(found, manifest.parent.name, read_json(manifest), read_json(metrics), datasets)
     for provenance in sorted(results.glob("*/*/provenance.json")):
-        manifests, table = read_json(provenance), provenance.with_name("runs.csv")
-        if table.exists():
-            for row in csv.DictReader(table.read_text(encoding="utf-8").splitlines()):
-                if row["run"] in manifests:
+        with suppress(UserError):  # of damaged files, which are made again
+            manifests = read_json(provenance)
+            for row in read_rows(provenance.with_name("runs.csv")):
+                if row.get("run") in manifests:
                     _add(found, row["run"], manifests[row["run"]], row, datasets)
     return list(found.values())
 

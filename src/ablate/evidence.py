@@ -16,6 +16,8 @@ import pandas as pd
 
 from ablate.cells import mean
 from ablate.claims import OF_NETWORKS, OF_PAIRS, Claim
+from ablate.csv_text import read_csv
+from ablate.names import unique
 from ablate.papers import Paper
 from ablate.plan import ENDED
 from ablate.verdicts import Part
@@ -67,7 +69,7 @@ def evidence(
         paper: has the reported numbers.
         planned: the plan record's runs of this paper; what it has not is not planned at its scale.
         runs: a row per planned run (tables.collected_runs); rows of runs that are not in ``planned`` do not count.
-        history: a row per epoch of each run that there is (collect's history.csv).
+        history: a row per epoch of each run that there is (tables.collected_history).
         folder: holds the runs' own folders.
 
     A run that diverged, or that is missing, gives no number and is named in ``missing``. The one exception is
@@ -134,7 +136,8 @@ def contrasts(claim: Claim, paper: Paper, levels: dict[str, dict[str, str]]) -> 
         case "order":
             first, *rest = claim.arms
             pairs = [(first, arm) for arm in rest] if claim.over == "rest" else list(pairwise(claim.arms))
-            return [Contrast(f"{a} over {b}", {a: 1.0, b: -1.0}) for a, b in pairs]
+            names = unique(f"{a} over {b}" for a, b in pairs)
+            return [Contrast(name, {a: 1.0, b: -1.0}) for name, (a, b) in zip(names, pairs, strict=True)]
         case "effect":
             name = f"{claim.level} vs {claim.reference}{_where(claim)}"
             weights = _signed(claim, levels, {str(claim.axis): (str(claim.level), str(claim.reference))})
@@ -274,7 +277,7 @@ def _largest_label_share(row: dict[str, Any], curve: pd.DataFrame, folder: Path)
     file = folder / "predictions.csv"
     if not file.exists():
         return None
-    table = pd.read_csv(file)
+    table = read_csv(file, ["split"])
     table = table[table["split"] == ("test" if (table["split"] == "test").any() else "val")]
     return float(table["predicted"].value_counts(normalize=True).iloc[0]) if len(table) else None
 

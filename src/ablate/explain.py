@@ -4,9 +4,8 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from ablate.errors import choose
+from ablate.csv_text import read_rows
+from ablate.errors import UserError, choose
 from ablate.files import read_json
 
 SUFFIX = ".runs.json"
@@ -29,11 +28,12 @@ def find(name: str, results: Path) -> Path:
 def explain(file: Path, row: str, column: str, runs_folder: Path) -> list[dict[str, Any]]:
     """``run``, ``status``, ``value``, ``command`` and ``manifest`` of each run behind a cell.
 
-    ``row`` is a label or a number, counted from 1. Raises UserError for a row or column that is not there.
+    ``row`` is a label or, where no row has that one, a number, counted from 1. Raises UserError for a row or column
+    that is not there.
     """
     table = read_json(file)
     labels = list(table)
-    if row not in table and row.isdigit() and 1 <= int(row) <= len(labels):
+    if row not in table and row in map(str, range(1, len(labels) + 1)):
         row = labels[int(row) - 1]
     if row not in table:
         raise choose(str(file), row, labels, "row")
@@ -49,9 +49,10 @@ def explain(file: Path, row: str, column: str, runs_folder: Path) -> list[dict[s
 def _statuses(folder: Path) -> dict[str, str]:
     """{run: status} as collected into ``folder`` or, for a table of all papers, below it."""
     files = [folder / "runs.csv"] if (folder / "runs.csv").exists() else sorted(folder.glob("*/runs.csv"))
-    return {
-        str(run): str(status) for file in files for run, status in pd.read_csv(file)[["run", "status"]].to_numpy()
-    }
+    try:
+        return {row["run"]: row["status"] for file in files for row in read_rows(file)}
+    except KeyError as error:
+        raise UserError(f"{folder}: a runs.csv has no column {error}; collect the runs again") from None
 
 
 def _run(run: str, value: float | None, status: str, manifest: Path) -> dict[str, Any]:

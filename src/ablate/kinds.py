@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 from ablate.config import Dataset, Settings, Study
 from ablate.errors import UserError, choose
 from ablate.fit_rules import network_fault
+from ablate.names import arm_or_best, arms_in
 
 if TYPE_CHECKING:  # plan calls this module
     from ablate.plan import Planned
@@ -64,11 +65,7 @@ def curves_of(argument: str, arms: Sequence[str], where: str = "curves") -> tupl
         raise UserError(f"{where}: a metric stands there twice; name each once")
     if not named:
         return metrics, list(arms)
-    chosen = [named] if named in arms else named.split("+")
-    for arm in chosen:
-        if arm not in arms:
-            raise choose(where, arm, arms, "arm")
-    return metrics, chosen
+    return metrics, arms_in(named, arms, where)
 
 
 def _none(where: str, argument: str, asked: Asked) -> None:
@@ -90,8 +87,7 @@ def _split(where: str, argument: str, asked: Asked) -> None:
 
 
 def _arm(where: str, argument: str, asked: Asked) -> None:
-    if argument not in ("best", *asked.arms):
-        raise choose(where, argument, ("best", *asked.arms), "arm")
+    arm_or_best(argument, asked.arms, where)
 
 
 def _augmentation(where: str, argument: str, asked: Asked) -> None:

@@ -3,9 +3,11 @@
 import pandas as pd
 
 from ablate.cells import Table, ended, measured, remarks
+from ablate.csv_text import read_csv
 from ablate.data.views import Pack
-from ablate.errors import UserError, choose
+from ablate.errors import UserError
 from ablate.files import read_json
+from ablate.names import class_names
 from ablate.table_kinds import of_arm
 from ablate.tables import StudyResults
 
@@ -14,19 +16,15 @@ def per_label(results: StudyResults, which: str) -> Table:
     """Test accuracy of each label (validation accuracy where there is no test split), of the arm ``which``, or of
     the one with the highest mean of best_val_top1 for ``best``.
     """
-    arm = results.best_arm if which == "best" else which
+    arm = results.one_arm(which, f"params.yaml: studies.{results.paper}.{results.study}.tables: per-label")
     if arm is None:
         raise UserError(f"{results.paper}/{results.study}: no run has ended, so that no arm is the best; train them")
-    if arm not in results.arms:
-        raise choose(
-            f"params.yaml: studies.{results.paper}.{results.study}.tables: per-label", arm, results.arms, "arm"
-        )
     runs = of_arm(results, arm)
     found = {str(run): predictions(results, str(run)) for run in ended(runs)["run"]}
     split = next(iter(found.values()))["split"].iloc[0] if found else "test"
     said = remarks(runs, results.contaminated(arm))
     table = Table(caption=f"Arm: {arm}" + (f" ({said})." if said else "."))
-    for label, name in enumerate(class_names(results, arm)):
+    for label, name in enumerate(_classes(results, arm)):
         mine = {run: p[p["label"] == label] for run, p in found.items()}
         values = {run: 100 * float((p["predicted"] == label).mean()) for run, p in mine.items() if len(p)}
         cells, sources = measured(f"{split}_acc %", values)
@@ -40,14 +38,13 @@ def predictions(results: StudyResults, run: str) -> pd.DataFrame:
     path = results.runs_folder / run / "predictions.csv"
     if not path.exists():
         raise UserError(f"{path}: no such file; train the run again, or name its folder by --runs")
-    table = pd.read_csv(path)
+    table = read_csv(path, ["split"])
     return table[table["split"] == ("test" if (table["split"] == "test").any() else "val")]
 
 
-def class_names(results: StudyResults, arm: str) -> list[str]:
-    """The first word of each of the arm's classes, in the order of its labels."""
+def _classes(results: StudyResults, arm: str) -> list[str]:
+    """The names of the arm's classes, in the order of its labels."""
     settings = results.settings(arm)
     meta = read_json(results.data_folder / f"{settings.dataset}.json")
     empty = pd.Series(dtype=int).to_numpy()
-    chosen = Pack(meta, empty, empty).chosen(settings)
-    return [meta["words"][label].split(",")[0] for label in chosen]
+    return class_names(meta, Pack(meta, empty, empty).chosen(settings))

@@ -1,62 +1,89 @@
-"""Names that become names of files and of Snakemake's rules: none may be taken twice, or by the pipeline itself.
+"""How things are named in text: an arm by its levels, several arms in one argument, classes by their words.
 
-What the pipeline takes is read from where it is defined, the text of the workflow, which lies beside the package.
+An arm is its tuple of levels. Its name is that tuple as one line of text from which the tuple can be read again, so
+that two arms of a study never have the same one: what goes by an arm's name goes by its levels. Imports no pandas.
 """
 
-import re
-from collections.abc import Collection
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING
+import json
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
-from ablate.errors import UserError
+from ablate.errors import UserError, choose
 
-if TYPE_CHECKING:  # config calls this module
-    from ablate.config import Params
-
-WORKFLOW = Path(__file__).parents[2]
+BETWEEN = " / "  # two levels of an arm
+BEST = "best"  # in arguments: the arm that is best on val
 
 
-def check_params(params: "Params", where: str) -> None:
-    """Refuse names that collide; ``where`` is the file. Raises UserError that names the key."""
-    from ablate.plan import PRETRAINED, RUNS  # here: it imports config
+def arm_name(labels: Collection[str]) -> str:
+    """The labels of an arm's levels, one of each axis, joined by " / ".
 
-    results = {RUNS.name, PRETRAINED.name, *taken(r"\bresults/(\w+)")}
-    rules = taken(r"^(?:rule|checkpoint) (\w+):")
-    for scale in params.scales:
-        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,63}", scale):
-            raise UserError(
-                f"{where}: scales.{scale}: a scale's name is one of a folder: lower case, digits and hyphens"
-            )
-        _free(scale, results, f"{where}: scales.{scale}", "results has a folder of that name")
-    for name in params.datasets:
-        _free(name, taken(r"data/embedded/(\w+)"), f"{where}: datasets.{name}", "data has a folder of that name")
-    beside = taken(r"\{RESULTS\}/(\w+)|\(RESULTS, \"(\w+)")
-    collected = {name for line in taken(r"^COLLECTED = (.+)$") for name in re.findall(r"\"(\w+)", line)}
-    of_paper = collected | taken(r"\{\{paper\}\}/(\w+)")
-    for paper, studies in params.studies.items():
-        _free(paper, rules, f"{where}: studies.{paper}", "the workflow has a rule of that name")
-        _free(paper, beside, f"{where}: studies.{paper}", f"results/{params.scale} has files of that name")
-        seen: dict[str, str] = {}
-        for name, study in studies.items():
-            for what, made in (("tables", study.tables), ("figures", study.figures)):
-                for output in made:
-                    key = f"{where}: studies.{paper}.{name}.{what}.{output}"
-                    _free(output, of_paper, key, "each paper has files of that name")
-                    if output in seen:
-                        raise UserError(f"{key}: {seen[output]} has that name as well, in one folder; rename one")
-                    seen[output] = f"one of the {what} of {name}"
+    Quoted, as JSON, are those that would be read otherwise: one that is empty, that begins with a quote, or that has
+    " / " in it where it is not the only one.
+    """
+    return BETWEEN.join(_quoted(label, alone=len(labels) == 1) for label in labels)
 
 
-@cache
-def taken(pattern: str) -> frozenset[str]:
-    """What ``pattern`` finds in the workflow's files; nothing where the package was installed without them."""
-    files = [WORKFLOW / "Snakefile", *sorted(WORKFLOW.glob("workflow/rules/*.smk"))]
-    texts = [file.read_text(encoding="utf-8") for file in files if file.is_file()]
-    found = (match for text in texts for match in re.finditer(pattern, text, re.MULTILINE))
-    return frozenset(match[match.lastindex or 0] for match in found)
+def _quoted(label: str, *, alone: bool) -> str:
+    plain = label[:1] not in ("", '"') and (alone or BETWEEN not in f" {label} ")
+    return label if plain else json.dumps(label, ensure_ascii=False)
 
 
-def _free(name: str, reserved: Collection[str], key: str, why: str) -> None:
-    if name in reserved:
-        raise UserError(f"{key}: {why}; choose another")
+def arms_in(text: str, arms: Sequence[str], where: str) -> list[str]:
+    """The arms, of ``arms``, that ``text`` names: one, or several with + between. Raises UserError for a name that
+    there is not, and where names that have a + in them make it readable in more than one way.
+    """
+    parts = text.split("+")
+    readings: list[list[list[str]]] = [[] for _ in parts] + [[[]]]  # at most two, of the parts from i on
+    for i in reversed(range(len(parts))):
+        for j in range(i + 1, len(parts) + 1):
+            if (name := "+".join(parts[i:j])) in arms:
+                readings[i] += [[name, *rest] for rest in readings[j]]
+        readings[i] = readings[i][:2]
+    if not readings[0]:
+        raise choose(where, next((part for part in parts if part not in arms), text), arms, "arm")
+    if len(readings[0]) > 1:
+        ways = " or ".join(" and ".join(map(repr, reading)) for reading in readings[0])
+        raise UserError(f"{where}: {text!r} names {ways}; give these levels labels without +")
+    return readings[0][0]
+
+
+def arm_or_best(name: str, arms: Collection[str], where: str) -> str:
+    """``name``: one of ``arms``, or `BEST` for the best of them. Raises UserError for a name that there is not, and
+    for one that is both.
+    """
+    if name == BEST and BEST in arms:
+        raise UserError(f"{where}: 'best' is an arm here as well as the best arm; give its level another label")
+    if name not in (BEST, *arms):
+        raise choose(where, name, [BEST, *arms], "arm")
+    return name
+
+
+def unique(names: Iterable[str]) -> list[str]:
+    """The names, each but the first of equal ones with a number behind it."""
+    found: dict[str, None] = {}
+    for name in names:
+        found[another(name, found)] = None
+    return list(found)
+
+
+def another(name: str, taken: Collection[str]) -> str:
+    """``name``, or the first of "name (2)", "name (3)" that is not taken."""
+    n, free = 1, name
+    while free in taken:
+        n += 1
+        free = f"{name} ({n})"
+    return free
+
+
+def class_names(meta: Mapping[str, Any], chosen: Iterable[int]) -> list[str]:
+    """The ``chosen`` classes of a pack by the first of their words; where two would have the same name by all words,
+    and where these are the same by the class's own id as well.
+    """
+    chosen = list(chosen)
+    words = [str(meta["words"][label]) for label in chosen]
+    names = [text.split(",")[0] for text in words]
+    for better in (words, [f"{text} ({meta['classes'][label]})" for label, text in zip(chosen, words, strict=True)]):
+        times = Counter(names)
+        names = [name if times[name] == 1 else other for name, other in zip(names, better, strict=True)]
+    return unique(names)

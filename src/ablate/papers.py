@@ -4,7 +4,7 @@ Nothing else reads these files, and no number of a paper stands in Python. `read
 all of them against the studies and networks that there are. Imports no torch.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from math import inf
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ from ablate.claims import ERRORS, Claim, Claimed, check_alone, check_names
 from ablate.config import load
 from ablate.errors import UserError, choose
 from ablate.models import REGISTRY
-from ablate.plan import Plan, make_plan
+from ablate.plan import Plan, Planned, make_plan
 from ablate.records import Name, Record, check_record, read_yaml
 
 Text = Annotated[str, Field(min_length=1)]
@@ -195,6 +195,22 @@ def check(papers: Mapping[str, Paper], plan: Plan, folder: Path = Path("papers")
             for level in deviation.levels:
                 if level not in levels:
                     raise choose(f"{file}: deviations.{i}.levels", level, levels, "level")
+            _check_levels(deviation, [p for p in plan.planned if p.paper == id], f"{file}: deviations.{i}.levels")
+
+
+def _check_levels(deviation: Deviation, planned: Sequence[Planned], where: str) -> None:
+    """Refuse a level that two axes of a study have, since it cannot be known which of them is meant."""
+    axes: dict[tuple[str, str], dict[str, None]] = {}  # those that have a label, by study and label
+    for p in planned:
+        if not deviation.studies or p.study in deviation.studies:
+            for axis, label in p.levels.items():
+                axes.setdefault((p.study, label), {})[axis] = None
+    for (study, label), found in axes.items():
+        if label in deviation.levels and len(found) > 1:
+            both = " and of ".join(found)
+            raise UserError(
+                f"{where}: {label!r} is a level of {both} in the study {study}; rename one of these levels"
+            )
 
 
 def check_files(params: Path, folder: Path) -> None:

@@ -13,6 +13,7 @@ from ablate.errors import UserError, choose
 from ablate.files import read_json
 from ablate.kinds import check_kinds
 from ablate.models import imagenet_name
+from ablate.names import arm_name
 from ablate.records import Record
 
 RUNS = Path("results/runs")  # trained runs, of all scales
@@ -73,7 +74,7 @@ class Planned:
     run: Run
     paper: str
     study: str
-    arm: str  # the levels' labels, joined
+    arm: str  # `arm_name` of its levels, which is as good as they are
     levels: dict[str, str]  # axis: label
 
 
@@ -140,7 +141,7 @@ def make_plan(params: Params, added: Collection[str] | None = None, *, whole: bo
                 start = _source(arm, params)
                 if start:
                     sources[start.id] = start
-                label = " / ".join(labels.values()) or arm.model
+                label = arm_name(labels.values()) if labels else arm.model
                 base = study.seeds or params.seeds
                 for seed in more_seeds(base, looks[-1] if looks else 0):
                     run = _run(arm, seed, params, start)
@@ -171,7 +172,7 @@ def _arms(study: Study, where: str) -> Any:
                 if "label" not in level:
                     raise UserError(f"{at}: a level of several values needs a label; add label: <name>")
                 if not isinstance(level["label"], str) or not level["label"].strip():
-                    raise UserError(f"{at}.label: must be text (got {level['label']!r}); put it into quotes")
+                    raise UserError(f"{at}.label: must be text (got {level['label']!r}); write a name, in quotes")
                 options.append((str(level["label"]), (at, {k: v for k, v in level.items() if k != "label"})))
             else:
                 field = axis.replace("-", "_")

@@ -15,13 +15,14 @@ from ablate.models import module_of
 PACKAGE = Path(__file__).parent
 READERS = ["data/layouts.py", "data/containers.py", "data/origin.py", "data/tiny_imagenet.py", "data/cifar10.py"]
 NETWORKS = [f"models/{name}.py" for name in ("__init__", "initialise", "activation", "head", "outline", "_checks")]
+TEXT = ["csv_text.py", "names.py"]
 # What each step's result depends on, since nothing follows imports. Embedded archives and ImageNet's weights are
 # not here: their digests are pinned.
 CODE = {
     "verify": ["data/verify.py", "data/decode.py", "data/duplicates.py", *READERS],
     "reorganise": ["data/reorganise.py", *READERS],
     "pack": ["data/pack.py"],
-    "describe": ["data/describe.py", "data/assurance.py", "data/views.py", "inert.py"],
+    "describe": ["data/describe.py", "data/assurance.py", "data/views.py", "inert.py", "csv_text.py"],
     "train": [
         *[
             "train.py",
@@ -37,33 +38,34 @@ CODE = {
         ],
         *NETWORKS,
     ],
-    "collect": ["collect.py"],
+    "collect": ["collect.py", *TEXT],
     "tables": [
         *["tables.py", "papers.py", "claims.py", "table_kinds.py", "label_table.py", "network_tables.py"],
         *["kinds.py", "effects.py"],
-        *["cells.py", "inert.py", "data/views.py", "layers.py", "models/*.py"],
+        *["cells.py", "inert.py", "data/views.py", "layers.py", "models/*.py", "collect.py", *TEXT],
     ],
     "compare": [
         *["compare.py", "papers.py", "claims.py", "tables.py", "network_tables.py", "cells.py"],
-        *["inert.py", "kinds.py", "layers.py", "models/*.py"],
+        *["inert.py", "kinds.py", "layers.py", "models/*.py", "collect.py", *TEXT],
     ],
     "claims": [
         *["board.py", "looks.py", "decide.py", "trained_pairs.py", "images_test.py", "figures/*.py", "controls.py"],
         *["verdicts.py", "verdict_text.py", "seed_tests.py", "effects.py"],
         *["evidence.py", "statements.py", "papers.py", "claims.py", "tables.py", "network_tables.py"],
-        *["cells.py", "inert.py", "kinds.py", "collect.py", "layers.py", "models/*.py"],
+        *["cells.py", "inert.py", "kinds.py", "collect.py", "layers.py", "models/*.py", *TEXT],
     ],
     "calibrate": [
         *["calibration.py", "verdicts.py", "verdict_text.py", "seed_tests.py", "cells.py"],
-        *["inert.py", "figures/*.py", "effects.py", "tables.py", "kinds.py", "papers.py", "claims.py"],
+        *["inert.py", "figures/*.py", "effects.py", "tables.py", "kinds.py", "papers.py", "claims.py", "collect.py"],
+        *TEXT,
     ],
     "figures": [
         *["figures/*.py", "tables.py", "kinds.py", "papers.py", "claims.py", "effects.py", "cells.py"],
-        *["inert.py", "augment.py", "data/views.py"],
+        *["inert.py", "augment.py", "data/views.py", "collect.py", *TEXT],
     ],
     "report": [
         *["report.py", "report.html.j2", "data/assurance.py", "inert.py"],
-        *["tables.py", "kinds.py", "papers.py", "claims.py", "cells.py"],
+        *["tables.py", "kinds.py", "papers.py", "claims.py", "cells.py", "collect.py", *TEXT],
     ],
 }
 PICTURES = {"samples", "augmented", "predictions", "per-label"}  # kinds of figures that read the study's pack

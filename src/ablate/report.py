@@ -1,14 +1,13 @@
 """One self-contained HTML page per scale: every table and figure, and where the results came from."""
 
 import base64
-import csv
 from pathlib import Path
 
-import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from ruamel.yaml import YAML
 
 from ablate.cells import shown
+from ablate.csv_text import read_text
 from ablate.data.assurance import CHECKED, UNSEEN, accepted
 from ablate.files import read_json, write_text
 from ablate.tables import LABELS
@@ -88,11 +87,9 @@ def _table(file: Path) -> list[list[str]] | None:
     """The columns' names and the rows, as text. None: no such file; empty: it has no rows."""
     if not file.exists():
         return None
-    with file.open(newline="", encoding="utf-8") as lines:  # nothing is guessed: a level may be called NA or 1e3
-        header, *rows = list(csv.reader(lines)) or [[]]
-    if not rows:
+    frame = read_text(file)
+    if frame.empty:
         return []
-    if header[0] == "":  # the other columns are arms, whatever they are called
-        return [header, *rows]
-    frame = shown(pd.DataFrame(rows, columns=header, dtype=object))
+    if "" not in frame:  # else the other columns are arms, whatever they are called
+        frame = shown(frame)
     return [list(frame.columns), *frame.to_numpy().tolist()]

@@ -36,7 +36,7 @@ def compare(
 @results.command()
 def explain(
     table: Annotated[str, typer.Argument(help="a table's file, or <paper>/<name>, or comparison")],
-    row: Annotated[str, typer.Argument(help="its label, or its number from 1")],
+    row: Annotated[str, typer.Argument(help="its label, or its number from 1 where no label is so")],
     column: Annotated[str, typer.Argument(help="its name, as in the .csv file")],
     scale: Scale = None,
     runs: Annotated[Path, typer.Option(help="folder of the trained runs")] = RUNS,

@@ -36,9 +36,12 @@ def percents(results: StudyResults, arm: str, columns: Iterable[tuple[str, str]]
     return cells | count[0], sources | count[1]
 
 
-def levels_of(results: StudyResults, arm: str) -> dict[str, str]:
-    """{axis: label}, or the arm's name where the study has no axis."""
-    return dict(next(p["levels"] for p in results.planned if p["arm"] == arm)) or {"arm": arm}
+def beside(results: StudyResults, arm: str, cells: dict[str, Any]) -> dict[str, Any]:
+    """``cells`` behind the arm's levels, or behind its name where the study has no axis. An axis that is called as
+    one of the cells gets the column "axis n", which no axis can be called itself.
+    """
+    levels = next(p["levels"] for p in results.planned if p["arm"] == arm) or {"arm": arm}
+    return {f"axis {axis}" if axis in cells else axis: label for axis, label in levels.items()} | cells
 
 
 def accuracy(results: StudyResults) -> Table:
@@ -53,7 +56,7 @@ def accuracy(results: StudyResults) -> Table:
             if of_arm(results, arm)[f"n_{split}"].notna().any()
         }
         note = cells.pop("note")
-        table.add(arm, levels_of(results, arm) | cells | images | {"note": note}, sources)
+        table.add(arm, beside(results, arm, cells | images | {"note": note}), sources)
     return table
 
 
@@ -68,12 +71,14 @@ def train_val(results: StudyResults) -> Table:
 
 
 def trials(results: StudyResults) -> Table:
-    """tinyimage10, table 1: settings, minutes and accuracies of each trial, the best test accuracy first."""
+    """tinyimage10, table 1: settings, minutes and accuracies of each trial, the best test accuracy first. Where these
+    settings are the same of two trials, their levels stand before them.
+    """
     table = Table(best={"time(m)": "min", "train_acc %": "max", "val_acc %": "max", "test_acc %": "max"})
-    rows = []
+    rows, shown = [], {}
     for arm in results.arms:
         s = results.settings(arm)
-        row = {
+        shown[arm] = {
             "batch_size": s.batch_size,
             "learning_rate": f"{s.lr:g}",
             "momentum": f"{s.momentum:g}",
@@ -83,9 +88,10 @@ def trials(results: StudyResults) -> Table:
         minutes, sources = measured("time(m)", values_of(ended(of_arm(results, arm)), "wall_s", 1 / 60))
         columns = [(f"{split}_acc %", f"{split}_top1") for split in ("train", "val", "test")]
         cells, more = percents(results, arm, columns)
-        rows.append((arm, row | {"time(m)": minutes["time(m)"]} | cells, sources | more))
+        rows.append((arm, shown[arm] | {"time(m)": minutes["time(m)"]} | cells, sources | more))
+    alike = len({tuple(settings.values()) for settings in shown.values()}) < len(shown)
     for arm, row, sources in sorted(rows, key=_by_test):
-        table.add(arm, row, sources)
+        table.add(arm, beside(results, arm, row) if alike else row, sources)
     return table
 
 

@@ -7,10 +7,13 @@ from typing import Any
 
 import pandas as pd
 
+from ablate.collect import METRICS, PLACE, TEXT
 from ablate.config import Settings
+from ablate.csv_text import read_csv
 from ablate.errors import UserError, choose
 from ablate.files import read_json
 from ablate.kinds import TABLES
+from ablate.names import BEST, arm_or_best
 from ablate.papers import read
 from ablate.plan import ENDED, RUNS
 
@@ -50,6 +53,10 @@ class StudyResults:
         """With their defaults, which the plan leaves out."""
         return Settings.model_validate_json(json.dumps(next(p["settings"] for p in self.planned if p["arm"] == arm)))
 
+    def one_arm(self, name: str, where: str) -> str | None:
+        """The arm called ``name``, or `best_arm` for ``best``. Raises UserError for a name that there is not."""
+        return self.best_arm if arm_or_best(name, self.arms, where) == BEST else name
+
     @property
     def best_arm(self) -> str | None:
         """By the mean over seeds of best_val_top1, never by test; the first of equals. None where no run ended."""
@@ -66,7 +73,7 @@ def study_results(plan: Path, collected: Path, papers: Path, study: str, runs_fo
     chosen = whole["studies"].get(f"{paper}/{study}")
     if chosen is None:
         raise choose("--study", f"{paper}/{study}", whole["studies"], "study")
-    runs, history = collected_runs(whole, collected), pd.read_csv(collected / "history.csv")
+    runs, history = collected_runs(whole, collected), collected_history(whole, collected)
     runs, history = (table[table["study"] == study] for table in (runs, history))
     planned = [r for r in whole["runs"] if (r["paper"], r["study"]) == (paper, study)]
     return StudyResults(
@@ -90,18 +97,26 @@ def collected_runs(plan: dict[str, Any], collected: Path) -> pd.DataFrame:
     A run that the file does not have is ``missing``; one that it has twice is ``duplicated``, because it cannot be
     known which row is right; neither has values.
     """
-    found = pd.read_csv(collected / "runs.csv")
     place = ["study", "run"]
+    found = read_csv(collected / "runs.csv", TEXT, need=[*PLACE, *METRICS, "wall_s", "data"])
     twice = found.duplicated(place, keep=False)
     values = [c for c in found if c not in ("study", "arm", "seed", "run", "contaminated")]
     found.loc[twice, [c for c in values if c != "status"]] = None
     found.loc[twice, "status"] = "duplicated"
-    asked = pd.DataFrame(
-        [{k: r[k] for k in ("study", "arm", "seed", "run")} for r in plan["runs"] if r["paper"] == collected.name]
-    )
-    merged = asked.merge(found.drop_duplicates(place)[[*place, *values]], on=place, how="left")
-    merged["status"] = merged["status"].fillna("missing")
-    return merged
+    merged = _places(plan, collected).merge(found.drop_duplicates(place)[[*place, *values]], on=place, how="left")
+    return merged.fillna({"status": "missing", "data": ""})
+
+
+def collected_history(plan: dict[str, Any], collected: Path) -> pd.DataFrame:
+    """history.csv of one paper: a row per epoch of each planned run, in the plan's order, and no other."""
+    found = read_csv(collected / "history.csv", TEXT, need=[*PLACE, "epoch"])
+    return _places(plan, collected).merge(found.drop(columns=["arm", "seed"]), on=["study", "run"])
+
+
+def _places(plan: dict[str, Any], collected: Path) -> pd.DataFrame:
+    """Study, arm, seed and run of each planned run of the paper, from the plan: a file may say another arm."""
+    mine = [{k: r[k] for k in PLACE} for r in plan["runs"] if r["paper"] == collected.name]
+    return pd.DataFrame(mine, columns=PLACE)
 
 
 def write_table(results: StudyResults, kind: str, csv: Path) -> None:

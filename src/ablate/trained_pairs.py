@@ -10,6 +10,7 @@ import pandas as pd
 
 from ablate.cells import Sources, Table
 from ablate.claims import OF_NETWORKS, Claim
+from ablate.csv_text import read_csv
 from ablate.evidence import Planned, contrasts
 from ablate.images_test import compare_models
 from ablate.papers import Paper
@@ -87,6 +88,6 @@ def _predictions(file: Path, split: str) -> pd.DataFrame:
     """Of ``split``, or of val where the data set has no labels for its test images."""
     if not file.exists():
         return pd.DataFrame()
-    table = pd.read_csv(file)
+    table = read_csv(file, ["split"])
     mine = table[table["split"] == split]
     return (mine if len(mine) else table[table["split"] == "val"]).reset_index(drop=True)

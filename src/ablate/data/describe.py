@@ -1,7 +1,6 @@
 """Show a data set to a reader: what is there, what was found out about it, and contact sheets of its images."""
 
 import csv
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from ablate.config import Params
+from ablate.csv_text import csv_of, read_lines
 from ablate.data.assurance import CHECKED, UNSEEN, accepted
 from ablate.data.layouts import Pixels
 from ablate.data.verify import read_index
 from ablate.data.views import Pack
-from ablate.files import read_json, whole, write_json
+from ablate.files import read_json, whole, write_json, write_text
 from ablate.inert import visible
 
 CELL = 64  # pixels; smaller images are doubled
@@ -34,8 +34,7 @@ def describe(pack: Path, name: str, folder: Path) -> None:
     _sheet(sample_rows(opened), folder / f"{name}-samples.jpg", columns=1 if len(opened.meta["classes"]) <= 20 else 5)
     pairs = pack.with_name("duplicates.csv")
     _sheet(_pairs(opened, pairs, pack.with_name("index.csv")), folder / f"{name}-duplicates.jpg", columns=8)
-    with whole(folder / f"{name}-duplicates.csv") as part:
-        shutil.copyfile(pairs, part)
+    write_text(folder / f"{name}-duplicates.csv", csv_of(*read_lines(pairs)))  # names of members are an archive's own
     write_json(
         folder / f"{name}.json", opened.meta | {"duplicates": read_json(pack.with_name("verify.json"))["duplicates"]}
     )

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ablate.errors import choose
+from ablate.errors import UserError, choose
 from ablate.figures.common import (
     NARROW,
     PALETTE,
@@ -25,10 +25,10 @@ from ablate.figures.common import (
     nothing,
     of_arm,
     panels,
-    title,
     values,
     wrapped,
 )  # fmt: skip
+from ablate.names import class_names
 from ablate.tables import StudyResults
 
 HATCHES = ["", "////", "....", "xxxx", "\\\\\\\\", "----"]
@@ -41,6 +41,7 @@ def bars(results: StudyResults) -> Figure:
     """
     place = _places(results)
     groups, inner = (list(dict.fromkeys(p[i] for p in place.values())) for i in (0, 1))
+    words = {level: named(results.axes[-1], *level) if level else "" for level in inner}
     width = WIDE if len(results.arms) > 4 else NARROW
     figure, (axis,) = panels(1, 1, width, 2.6)
     in_group = {group: _contaminated(results, [a for a in place if place[a][0] == group]) for group in groups}
@@ -59,13 +60,13 @@ def bars(results: StudyResults) -> Figure:
         if said := ", ".join(filter(None, [note(results, arm), "" if marked else "contaminated"])):
             axis.text(x, max(tops, default=0) + 2, said, rotation=90, ha="center", va="bottom")
     room = width * 0.85 / len(groups)
-    lines = {group: group.split("\n") + ["(contaminated)"] * in_group[group] for group in groups}
-    axis.set_xticks(range(len(groups)), ["\n".join(wrapped(text, room) for text in each) for each in lines.values()])
+    lines = [[*_words(results, group), *["(contaminated)"] * in_group[group]] for group in groups]
+    axis.set_xticks(range(len(groups)), ["\n".join(wrapped(text, room) for text in each) for each in lines])
     axis.tick_params(axis="x", length=0)
     axis.set(ylabel="validation " + TOP1, ylim=(0, None if axis.patches else 100), xlim=(-0.6, len(groups) - 0.4))
     handles: list[Any] = [
         Patch(fc=PALETTE[i], hatch=HATCHES[i % len(HATCHES)], ec="white",
-              label=level + " (contaminated)" * (in_colour[level] and not all(in_group.values())))
+              label=words[level] + " (contaminated)" * (in_colour[level] and not all(in_group.values())))
         for i, level in enumerate(inner)
     ] if len(inner) > 1 else []  # fmt: skip
     handles.append(Line2D([], [], label="a seed", **DOTS))
@@ -75,12 +76,20 @@ def bars(results: StudyResults) -> Figure:
     return figure
 
 
-def _places(results: StudyResults) -> dict[str, tuple[str, str]]:
-    """{arm: (its group, its colour)}; a study of one axis has a group for each arm, of one colour."""
-    levels = {arm: [named(*level) for level in of_arm(results, arm)[0]["levels"].items()] for arm in results.arms}
-    if all(len(words) > 1 for words in levels.values()):
-        return {arm: ("\n".join(words[:-1]), words[-1]) for arm, words in levels.items()}
-    return {arm: (title(results, arm), "") for arm in results.arms}
+Levels = tuple[str, ...]
+
+
+def _places(results: StudyResults) -> dict[str, tuple[Levels, Levels]]:
+    """{arm: (levels of its group, that of its colour)}; with one axis a group for each arm, of one colour."""
+    levels = {arm: tuple(of_arm(results, arm)[0]["levels"].values()) for arm in results.arms}
+    if len(results.axes) > 1:
+        return {arm: (labels[:-1], labels[-1:]) for arm, labels in levels.items()}
+    return {arm: (labels, ()) for arm, labels in levels.items()}
+
+
+def _words(results: StudyResults, group: Levels) -> list[str]:
+    """The levels of a group in words, or the arm where the study has no axis."""
+    return [named(*level) for level in zip(results.axes, group, strict=False)] or results.arms
 
 
 def _contaminated(results: StudyResults, arms: list[str]) -> bool:
@@ -111,31 +120,34 @@ def sweep(results: StudyResults) -> Figure:
     rows = []
     for arm in results.arms:
         first = of_arm(results, arm)[0]
-        others = [v for k, v in first["levels"].items() if k not in ("lr", "weight-decay")]
+        others = tuple(v for k, v in first["levels"].items() if k not in ("lr", "weight-decay"))
         chosen = results.settings(arm)
-        rows.append(("\n".join(others), chosen.weight_decay, chosen.lr, arm))
-    table = pd.DataFrame(rows, columns=["panel", "decay", "lr", "arm"])
-    names = list(dict.fromkeys(table["panel"]))
+        rows.append((others, chosen.weight_decay, chosen.lr, arm))
+    if len({row[:3] for row in rows}) < len(rows):
+        raise UserError("sweep draws one arm for each rate and weight decay, and here are several; write curves")
+    names = list(dict.fromkeys(row[0] for row in rows))
+    panel_of = [(names.index(others), *rest) for others, *rest in rows]
+    table = pd.DataFrame(panel_of, columns=["panel", "decay", "lr", "arm"])
     decays = sorted(set(table["decay"]))
     figure, axes = panels(1, len(names), NARROW if len(names) == 1 else WIDE, 2.4)
-    look = looks([f"{decay:g}" for decay in decays])
+    look = looks(decays)
     lost: dict[str, None] = {}
-    for axis, name in zip(axes, names, strict=True):
+    for axis, (panel, name) in zip(axes, enumerate(names), strict=True):
         for decay in decays:
-            mine = table[(table["panel"] == name) & (table["decay"] == decay)].sort_values("lr")
-            for lr, said in _swept(axis, results, mine, look[f"{decay:g}"]):
+            mine = table[(table["panel"] == panel) & (table["decay"] == decay)].sort_values("lr")
+            for lr, said in _swept(axis, results, mine, look[decay]):
                 at = 0.02 + 0.05 * decays.index(decay)  # of the height: crosses of several lines at one rate
-                axis.plot(lr, at, "x", color=look[f"{decay:g}"]["color"], ms=5, mew=1.5, clip_on=False,
+                axis.plot(lr, at, "x", color=look[decay]["color"], ms=5, mew=1.5, clip_on=False,
                           transform=axis.get_xaxis_transform())  # fmt: skip
                 lost[said] = None
         rates = sorted(set(table["lr"]))
-        axis.set(title=name, xlabel="learning rate", ylabel="validation " + TOP1, xscale="log")
+        axis.set(title="\n".join(name), xlabel="learning rate", ylabel="validation " + TOP1, xscale="log")
         axis.set_xticks(rates, [f"{rate:g}" for rate in rates])
         axis.minorticks_off()
     top = max(axis.get_ylim()[1] for axis in axes)
     for axis in axes:
         axis.set_ylim(0, top)
-    handles = [Line2D([], [], label=f"weight decay {name}", **each) for name, each in look.items()]
+    handles = [Line2D([], [], label=f"weight decay {decay:g}", **each) for decay, each in look.items()]
     if lost:
         handles.append(Line2D([], [], color="black", marker="x", ls="", mew=1.5, label=", ".join(lost)))
     legend_below(figure, handles, [str(h.get_label()) for h in handles])
@@ -156,9 +168,7 @@ def per_label(results: StudyResults, places: Places, argument: str = "") -> Figu
     """Test top-1 of each class for the arm that is best on val (of val where there is no test split), in the order of
     the classes, and what guessing gets. ``argument`` is best, or an arm.
     """
-    if argument not in ("best", *results.arms):
-        raise choose("per-label", argument, ["best", *results.arms], "arm")
-    arm = results.best_arm if argument == "best" else argument
+    arm = results.one_arm(argument, "per-label")
     done = finished(results, arm) if arm else pd.DataFrame({"run": []})
     tables = [t for run in done["run"] if len(t := places.predictions(run))]
     if arm is None or not tables:
@@ -167,7 +177,7 @@ def per_label(results: StudyResults, places: Places, argument: str = "") -> Figu
         return figure
     chosen = results.settings(arm)
     pack = places.pack(chosen.dataset)
-    names = [pack.meta["words"][i].split(",")[0] for i in pack.chosen(chosen)]
+    names = class_names(pack.meta, pack.chosen(chosen))
     figure, (axis,) = panels(1, 1, WIDE, 2.6 if len(names) <= FLAT_LABELS else 3.4)
     right = [(t["label"] == t["predicted"]).groupby(t["label"]).mean() for t in tables]
     for i in range(len(names)):

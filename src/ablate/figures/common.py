@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -19,6 +19,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogFormatterSciNotation
 
+from ablate.csv_text import read_csv
 from ablate.data.views import Pack
 from ablate.errors import UserError
 from ablate.files import whole
@@ -34,6 +35,7 @@ LOSS, TOP1 = "cross-entropy (nats)", "top-1 accuracy (%)"
 PALETTE = [sns.color_palette("colorblind")[i] for i in (0, 1, 2, 3, 4, 5, 9, 7, 6, 8)]
 DASHES: list[Any] = ["-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)), (0, (7, 1.5)), (0, (3, 1, 1, 1, 1, 1))]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+T = TypeVar("T")
 STATUS = {"missing": "not run", "out-of-memory": "out of memory"}  # in words, where they differ
 
 
@@ -62,7 +64,9 @@ class Places:
         one, else val; empty where the run evaluated none.
         """
         path = self.file(run, "predictions.csv")
-        table = pd.read_csv(path) if path else pd.DataFrame(columns=["split", "position", "label", "predicted"])
+        table = (
+            read_csv(path, ["split"]) if path else pd.DataFrame(columns=["split", "position", "label", "predicted"])
+        )
         splits = set(table["split"])
         return table[table["split"] == ("test" if "test" in splits else "val")]
 
@@ -92,9 +96,12 @@ def note(results: StudyResults, arm: str) -> str:
 
 
 def title(results: StudyResults, arm: str) -> str:
-    """The arm's name, in which a level that is a bare number has its axis before it: 'lr 0.01 / momentum 0.9'."""
-    levels = of_arm(results, arm)[0]["levels"]
-    return " / ".join(named(axis, level) for axis, level in levels.items()) or arm
+    """The arm's name, in which a level that is a bare number has its axis before it: 'lr 0.01 / momentum 0.9'; as it
+    is where that would be another arm's as well.
+    """
+    names = {p["arm"]: " / ".join(named(*level) for level in p["levels"].items()) for p in results.planned}
+    mine = names[arm]
+    return mine if mine and list(names.values()).count(mine) == 1 else arm
 
 
 def named(axis: str, level: str) -> str:
@@ -114,7 +121,7 @@ def label(results: StudyResults, arm: str, *, name: str | None = None) -> str:
     return f"{name} ({'; '.join(words)})" if words else name
 
 
-def looks(names: Sequence[str], *, dashed: bool = True) -> dict[str, dict[str, Any]]:
+def looks(names: Sequence[T], *, dashed: bool = True) -> dict[T, dict[str, Any]]:
     """{name: colour, marker and dashes of its line}. Markers and dashes tell lines apart without the colour."""
     dashes = cycle(DASHES if dashed else ["-"])
     return {

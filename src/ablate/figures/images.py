@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ablate.data.views import Pack
-from ablate.errors import choose
+from ablate.errors import UserError, choose
 from ablate.figures.common import (
     NARROW,
     PALETTE,
@@ -23,6 +23,7 @@ from ablate.figures.common import (
     wrapped,
 )  # fmt: skip
 from ablate.kinds import ANSWERS
+from ablate.names import class_names
 from ablate.tables import StudyResults
 
 Images = np.ndarray[Any, np.dtype[np.uint8]]
@@ -37,7 +38,7 @@ GAP = 2  # pixels between images
 def samples(results: StudyResults, places: Places, argument: str = "") -> Figure:
     """Training images of classes, a panel each. ``argument`` is CLASS+CLASS, each one of a class's names in words; of
     a class that is not in the pack its panel says so and shows another. Without: classes and images that the study
-    trains on.
+    trains on. Raises UserError for a name of two classes.
     """
     settings = results.settings(results.arms[0])
     pack = places.pack(settings.dataset)
@@ -47,7 +48,8 @@ def samples(results: StudyResults, places: Places, argument: str = "") -> Figure
     else:
         classes = pack.chosen(settings)
         spread = np.linspace(0, len(classes) - 1, min(CLASSES, len(classes))).round().astype(int)
-        chosen = {_word(pack, classes[i]): classes[i] for i in spread}
+        names = class_names(pack.meta, classes)
+        chosen = {names[i]: classes[i] for i in spread}
         rows = pack.views(settings)["train"].positions
         labels = pack.labels[rows]
     lines = 2 if len(chosen) <= 2 else 1
@@ -71,11 +73,19 @@ def samples(results: StudyResults, places: Places, argument: str = "") -> Figure
 
 def _named(pack: Pack, names: list[str]) -> dict[str, int]:
     """{panel's title: label} of each name, another class where there is none of that name."""
-    known: dict[str, int] = {}
+    known: dict[str, set[int]] = {}
     for number, words in enumerate(pack.meta["words"]):
         for word in words.split(","):
-            known.setdefault(word.strip().lower(), number)
-    found = {name: known.get(name.strip().lower()) for name in names}
+            known.setdefault(word.strip().lower(), set()).add(number)
+    found: dict[str, int | None] = {}
+    for name in names:
+        classes = known.get(name.strip().lower(), set())
+        if len(classes) > 1:
+            every = "; ".join(str(pack.meta["words"][number]) for number in sorted(classes))
+            raise UserError(
+                f"samples: {name!r} is a name of {len(classes)} classes ({every}); write another of theirs"
+            )
+        found[name] = next(iter(classes), None)
     others = iter(n for n in range(len(pack.meta["words"])) if n not in found.values())
     chosen = {}
     for name, there in found.items():
@@ -138,7 +148,7 @@ def predictions(results: StudyResults, places: Places, argument: str = "") -> Fi
     order = np.random.default_rng(0).permutation(len(table))  # they lie sorted by class
     settings = results.settings(arm)
     pack = places.pack(settings.dataset)
-    names = [_word(pack, number) for number in pack.chosen(settings)]
+    names = class_names(pack.meta, pack.chosen(settings))
     for axis, i in zip(axes, order[ANSWERS * int(argument) :], strict=False):
         row = table.iloc[i]
         _show(axis, pack.images[int(row["position"])])
