@@ -25,6 +25,7 @@ from ablate.errors import UserError
 from ablate.inert import UNSEEN, in_latex, in_markdown, visible
 from ablate.progress import Heartbeat, track
 from ablate.terminal import Terminal
+from conftest import Workspace
 from nasty import NASTY
 from snakemake_logger_plugin_ablate import Formatter
 from snakemake_logger_plugin_ablate.display import Display, Jobs, coloured
@@ -119,6 +120,20 @@ def test_a_file_s_name_in_a_message(
             cli.main()
         err = capsys.readouterr().err
         assert ended.value.code == 2 and err.endswith("\n") and not UNSEEN.search(err[:-1]), repr(err)
+
+
+@pytest.mark.slow
+def test_snakemake_shows_no_character_of_a_file_s_name_that_a_terminal_obeys(workspace: Workspace) -> None:
+    """In the refusal of params.yaml, where the file is not there, and in the list of a job's inputs, where it is."""
+    name, shown = "a\x1b]0;x\x07\x1b[31m\x9b\u202e.safetensors", r"a\x1b]0;x\x07\x1b[31m\x9b\u202e.safetensors"
+    workspace.edit("lr: 0.02", f'lr: 0.02, weights: "file:{shown}"')
+    for code in (1, 0):
+        done = workspace.snakemake("--dry-run")
+        said = done.stdout + done.stderr
+        assert (
+            done.returncode == code and shown in said and not UNSEEN.search(said.replace("\n", "").replace("\t", ""))
+        )
+        (workspace.folder / name).touch()
 
 
 @of_all
