@@ -92,7 +92,8 @@ class _Limits:
     def admit(self, name: str, size: int, *, plain: bool, folder: bool) -> str | None:
         """The name of a member that may be read, with plain slashes; None for a folder and for junk."""
         if not plain:
-            raise refuse(self.archive, f"member {name!r} is a link or a device, no file")
+            what = f"member {name!r} is a link or a device, no file"
+            raise refuse(self.archive, what, "pack the files themselves in place of links")
         parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]  # Windows' tools, ./
         inside = "/".join(parts)
         junk = is_junk(inside)
