@@ -51,7 +51,7 @@ def is_archive(path: Path) -> bool:
     """Whether a file may be an archive that `read` can read: by its first bytes, or as a tar from before those."""
     with path.open("rb") as file:
         head = file.read(8)
-    return head.startswith((ZIP, *PACKED)) or tarfile.is_tarfile(path)
+    return head.startswith((ZIP, *PACKED)) or zipfile.is_zipfile(path) or tarfile.is_tarfile(path)
 
 
 def other_kind(head: bytes) -> str | None:
