@@ -4,6 +4,7 @@ Oracle: the pack of the archive in its official form. Each copy gives that pack,
 which the user gave and the true reason.
 """
 
+import gzip
 import io
 import os
 import pickle
@@ -124,6 +125,12 @@ def long(folder: Path) -> Path:
     return extract(folder.joinpath(*["long" * 50] * 12), tiny_files(""))
 
 
+def _behind(folder: Path, head: bytes) -> Path:
+    copy = write_zip(folder / "copy", tiny_files())
+    copy.write_bytes(head + copy.read_bytes())
+    return copy
+
+
 def read_only(folder: Path) -> Path:
     own = extract(folder / "own", tiny_files())
     for path in [*own.rglob("*"), own]:
@@ -177,6 +184,7 @@ TINY_COPIES: dict[str, Make] = {
     ".jpg": renamed(ending("jpg")),
     ".JPG and others": renamed(ending("JPG", "jpg", "JPEG", "Jpeg")),
     "junk in every folder": with_junk,
+    "unpacks itself": lambda d: _behind(d, b"#!/bin/sh\n"),
 }  # fmt: skip
 
 
@@ -342,11 +350,27 @@ REFUSED: dict[str, tuple[Make, Dataset, list[str]]] = {
     "arrays out of band": (out_of_band, CIFAR, ["data_batch_1", "out-of-band"]),
     "labels as text": (column("labels", lambda labels: [str(label) for label in labels]), CIFAR, ["label '0'"]),
     "float images": (column("data", lambda data: data / np.float32(255)), CIFAR, ["no uint8"]),
+    "labels that are one number": (column("labels", lambda labels: np.array(3)), CIFAR, ["differ in number"]),
+    "no labels in the column": (column("labels", lambda labels: None), CIFAR, ["differ in number"]),
+    "no file names in the column": (column("filenames", lambda names: None), CIFAR, ["a file name is no text"]),
+    "one file name": (column("filenames", lambda names: np.array(b"x")), CIFAR, ["a file name is no text"]),
+    "a class named twice": (column("label_names", lambda names: [b"cat", b"cat"]), CIFAR, ["class twice: cat, cat"]),
+    "no records": (
+        again(lambda t: {k: v[:0] for k, v in t.items()} if b"data" in t else t), CIFAR, ["class cat has 0 train"],
+    ),
+    "a gzip of a text": (lambda d: _gzipped(d, b"n01443537"), TINY, ["no zip, and as a tar"]),
+    "an empty zip": (zipped(lambda files: {}), TINY, ["it holds no files"]),
+    "an empty table": (saved(lambda text: b"" if "val_" in text else text.encode()), TINY, ["has no label"]),
     "no class names": (lambda d: _less(d, "batches.meta"), CIFAR, ["batches.meta missing"]),
     "pickles and binaries": (
         lambda d: extract(d / "own", pickled(cifar_batches()) | binary(cifar_batches())), CIFAR, ["two of one batch"],
     ),
 }  # fmt: skip
+
+
+def _gzipped(folder: Path, content: bytes) -> Path:
+    (folder / "a.gz").write_bytes(gzip.compress(content))
+    return folder / "a.gz"
 
 
 def _less(folder: Path, name: str) -> Path:

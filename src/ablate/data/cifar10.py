@@ -130,6 +130,8 @@ def _names(archive: Path, found: object) -> list[str]:
     names = _texts(found)
     if names is None:
         raise refuse(archive, "batches.meta holds no list of class names")
+    if len(set(names)) < len(names):
+        raise refuse(archive, f"batches.meta names a class twice: {', '.join(names)}")
     return names
 
 
@@ -150,14 +152,13 @@ def _python(archive: Path, name: str, content: bytes) -> Batch:
     pixels, labels = _pixels(batch["data"]), batch["labels"]
     if pixels is None:
         raise refuse(archive, f"{name} holds records of another length than {RECORD}, or no uint8")
-    if isinstance(labels, np.ndarray):
+    if isinstance(labels, np.ndarray) and labels.ndim:
         labels = (labels.reshape(-1) if labels.size == len(labels) else labels).tolist()
-    files = batch["filenames"] if "filenames" in batch else _made_up(name, len(pixels))
-    if not isinstance(labels, list | tuple) or not len(pixels) == len(labels) == len(files):
-        raise refuse(archive, f"{name}: records, labels and file names differ in number")
-    texts = _texts(files)
+    texts = _texts(batch["filenames"]) if "filenames" in batch else _made_up(name, len(pixels))
     if texts is None:
         raise refuse(archive, f"{name}: a file name is no text")
+    if not isinstance(labels, list | tuple) or not len(pixels) == len(labels) == len(texts):
+        raise refuse(archive, f"{name}: records, labels and file names differ in number")
     return pixels, list(labels), [text.rsplit("/", 1)[-1] for text in texts]
 
 

@@ -51,7 +51,7 @@ def is_archive(path: Path) -> bool:
     """Whether a file may be an archive that `read` can read: by its first bytes, or as a tar from before those."""
     with path.open("rb") as file:
         head = file.read(8)
-    return head.startswith((ZIP, *PACKED)) or tarfile.is_tarfile(path)
+    return head.startswith((ZIP, *PACKED)) or zipfile.is_zipfile(path) or tarfile.is_tarfile(path)
 
 
 def other_kind(head: bytes) -> str | None:
@@ -92,7 +92,8 @@ class _Limits:
     def admit(self, name: str, size: int, *, plain: bool, folder: bool) -> str | None:
         """The name of a member that may be read, with plain slashes; None for a folder and for junk."""
         if not plain:
-            raise refuse(self.archive, f"member {name!r} is a link or a device, no file")
+            what = f"member {name!r} is a link or a device, no file"
+            raise refuse(self.archive, what, "pack the files themselves in place of links")
         parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]  # Windows' tools, ./
         inside = "/".join(parts)
         junk = is_junk(inside)

@@ -32,12 +32,7 @@ class Copy(NamedTuple):
     path: Path
     files: dict[str, str] | None  # of a folder, by their names in the archive, sorted; None: it is a file
     state: str  # digest of names, sizes, times and inodes: equal only where no byte changed
-    changed_ns: int  # when the last of them changed
-
-    @property
-    def known_by(self) -> str | None:
-        """The state, once it is old enough to be trusted."""
-        return self.state if time.time_ns() - self.changed_ns > SETTLED_NS else None
+    settled: bool  # whether the last change was so long ago, when this was seen, that a later one shows in the state
 
 
 def bring(name: str, path: str, part: Path, digests: Mapping[str, Fingerprint]) -> tuple[str, dict[str, Any]]:
@@ -55,7 +50,7 @@ def bring(name: str, path: str, part: Path, digests: Mapping[str, Fingerprint]) 
     if look(path).state != copy.state:
         raise SourceError(f"{copy.path} changed while it was read; run again")
     label, sha256 = _own(copy.path, part, digests)
-    return label, {"source": path, "own": True, "sha256": sha256, "content": found, "state": copy.known_by}
+    return label, {"source": path, "own": True, "sha256": sha256, "content": found, "state": _trusted(copy)}
 
 
 def content(path: str, archive: Path) -> str | None:
@@ -75,8 +70,12 @@ def content(path: str, archive: Path) -> str | None:
         return "refused"  # `bring` says why
     except OSError:  # of `exists`: what leads there cannot be looked into
         return None
-    note(archive, **known | {"source": path, "own": True, "content": found, "state": copy.known_by})
+    note(archive, **known | {"source": path, "own": True, "content": found, "state": _trusted(copy)})
     return found
+
+
+def _trusted(copy: Copy) -> str | None:
+    return copy.state if copy.settled else None
 
 
 def where(path: str) -> Path:
@@ -161,11 +160,11 @@ def _folder(folder: Path) -> Copy:
     )
 
 
-def _state(files: Mapping[str, os.stat_result]) -> tuple[str, int]:
-    """`Copy.state` and `Copy.changed_ns`."""
+def _state(files: Mapping[str, os.stat_result]) -> tuple[str, bool]:
+    """`Copy.state` and `Copy.settled`."""
     lines = [f"{name}\0{s.st_size} {s.st_mtime_ns} {s.st_ctime_ns} {s.st_ino}" for name, s in files.items()]
     newest = max(s.st_ctime_ns for s in files.values())
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest(), newest
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest(), time.time_ns() - newest > SETTLED_NS
 
 
 def _files(folder: str) -> Iterator[tuple[str, os.stat_result]]:
