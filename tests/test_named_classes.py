@@ -43,7 +43,8 @@ def test_a_wrong_name_ends_the_workflow_before_any_run(workspace: Workspace) -> 
     workspace.params.write_text(WRONG)
     for command in (["snakemake", "--cores", "1", "-n", "all"], ["ablate", "plan"]):
         done = workspace.run(*command)
-        assert done.returncode and f"{ARM}: unknown class 'dgo'" in done.stderr and "Traceback" not in done.stderr
+        said = done.stdout + done.stderr
+        assert done.returncode and f"{ARM}: unknown class 'dgo'" in said and "Traceback" not in said
 
 
 def test_a_plan_imports_no_torch(tmp_path: Path) -> None:

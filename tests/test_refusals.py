@@ -304,6 +304,11 @@ def test_what_an_arm_can_have_is_not(changes: dict[str, Any], tmp_path: Path) ->
     planned(tmp_path, ("studies.tinyimage10.optimiser.settings", changes))
 
 
+@pytest.mark.parametrize("place", ["seeds", "studies.tinyimage10.optimiser.seeds"])
+def test_seeds_stand_there_once(place: str, tmp_path: Path) -> None:
+    assert f"params.yaml: {place}: must each stand there once" in said(tmp_path, (place, [3, 0, 3]))
+
+
 def test_a_holdout_needs_ten_images_of_a_class(tmp_path: Path) -> None:
     few = ("datasets.cifar10.train_per_class", 9)
     assert "defaults.split: " in said(tmp_path, few, ("defaults.split", "holdout"))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from ablate import models
 from ablate.errors import UserError, choose
@@ -33,6 +33,15 @@ from ablate.records import (
 from ablate.reserved import check_params
 
 EXAMPLE = '{"scale": "pilot"}'
+
+
+def _once(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds: must each stand there once (got {list(seeds)})")
+    return seeds
+
+
+Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1), AfterValidator(_once)]
 
 
 class Settings(Record):
@@ -170,7 +179,7 @@ class Study(Record):
     settings: dict[str, Any] = {}
     at_scale: dict[str, Any] = {}  # the scale's settings for this study; `load` fills it from the overlay
     axes: dict[Name, Annotated[tuple[Any, ...], Field(min_length=1)]] = {}
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] | None = None
+    seeds: Seeds | None = None
     tables: dict[Name, str] = {}  # output name: function in ablate.tables
     figures: dict[Name, str] = {}  # output name: function in ablate.figures
 
@@ -213,7 +222,7 @@ class Params(Record):
     mirror: str | None  # a folder or https:// URL that holds the archives under their names
     recipe: Count  # raised when the training code changes what a run computes
     compute: Compute
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+    seeds: Seeds
     adaptive: Adaptive | None = None  # null: seeds are not added
     datasets: dict[Name, Dataset]
     defaults: dict[str, Any]

@@ -120,5 +120,6 @@ def explain(error: Any) -> str:
     if error["type"] == "missing":
         return "is missing; add it"
     message = str(error["msg"]).removeprefix("Value error, ")
+    message = message.replace("valid tuple", "list").replace("valid dictionary", "mapping")  # YAML's words
     message = message.split(": ", 1)[1] if error["type"] == "value_error" else message
     return f"{message} (got {SHORT.repr(error['input'])})" if error["type"] != "value_error" else message
