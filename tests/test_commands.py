@@ -114,7 +114,7 @@ class Clone(Workspace):
         (venv / "installed").touch()
         paths = os.environ["PATH"].split(os.pathsep)
         self.env["PATH"] = os.pathsep.join(path for path in paths if not (Path(path) / "ablate").exists())
-        self.env |= env
+        self.env |= env | {"PIP_DRY_RUN": "1"}  # the environment is this suite's own
         self.before = ":"
 
     def type(self, command: str) -> str:
