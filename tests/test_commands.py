@@ -35,6 +35,8 @@ NOT_RUN = {
     "python tests/slurm/cluster.py start FOLDER": CLUSTER,
     "snakemake --profile workflow/profiles/slurm all": f"{CLUSTER}; test_profile.py does a dry run anywhere",
     "snakemake --cores 8 all --config scale=paper": "hours on a GPU; test_plan.py makes its plan",
+    "make install": "a package index",
+    "make lock": "a package index: what it writes makes the next `make` install",
     "pip install snakemake-executor-plugin-cluster-generic": "a package index",
     "snakemake --lint": "its one finding is an exit code of 1: test_lint_finds_nothing_but_the_missing_containers",
     "git clone <repository> && cd <repository> && dvc pull": "a repository of the reader's: test_events.py does it",
@@ -112,7 +114,7 @@ class Clone(Workspace):
         (venv / "installed").touch()
         paths = os.environ["PATH"].split(os.pathsep)
         self.env["PATH"] = os.pathsep.join(path for path in paths if not (Path(path) / "ablate").exists())
-        self.env |= env
+        self.env |= env | {"PIP_DRY_RUN": "1"}  # the environment is this suite's own
         self.before = ":"
 
     def type(self, command: str) -> str:

@@ -1,7 +1,10 @@
-"""Options as the workflow's rules write them into a command line."""
+"""The command lines of the workflow's rules: where their program is found, and their options."""
 
+import os
+import sys
 from collections.abc import Sequence
 from os import PathLike
+from pathlib import Path
 
 from ablate.errors import UserError
 
@@ -23,3 +26,8 @@ def options(**values: Word | Sequence[Word] | None) -> list[str]:
                 raise UserError(f"params.yaml: {name}: {str(each)!r} has a NUL character; remove it")
             words.append(f"--{name.replace('_', '-')}={each}")
     return words
+
+
+def own_programs_first() -> None:
+    """Let what this process starts find `ablate` beside its Python, whether that environment is activated or not."""
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])

@@ -1,8 +1,6 @@
 # What the rules share: the validated parameters, the plan, and the paths that follow from them.
 import json
-import os
 import signal
-import sys
 from functools import cache
 
 from snakemake.exceptions import WorkflowError
@@ -21,7 +19,7 @@ from ablate.plan_record import plan_record, protocol
 from ablate.provenance import PICTURES, code_of
 from ablate.resources import available_cores, share
 from ablate.takeover import take_over
-from ablate.words import options
+from ablate.words import options, own_programs_first
 
 try:
     PARAMS = load(Path("params.yaml"), config)
@@ -50,8 +48,7 @@ class Runs(dict):
         return runs_of_all_looks()[run]
 
 
-# Jobs find `ablate` beside the Python that runs this, whether its environment is activated or not.
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+own_programs_first()
 shell.executable("bash")
 # A job fails when `ablate` does, and not only when `tee` does. Ctrl-C is for `ablate`: it says last what it did.
 shell.prefix("set -euo pipefail; trap '' INT; ")
