@@ -4,10 +4,9 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from ablate.errors import choose
-from ablate.files import read_json
+from ablate.files import read_csv, read_json
+from ablate.stored import Cells, Made, read, shaped
 
 SUFFIX = ".runs.json"
 
@@ -31,7 +30,7 @@ def explain(file: Path, row: str, column: str, runs_folder: Path) -> list[dict[s
 
     ``row`` is a label or a number, counted from 1. Raises UserError for a row or column that is not there.
     """
-    table = read_json(file)
+    table = shaped({"rows": read_json(file)}, Cells, file).rows
     labels = list(table)
     if row not in table and row.isdigit() and 1 <= int(row) <= len(labels):
         row = labels[int(row) - 1]
@@ -49,9 +48,7 @@ def explain(file: Path, row: str, column: str, runs_folder: Path) -> list[dict[s
 def _statuses(folder: Path) -> dict[str, str]:
     """{run: status} as collected into ``folder`` or, for a table of all papers, below it."""
     files = [folder / "runs.csv"] if (folder / "runs.csv").exists() else sorted(folder.glob("*/runs.csv"))
-    return {
-        str(run): str(status) for file in files for run, status in pd.read_csv(file)[["run", "status"]].to_numpy()
-    }
+    return {row["run"]: row["status"] for file in files for row in read_csv(file, "run", "status")}
 
 
 def _run(run: str, value: float | None, status: str, manifest: Path) -> dict[str, Any]:
@@ -60,6 +57,6 @@ def _run(run: str, value: float | None, status: str, manifest: Path) -> dict[str
         "run": run,
         "status": status,
         "value": value,
-        "command": shlex.join(read_json(manifest)["command"]) if there else None,
+        "command": shlex.join(read(manifest, Made).command) if there else None,
         "manifest": str(manifest) if there else None,
     }

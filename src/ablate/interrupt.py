@@ -5,7 +5,19 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
-ASKED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)  # Ctrl-C, a scheduler's end, Slurm's early warning
+# Ctrl-C, a scheduler's end, Slurm's early warning, where the system has them
+ASKED = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
+
+
+def interrupt_once() -> None:
+    """Let Ctrl-C end this process at the second time at once, and never with a traceback of what it was about."""
+
+    def first(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as in the background of a script
+        signal.signal(signal.SIGINT, first)
 
 
 class Interrupted(Exception):
@@ -17,7 +29,10 @@ class Interrupted(Exception):
 
 
 class Signals:
-    """Notes the first of `ASKED`; a second one ends the process as it would without this. A context manager."""
+    """Notes the first of `ASKED`; a second one ends the process at once, without a word. A context manager.
+
+    What is being written then is whole or absent, as after any kill (`files.whole`).
+    """
 
     def __init__(self) -> None:
         self.number: int | None = None
@@ -37,4 +52,5 @@ class Signals:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.number = number
-        signal.signal(number, self._before[number])
+        ignored = self._before[number] is signal.SIG_IGN  # Slurm's warning, below Snakemake: it may come again
+        signal.signal(number, signal.SIG_IGN if ignored else signal.SIG_DFL)

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from ablate.config import Dataset, Fingerprint, Params
-from ablate.files import digest, write_text
+from ablate.errors import UserError
+from ablate.files import digest, read_json, whole
 from ablate.plan import RUNS, Plan, Run
 from ablate.provenance import code_of
 
@@ -25,7 +26,7 @@ FILES = ["metrics.json", "run.json", "history.csv", "predictions.csv", "filters.
 TABLED = ("metrics.json", "history.csv")  # what tables and verdicts are made of: the manifest has their digests
 RECEIPTS = {"fetch": "archive.json", "verify": "verify.json", "pack": "pack.json", "reorganise": "tree.json"}
 VERIFIED = ("images.npy", "index.csv", "duplicates.csv")  # what `verify` makes beside its report
-KNOWN_CODE = Path(".ablate/code-1")  # another number where `_shape` changes
+KNOWN_CODE = Path(".ablate/code-2")  # another number where `_shape` changes
 MARKS = Path(".ablate/due")
 OLD, OLDER = 978307200, 946684800  # 2001-01-01 and 2000-01-01: before any result
 UNKNOWN = "unknown"  # a part that no file here tells, so that it is no reason to run
@@ -49,10 +50,21 @@ def code_digest(step: str, model: str | None = None) -> str:
 @cache
 def _file_digest(path: Path) -> str:
     source = path.read_bytes()
-    known = KNOWN_CODE / hashlib.sha256(source).hexdigest()
-    if not known.exists():  # parsing costs 10 ms a file, which each job would pay
-        write_text(known, hashlib.sha256(_shape(ast.parse(source)).encode()).hexdigest())
-    return known.read_text(encoding="utf-8")
+    name = hashlib.sha256(source).hexdigest()
+    known, kept = KNOWN_CODE / name, b""
+    with suppress(OSError):
+        kept = known.read_bytes()
+    found = kept[:64].decode(errors="replace")
+    if kept != _checked(name, found):  # none yet, or damaged. Parsing costs 10 ms a file, which each job would pay
+        found = hashlib.sha256(_shape(ast.parse(source)).encode()).hexdigest()
+        with suppress(UserError), whole(known) as part:  # a folder that cannot be written only costs time
+            part.write_bytes(_checked(name, found))
+    return found
+
+
+def _checked(name: str, found: str) -> bytes:
+    """The file ``name`` of `KNOWN_CODE`: the digest that it keeps, and a digest by which a damaged one is known."""
+    return f"{found} {hashlib.sha256(f'{name} {found}'.encode()).hexdigest()}\n".encode()
 
 
 def _shape(node: Any) -> str:
@@ -137,6 +149,8 @@ class Keys:
             there = {entry.name for entry in os.scandir(here)}
         except (FileNotFoundError, NotADirectoryError):
             return NEW
+        except OSError:
+            return "result damaged"
         if not {"metrics.json", "manifest.json"} <= there:
             return NEW
         if not there.issuperset(FILES):
@@ -147,9 +161,12 @@ class Keys:
         words = {"run": "settings", "data": "data", "start": "start weights", "code": "code"}
         if reason := _difference(self.key(run), manifest.get("key"), words):
             return reason
-        if any(digest(here / name) != manifest.get("files", {}).get(name) for name in TABLED):
-            return "result damaged"
-        return None
+        files = manifest.get("files")
+        try:
+            good = isinstance(files, dict) and all(digest(here / name) == files.get(name) for name in TABLED)
+        except OSError:  # a folder in a file's place, or one that cannot be read
+            good = False
+        return None if good else "result damaged"
 
     def why_collected(self, runs: Iterable[Run], folder: Path) -> str | None:
         """Why what was collected into ``folder`` is not of the results of ``runs``; a missing one counts as well."""
@@ -231,10 +248,18 @@ def due(reason: str | None, record: Path) -> list[str]:
     if reason in (None, NEW):
         return []
     mark = MARKS / str(reason).replace(" ", "-")
-    mark.mkdir(parents=True, exist_ok=True)
-    os.utime(mark, (OLD, OLD))
-    with suppress(FileNotFoundError):
-        os.utime(record, (OLDER, OLDER))
+    try:
+        with suppress(FileNotFoundError, IsADirectoryError, PermissionError):  # macOS says the last of a folder
+            mark.unlink()  # what is no folder is not ours
+        mark.mkdir(parents=True, exist_ok=True)
+        os.utime(mark, (OLD, OLD))
+        with suppress(FileNotFoundError):
+            os.utime(record, (OLDER, OLDER))
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or mark}: {error.strerror or error}; it must be a folder that you can write, "
+            "with your own results: mend or remove it"
+        ) from None
     return [str(mark)]
 
 
@@ -258,7 +283,7 @@ def _fits(label: str, pin: Fingerprint, receipt: dict[str, Any]) -> bool:
 
 def _difference(wanted: Key, found: Key | None, words: dict[str, str]) -> str | None:
     """The first part in which the keys differ, in words."""
-    if not found:
+    if not found or not isinstance(found, dict):
         return "no key"
     return next(
         (f"{word} changed" for part, word in words.items() if wanted[part] not in (UNKNOWN, found.get(part))), None
@@ -268,7 +293,7 @@ def _difference(wanted: Key, found: Key | None, words: dict[str, str]) -> str | 
 def _read(path: Path) -> dict[str, Any] | None:
     """None where there is no such file, or no object in it."""
     try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        found = read_json(path)
+    except UserError:
         return None
     return found if isinstance(found, dict) else None
