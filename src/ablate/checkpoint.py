@@ -150,7 +150,7 @@ class Checkpoint:
 def _read(path: Path) -> dict[str, Any]:
     import torch
 
-    content = path.read_bytes()
+    content = path.read_bytes() if path.is_file() else b""
     if hashlib.sha256(content[64:]).hexdigest().encode() != content[:64]:
         raise ValueError("its digest differs")
     try:

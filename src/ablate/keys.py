@@ -53,7 +53,7 @@ def _file_digest(path: Path) -> str:
     name = hashlib.sha256(source).hexdigest()
     known, kept = KNOWN_CODE / name, b""
     with suppress(OSError):
-        kept = known.read_bytes()
+        kept = known.read_bytes() if known.is_file() else b""
     found = kept[:64].decode(errors="replace")
     if kept != _checked(name, found):  # none yet, or damaged. Parsing costs 10 ms a file, which each job would pay
         found = hashlib.sha256(_shape(ast.parse(source)).encode()).hexdigest()
