@@ -202,10 +202,13 @@ def main() -> None:
     except OSError as error:
         if error.filename or error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EDQUOT):
             raise
-        with suppress(OSError):  # stderr may have gone as well
-            print(f"ablate: error: cannot write what was asked for: {error.strerror}", file=sys.stderr, flush=True)
+        with suppress(OSError):  # stderr may have gone as well; whoever reads no further knows it
+            if error.errno != errno.EPIPE:
+                print(
+                    f"ablate: error: cannot write what was asked for: {error.strerror}", file=sys.stderr, flush=True
+                )
         sys.stdout = sys.stderr = nowhere()
-        sys.exit(2)
+        sys.exit(1 if error.errno == errno.EPIPE else 2)
 
 
 if __name__ == "__main__":

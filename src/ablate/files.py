@@ -154,7 +154,7 @@ def open_array(source: Path) -> "np.ndarray[Any, Any]":
 
 
 def digest(source: Path, algorithm: str = "sha256") -> str:
-    """Hexadecimal digest of a file's bytes. Raises OSError for what is no file, of which a pipe would be waited for."""
+    """Hexadecimal digest of a file's bytes. Raises OSError for what is no file: a pipe would be waited for."""
     if source.exists() and not source.is_file():
         raise OSError(errno.EINVAL, "it is no regular file", str(source))
     with source.open("rb") as file:

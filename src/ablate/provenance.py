@@ -159,17 +159,11 @@ def source(patches: Path) -> dict[str, Any]:
 
 def _patch(new: list[str]) -> bytes:
     """What makes the commit's package and params.yaml those that are here, ``new`` modules included."""
-    form = [
-        "--no-ext-diff",
-        "--no-textconv",
-        "--no-color",
-        "--binary",
-        "--full-index",
-        "--src-prefix=a/",
-        "--dst-prefix=b/",
-    ]
-    text = _ask("diff", "HEAD", *form, "--", ".", ":(top)params.yaml").text
-    text += "".join(_ask("diff", "--no-index", *form, "--", os.devnull, name).text for name in sorted(new))
+    form = ["--no-ext-diff", "--no-textconv", "--no-color", "--no-relative", "--binary", "--full-index"]
+    above = _ask("rev-parse", "--show-prefix").text.strip()  # of the package, below the repository's top
+    text = _ask("diff", *form, "--src-prefix=a/", "--dst-prefix=b/", "HEAD", "--", ".", ":(top)params.yaml").text
+    form += ["--no-index", f"--src-prefix=a/{above}", f"--dst-prefix=b/{above}"]
+    text += "".join(_ask("diff", *form, "--", os.devnull, name).text for name in sorted(new))
     patch = re.sub(r"(://[^/\s:@]*):[^/\s@]+@", r"\1:***@", text).encode(errors="surrogateescape")
     if len(patch) > MOST_PATCH:
         end = patch.rindex(b"\n", 0, MOST_PATCH) + 1
