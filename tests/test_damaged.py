@@ -211,6 +211,7 @@ OTHERS = {  # file: the commands that read it, those that must end well first
     "results/tiny/tinyimage10/table-optimiser.runs.json": ([], ["explain tinyimage10/table-optimiser 1 val_top1"]),
     "results/tiny/claims.json": ([], ["claims", "claims --json", "claims --strict"]),
     "results/tiny/seeds.json": ([], ["plan", "status"]),
+    "data/embedded/cifar10/pack.json": (["plan", "status"], []),
     ".ablate/progress/a.json": (["status"], []),
 }
 
@@ -338,6 +339,23 @@ def test_a_file_in_a_cache_s_place(place: str, capsys: pytest.CaptureFixture[str
         Path(place).unlink()
         if aside.exists():
             aside.rename(place)
+
+
+@pytest.mark.parametrize("name", ["archive.json", "verify.json", "pack.json", "tree.json"])
+@pytest.mark.parametrize("content", [c for c in WHOLE_FILES if c != "gone"])
+def test_a_damaged_receipt_is_a_reason_and_no_traceback(name: str, content: bytes | str) -> None:
+    params = load(Path("params.yaml"))
+    file = Path("data/embedded/cifar10") / name
+    there = file.exists()
+    if not there:
+        write_text(file, "{}")
+    try:
+        with damaged(file, content):
+            for step in ("fetch", "verify", "pack", "reorganise"):
+                assert isinstance(Keys(params, make_plan(params)).why_data("cifar10", step), str)
+    finally:
+        if not there:
+            file.unlink()
 
 
 def test_due_makes_its_folder_in_a_file_s_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

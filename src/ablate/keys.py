@@ -20,6 +20,7 @@ from ablate.errors import UserError
 from ablate.files import digest, read_json, whole
 from ablate.plan import RUNS, Plan, Run
 from ablate.provenance import code_of
+from ablate.stored import Packed, Receipt, fits
 
 Key = dict[str, str | None]
 FILES = ["metrics.json", "run.json", "history.csv", "predictions.csv", "filters.npy", "manifest.json"]  # of a run
@@ -223,10 +224,11 @@ class Keys:
         path = self.folder(name) / RECEIPTS["pack"]
         try:
             known = name, path.stat().st_mtime_ns
-        except FileNotFoundError:
+        except OSError:
             return UNKNOWN
         if known not in self._packs:
-            self._packs[known] = content_digest(_read(path) or {"sha256": {}, "classes": []})
+            found = _read(path)
+            self._packs[known] = content_digest(found) if found and fits(found, Packed) else UNKNOWN
         return self._packs[known]
 
 
@@ -264,6 +266,8 @@ def due(reason: str | None, record: Path) -> list[str]:
 
 
 def _why_fetch(spec: Dataset, receipt: dict[str, Any]) -> str | None:
+    if not fits(receipt, Receipt):
+        return "receipt damaged"
     if receipt.get("asked") != asked(spec):
         return "settings changed"
     own = spec.variant == "official" and spec.path

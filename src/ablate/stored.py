@@ -46,6 +46,21 @@ class Timed(Made):
     starts: Count
 
 
+class Receipt(Stored):
+    """archive.json of a data set."""
+
+    sha256: str
+    bytes: Number
+    digest: str | None
+
+
+class Packed(Stored):
+    """pack.json of a data set: what its content is told by."""
+
+    sha256: dict[str, str]
+    classes: list[str]
+
+
 class Added(Stored):
     """The runs of a look-<k>.json, or of seeds.json, beyond those of params.yaml."""
 
@@ -120,6 +135,15 @@ def shaped(found: Any, shape: type[S], path: Path) -> S:
         said = explain(first) if len(repr(first["input"])) < LONG or first["type"] == "missing" else first["msg"]
         what = f"{place}: {said.removesuffix('; add it')}" if place else "no object with names and values"
         raise UserError(f"{path}: damaged: {what}; delete it and run the step that makes it") from None
+
+
+def fits(found: Any, shape: type[Stored]) -> bool:
+    """Whether ``found`` is such a record."""
+    try:
+        shape.model_validate(found)
+    except ValidationError:
+        return False
+    return True
 
 
 LONG = 80  # characters of what was found instead, to be shown
