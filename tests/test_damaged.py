@@ -324,7 +324,7 @@ def test_a_swapped_cache_is_known_by_its_name() -> None:
     assert [keys._file_digest(path) for path in here] == right
 
 
-@pytest.mark.parametrize("place", [".ablate", ".ablate/code-2", ".ablate/due", ".ablate/progress"])
+@pytest.mark.parametrize("place", [".ablate", ".ablate/code-1", ".ablate/due", ".ablate/progress"])
 def test_a_file_in_a_cache_s_place(place: str, capsys: pytest.CaptureFixture[str]) -> None:
     keys._file_digest.cache_clear()
     keys.code_digest.cache_clear()

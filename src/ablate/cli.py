@@ -15,7 +15,7 @@ import typer
 from ablate.config import load
 from ablate.errors import UserError
 from ablate.files import write_json
-from ablate.interrupt import interrupt_once
+from ablate.interrupt import stop_once
 from ablate.plan import current_plan, state
 from ablate.progress import nowhere, open_streams
 from ablate.results_cli import results
@@ -187,7 +187,7 @@ app.registered_commands += results.registered_commands + steps.registered_comman
 def main() -> None:
     """Run the command; a user's mistake ends with its message and exit code 2, an interrupt with 130."""
     gc.set_threshold(1_000_000)  # looking for garbage while torch or pandas is imported costs a sixth of that
-    interrupt_once()
+    stop_once()
     open_streams()
     try:
         try:

@@ -1,23 +1,16 @@
-"""Signals that ask a training run to stop: it saves its state at the next step and leaves."""
+"""Signals that ask a program to stop: training saves its state at the next step and leaves."""
 
+import os
 import signal
+import sys
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any
 
 # Ctrl-C, a scheduler's end, Slurm's early warning, where the system has them
 ASKED = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
-
-
-def interrupt_once() -> None:
-    """Let Ctrl-C end this process at the second time at once, and never with a traceback of what it was about."""
-
-    def first(number: int, frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        raise KeyboardInterrupt
-
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as in the background of a script
-        signal.signal(signal.SIGINT, first)
+PATIENCE_S = 5.0  # a second signal within these is an impatient finger's, and means the same
 
 
 class Interrupted(Exception):
@@ -29,13 +22,11 @@ class Interrupted(Exception):
 
 
 class Signals:
-    """Notes the first of `ASKED`; a second one ends the process at once, without a word. A context manager.
-
-    What is being written then is whole or absent, as after any kill (`files.whole`).
-    """
+    """Notes the first of `ASKED`; one that comes `PATIENCE_S` later ends the process at once. A context manager."""
 
     def __init__(self) -> None:
         self.number: int | None = None
+        self._since = 0.0
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "Signals":
@@ -51,6 +42,29 @@ class Signals:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.number = number
-        ignored = self._before[number] is signal.SIG_IGN  # Slurm's warning, below Snakemake: it may come again
-        signal.signal(number, signal.SIG_IGN if ignored else signal.SIG_DFL)
+        if self.number is None:
+            self.number, self._since = number, time.monotonic()
+        elif time.monotonic() - self._since > PATIENCE_S and self._before[number] is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+
+def stop_once() -> None:
+    """For a whole program: its first Ctrl-C raises KeyboardInterrupt, later ones do not disturb how it ends.
+
+    Where nothing catches it, the program ends without a traceback. Does nothing outside of the main thread, and where
+    Ctrl-C is ignored, as in the background of a script.
+    """
+
+    def first(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    def quiet(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, trace)
+
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if threading.current_thread() is threading.main_thread() and not ignored:
+        signal.signal(signal.SIGINT, first)
+        sys.excepthook = quiet
