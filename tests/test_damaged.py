@@ -379,23 +379,40 @@ def test_partial_leaves_out_a_paper_that_cannot_be_collected(
     def table_jobs(plan: Path, sources: Path, folder: Path, runs: Path) -> Any:
         return {folder / "table.csv": lambda: made.append(read_csv(folder / "runs.csv")[0]["run"])}
 
+    def refused(plan: Path, runs: Path, folder: Path, *, partial: bool) -> None:
+        if folder.name == "tinyimage10":
+            raise UserError("some/file: damaged")
+        gather(plan, runs, folder, partial=partial)
+
+    gather = render.steps.collect
     monkeypatch.setattr(render, "load", lambda *_: load(Path("params.yaml")))
     monkeypatch.setattr(render, "protocol", lambda *_: None)
+    monkeypatch.setattr(render, "overview", lambda *_: None)
     monkeypatch.setattr(render, "table_jobs", table_jobs)
     monkeypatch.setattr(render, "figure_jobs", lambda *_: {})
     monkeypatch.setattr(render, "write_comparison", lambda *_: None)
     papers = ["resnet-vs-plain", "tinyimage10"]
-    (run,) = (r["run"] for r in read_json(OUT / "plan.json")["runs"] if r["paper"] == "tinyimage10")
-    with damaged(RUNS / run / "run.json", "[" * 100_000):
-        with pytest.raises(UserError, match=r"images\.npy"):
+    with monkeypatch.context() as patch:
+        patch.setattr(render.steps, "collect", refused)
+        with pytest.raises(UserError, match="some/file"):
             render.render(Path("params.yaml"), papers, {})
         render.render(Path("params.yaml"), papers, {}, partial=True)
-    assert len(made) == 1 and made[0] != run
+    assert len(made) == 1
     said = capsys.readouterr().err
-    assert said.count("ablate: left out: ") == 3  # the data, the paper, its table
-    assert "table.csv" in said and "run.json" in said and "data's description" in said
+    assert said.count("ablate: left out: ") == 2 and "some/file" in said and "table.csv" in said
     render.render(Path("params.yaml"), papers, {}, partial=True)
-    assert made[-1] == run
+    assert len(made) == 3
+
+
+@pytest.mark.parametrize("content", WHOLE_FILES)
+def test_partial_collects_the_others_where_a_run_s_record_is_damaged(content: bytes | str, tmp_path: Path) -> None:
+    (one, *_) = (r["run"] for r in read_json(OUT / "plan.json")["runs"] if r["paper"] == "resnet-vs-plain")
+    with damaged(RUNS / one / "run.json", content):
+        collect(OUT / "plan.json", RUNS, "resnet-vs-plain", tmp_path, partial=True)
+        rows = {row["run"]: row["status"] for row in read_csv(tmp_path / "runs.csv")}
+        assert rows.pop(one) in ("other settings", "damaged") and set(rows.values()) == {"done"}
+        with pytest.raises(UserError, match=r"run\.json"):
+            collect(OUT / "plan.json", RUNS, "resnet-vs-plain", tmp_path)
 
 
 @QUICK
