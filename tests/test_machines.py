@@ -434,3 +434,77 @@ def test_why_no_commit_is_known(repository: Repository, tmp_path: Path, monkeypa
             assert said in why() and str(tmp_path) not in why()
     monkeypatch.setenv("PATH", str(tmp_path / "none"))
     assert "git cannot be run" in why()
+
+
+@pytest.mark.usefixtures("own_folder")
+@pytest.mark.parametrize("content", [b"", b"x", b"0" * 64, b"signed", b"signed list", "folder", "pipe"])
+def test_a_checkpoint_that_is_none_is_passed_over(content: bytes | str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also one whose digest is right and that no torch wrote."""
+    import hashlib
+    import io
+
+    import torch
+
+    from ablate.checkpoint import Checkpoint
+
+    saved = Checkpoint("run", "key")
+    saved.keep(0, 1, {"a": 1})
+    later = CHECKPOINTS / "run/000009-00000000.pt"
+    body = io.BytesIO()
+    torch.save([1], body)
+    rest = {b"signed": b"no pickle", b"signed list": body.getvalue()}.get(
+        content if isinstance(content, bytes) else b""
+    )
+    if content == "folder":
+        later.mkdir()
+    elif content == "pipe":
+        os.mkfifo(later)
+    else:
+        assert isinstance(content, bytes)
+        later.write_bytes(hashlib.sha256(rest).hexdigest().encode() + rest if rest else content)
+    found = saved.restore()
+    assert found is not None and found["a"] == 1
+    assert f"{later}: damaged checkpoint" in capsys.readouterr().err
+    saved.keep(0, 2, {"a": 2})
+    saved.keep(0, 3, {"a": 3})
+
+
+@pytest.mark.usefixtures("own_folder")
+@pytest.mark.parametrize("content", ["", "[]", "null", '{"%s": 3}', '{"%s": {"chosen": "fp64"}}', '{"%s": {}}'])
+def test_a_damaged_choice_of_precision_is_made_again(content: str) -> None:
+    import json
+
+    import torch
+
+    from ablate import precision
+
+    images, labels = torch.zeros(2, 3, 4, 4), torch.zeros(2, dtype=torch.long)
+    key = json.dumps(["net", [2, 3, 4, 4], "here", torch.__version__])
+    write_text(precision.CACHE, content.replace("%s", json.dumps(key)[1:-1]))
+
+    def net() -> torch.nn.Module:
+        return torch.nn.Sequential(torch.nn.Conv2d(3, 2, 4), torch.nn.Flatten())
+
+    chosen = precision.fastest("net", net, images, labels, "here")
+    assert json.loads(precision.CACHE.read_text())[key]["chosen"] == chosen
+
+
+@pytest.mark.parametrize("code", [errno.ENOENT, errno.EROFS, errno.EACCES, errno.ENOSPC, errno.ENOSYS])
+def test_without_shared_memory_one_process_decodes(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Oracle: the digest of what several processes decode."""
+    from multiprocessing import synchronize
+
+    from ablate.data.decode import decode
+    from ablate.data.embedded import write_tiny_imagenet
+    from ablate.data.layouts import layout
+
+    archive = tmp_path / "tiny.zip"
+    write_tiny_imagenet(archive, seed=0, classes=2, train_per_class=2, val_per_class=1, test=1)
+    found = layout("tiny-imagenet").contents(archive)
+    _, together = decode(archive, found, 64, tmp_path / "together.npy")
+    monkeypatch.setattr(synchronize.SemLock, "__init__", failing(code))
+    _, alone = decode(archive, found, 64, tmp_path / "alone.npy")
+    assert alone == together
+    assert "/dev/shm" in capsys.readouterr().err

@@ -51,6 +51,18 @@ def share(
     return claim, threads or max(1, usable // min(at_once, cores // claim))
 
 
+def processes_can_share() -> bool:
+    """Whether processes can have semaphores in common, which without a /dev/shm that can be written they cannot."""
+    import multiprocessing  # here and not above, so that planning stays fast
+
+    try:
+        multiprocessing.Lock()
+    except (OSError, ImportError, NotImplementedError) as error:
+        print(f"ablate: one process works alone: /dev/shm or what stands for it fails ({error})", file=sys.stderr)
+        return False
+    return True
+
+
 def keep_freed_memory() -> None:
     """Let glibc keep what tensors free instead of handing it back to the kernel at every step.
 
