@@ -56,7 +56,9 @@ LABELS = [
     "0.01", "True", "=1+1", "+1", "-x", "@a", "a+b", "a", "b", "a@b", "a:b", "best", 'say "x"', '"', "a,b", "a\nb",
     "a\rb", "é", "e\u0301", "label", "Net 1", "'q", "x vs y", "x ±", "x",
 ]  # fmt: skip
-LABEL = st.sampled_from(LABELS) | st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=5).filter(str.strip)
+LABEL = st.sampled_from(LABELS) | st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=5).filter(
+    str.strip
+)
 AXIS = st.sampled_from(NAMES) | st.from_regex(r"[a-z0-9][a-z0-9-]{0,4}", fullmatch=True)
 AXES = st.dictionaries(AXIS, st.lists(LABEL, min_size=1, max_size=3, unique=True).map(tuple), max_size=2)
 FIELDS = ("lr", "label_smoothing", "weight_decay")  # what the levels of each axis change

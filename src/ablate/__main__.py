@@ -1,5 +1,18 @@
-"""`python -m ablate`: the command `ablate` of that Python, wherever its programs lie."""
+"""The program `ablate`, also as `python -m ablate`: Ctrl-C leaves no traceback from its first line on."""
 
-from ablate.cli import main
+import signal
 
-main()
+
+def main() -> None:
+    """Run `ablate.cli.main`; while its modules are imported, Ctrl-C ends the process at once."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from ablate.cli import main as run
+
+    signal.signal(signal.SIGINT, before)
+    run()
+
+
+if __name__ == "__main__":
+    main()

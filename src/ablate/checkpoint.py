@@ -5,19 +5,20 @@ damaged one is passed over for the one before. The folder lies outside the decla
 when a job is interrupted.
 """
 
-import fcntl
 import hashlib
 import io
 import os
+import pickle
 import shutil
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from ablate.errors import UserError
-from ablate.files import whole
+from ablate.files import lock, whole
 
 CHECKPOINTS = Path(".ablate/checkpoints")
 EVERY_S = 30.0  # between two checkpoints, so that a kill costs no more
@@ -33,19 +34,33 @@ class Claim:
         self.path = CHECKPOINTS / f"{run_id}.lock"
 
     def __enter__(self) -> "Claim":
-        """Raises UserError when another process has it."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT)
+        """Raises UserError when another process has it, and where its file cannot be written.
+
+        On a file system without locks nobody can be kept out, which is said on stderr.
+        """
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, however it ends
-        except BlockingIOError:
-            owner = os.pread(self._file, 20, 0).decode() or "unknown"
-            os.close(self._file)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT)
+            mine = lock(self._file, wait=False)  # gone with the process, however it ends
+            if mine is False:
+                owner = os.pread(self._file, 20, 0).decode(errors="replace") or "unknown"
+                os.close(self._file)
+                raise UserError(
+                    f"{self.run_id}: process {owner} trains this run already; wait for it, or stop it and say this "
+                    "again"
+                )
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, str(os.getpid()).encode(), 0)
+        except OSError as error:
             raise UserError(
-                f"{self.run_id}: process {owner} trains this run already; wait for it, or stop it and say this again"
+                f"cannot write {self.path}: {error.strerror or error}; mend that, or the folder"
             ) from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, str(os.getpid()).encode(), 0)
+        if mine is None:
+            print(
+                f"{self.run_id}: the file system of {self.path.parent} has no locks, so that nothing keeps a second "
+                "process from training this run as well; start none",
+                file=sys.stderr,
+            )
         return self
 
     def __exit__(
@@ -55,19 +70,19 @@ class Claim:
         os.close(self._file)
 
     @property
-    def held(self) -> bool:
-        """Whether some process has it."""
+    def held(self) -> bool | None:
+        """Whether some process has it; None: that cannot be known here."""
         try:
-            file = os.open(self.path, os.O_RDWR)
+            file = os.open(self.path, os.O_RDONLY)  # in another user's folder, too
         except FileNotFoundError:
             return False
+        except OSError:
+            return None
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+            free = lock(file, wait=False)
         finally:
             os.close(file)
-        return False
+        return None if free is None else not free
 
 
 class Checkpoint:
@@ -84,12 +99,15 @@ class Checkpoint:
         for path in sorted(self.folder.glob("*.pt"), reverse=True):
             try:
                 state = _read(path)
-            except ValueError as error:
+            except (OSError, ValueError) as error:
                 print(f"{path}: damaged checkpoint ({error}); passed over for the one before", file=sys.stderr)
                 continue
             if state["key"] != self.key:
                 aside = self.folder.with_name(f"{self.folder.name}.aside-{time.time_ns()}")
-                self.folder.rename(aside)
+                try:
+                    self.folder.rename(aside)
+                except OSError as error:
+                    raise UserError(f"{self.folder}: cannot be set aside ({error.strerror}); remove it") from None
                 print(
                     f"{self.folder}: of other settings, data or code; set aside as {aside.name}, starting over",
                     file=sys.stderr,
@@ -119,7 +137,8 @@ class Checkpoint:
             file.write(hashlib.sha256(buffer.getbuffer()).hexdigest().encode())
             file.write(buffer.getbuffer())
         for old in sorted(self.folder.glob("*.pt"))[:-KEPT]:
-            old.unlink()
+            with suppress(OSError):  # not one of ours
+                old.unlink()
         self.last = time.monotonic()
         self.cost = self.last - began
 
@@ -131,8 +150,13 @@ class Checkpoint:
 def _read(path: Path) -> dict[str, Any]:
     import torch
 
-    content = path.read_bytes()
+    content = path.read_bytes() if path.is_file() else b""
     if hashlib.sha256(content[64:]).hexdigest().encode() != content[:64]:
         raise ValueError("its digest differs")
-    state: dict[str, Any] = torch.load(io.BytesIO(content[64:]), weights_only=True, map_location="cpu")
+    try:
+        state: Any = torch.load(io.BytesIO(content[64:]), weights_only=True, map_location="cpu")
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:  # whole, and no checkpoint of this torch
+        raise ValueError(f"torch cannot load it: {str(error).partition(chr(10))[0]}") from error
+    if not isinstance(state, dict) or "key" not in state:
+        raise ValueError("no state of a run")
     return state

@@ -1,9 +1,11 @@
 """The command line: what a user asks for here, and the steps of the DAG from `ablate.steps`."""
 
+import errno
 import gc
 import json
 import sys
 from collections import Counter
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +18,7 @@ from ablate.files import write_json
 from ablate.inert import say
 from ablate.interrupt import stop_once
 from ablate.plan import current_plan, state
+from ablate.progress import nowhere, open_streams
 from ablate.results_cli import results
 from ablate.steps import steps
 
@@ -189,15 +192,29 @@ app.registered_commands += results.registered_commands + steps.registered_comman
 
 def main() -> None:
     """Run the command; a user's mistake ends with its message and exit code 2, an interrupt with 130."""
-    stop_once()
     gc.set_threshold(1_000_000)  # looking for garbage while torch or pandas is imported costs a sixth of that
+    stop_once()
+    open_streams()
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # and not when Python has gone: `| head`, a full disk
     except UserError as error:
         print(f"ablate: error: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as error:
+        if error.filename or error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EDQUOT):
+            raise
+        with suppress(OSError):  # stderr may have gone as well; whoever reads no further knows it
+            if error.errno != errno.EPIPE:
+                print(
+                    f"ablate: error: cannot write what was asked for: {error.strerror}", file=sys.stderr, flush=True
+                )
+        sys.stdout = sys.stderr = nowhere()
+        sys.exit(1 if error.errno == errno.EPIPE else 2)
 
 
 if __name__ == "__main__":

@@ -94,7 +94,12 @@ def _faults(planned: list[dict[str, Any]], runs: Path) -> dict[str, tuple[str, s
 
 def _difference(entry: dict[str, Any], file: Path) -> str | None:
     """What the run in ``file`` has that is not as planned."""
-    found = read_json(file)
+    try:
+        found = read_json(file)
+    except UserError:
+        return "damaged"
+    if not isinstance(found, dict):
+        return "no object with names and values"
     for key in ("run", "seed"):
         if found.get(key) != entry[key]:
             return f"{key} {found.get(key)!r}, planned {entry[key]!r}"

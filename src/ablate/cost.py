@@ -7,8 +7,7 @@ import heapq
 import json
 import math
 import re
-import shutil
-import subprocess
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,10 +19,12 @@ from ablate.config import Compute, Dataset
 from ablate.csv_text import read_rows
 from ablate.errors import UserError
 from ablate.files import read_json
-from ablate.gpus import Use, usable
+from ablate.gpus import Use, asked, usable
+from ablate.inert import say
 from ablate.plan import ENDED, Run
 from ablate.provenance import processor
 from ablate.resources import available_cores, share
+from ablate.stored import Timed
 
 # (side of the images in pixels, multiply-adds of one of them, parameters) as `ablate model` counts them, with 200
 # classes at 64 pixels and 10 at 32. At another side, multiply-adds follow the area.
@@ -56,6 +57,7 @@ PRIOR = {"bf16": 25e9, "auto": 25e9, "fp32": 14e9}
 START_S = 2.5  # of a job before `ablate train` begins to count: `start of a job` of benchmarks/dag.py
 FORWARD = 1 / 3  # of a training step's multiply-adds are the forward pass; evaluation is only that
 MARGIN = 4.0  # 99.5 % of the pilot's runs took less than so many times their estimate: benchmarks/cost.py
+MOST = 1e15  # images of a run: more are damage
 CHECKPOINTS = 2  # of each run, while it trains
 
 
@@ -194,7 +196,8 @@ def _network(model: str) -> tuple[int, float, float]:
 def read_history(results: Path, datasets: Mapping[str, Dataset]) -> list[Measured]:
     """The measured runs below ``results``, each once: in runs/ and pretrained/, and those that results name.
 
-    A run that was interrupted is left out, as its manifest has the time of its last start alone.
+    A run that was interrupted is left out, as its manifest has the time of its last start alone. So is what is
+    damaged: a run of ours is trained again, and other files are named on stderr.
     """
     found: dict[str, Measured] = {}
     for manifest in sorted([*results.glob("runs/*/manifest.json"), *results.glob("pretrained/*/manifest.json")]):
@@ -202,32 +205,36 @@ def read_history(results: Path, datasets: Mapping[str, Dataset]) -> list[Measure
         with suppress(UserError):  # of a damaged run, which is trained again
             _add(found, manifest.parent.name, read_json(manifest), read_json(metrics), datasets)
     for provenance in sorted(results.glob("*/*/provenance.json")):
-        with suppress(UserError):  # of damaged files, which are made again
-            manifests = read_json(provenance)
-            for row in read_rows(provenance.with_name("runs.csv")):
-                if row.get("run") in manifests:
-                    _add(found, row["run"], manifests[row["run"]], row, datasets)
+        table = provenance.with_name("runs.csv")
+        if table.exists():
+            try:
+                manifests, rows = read_json(provenance), read_rows(table, "run", "status", "epochs")
+                if not isinstance(manifests, dict):
+                    raise UserError(f"{provenance}: damaged: no object with names and values; render its paper again")
+            except UserError as error:
+                say(f"ablate: not counted in what runs cost: {error}", file=sys.stderr)
+                continue
+            for row in rows:
+                _add(found, row["run"], manifests.get(row["run"]), row, datasets)
     return list(found.values())
 
 
-def _add(
-    found: dict[str, Measured], run: str, manifest: Any, metrics: Mapping[str, Any], datasets: Mapping[str, Dataset]
-) -> None:
-    if run in found or metrics["status"] not in ENDED:
+def _add(found: dict[str, Measured], run: str, manifest: Any, metrics: Any, datasets: Mapping[str, Dataset]) -> None:
+    """Add a run that ended and whose files tell what it took; not one of a data set that is gone, of another version,
+    trained from Python, or damaged.
+    """
+    if run in found:
         return
-    try:
-        command = manifest["command"]
-        settings = json.loads(command[command.index("--run") + 1])["settings"]
-        side, model = datasets[settings["dataset"]].image_size, settings["model"]
-        facts = {key: manifest[key] for key in ("wall_s", "device", "threads", "precision")}
-        whole = manifest["starts"] == 1
-    except (KeyError, ValueError):  # of a data set that is gone, of another version, or trained from Python
-        return
-    if whole:
+    with suppress(AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        timed = Timed.model_validate(manifest)
+        settings = json.loads(timed.command[timed.command.index("--run") + 1])["settings"]
+        side, model = datasets[settings["dataset"]].image_size, str(settings["model"])
         n_train, *held = (int(metrics.get(f"n_{split}") or 0) for split in ("train", "val", "test"))
         epochs = int(metrics["epochs"])
         images = epochs * n_train + (epochs + 1) * sum(held) * FORWARD
-        found[run] = Measured(run=run, model=model, side=side, images=images, **facts)
+        if timed.starts == 1 and metrics["status"] in ENDED and 0 < images < MOST:
+            facts = timed.model_dump(include={"wall_s", "device", "threads", "precision"})
+            found[run] = Measured(run=run, model=model, side=side, images=images, **facts)
 
 
 def arm_of(run: str) -> str:
@@ -255,11 +262,7 @@ def machine(compute: Compute, jobs: int, slots: int | None = None) -> Machine:
 
 def _gpu_name() -> str:
     """Of the first GPU, as torch has it in manifests."""
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return "GPU"
-    query = [program, "--query-gpu=name", "--format=csv,noheader"]
-    return subprocess.run(query, capture_output=True, text=True, check=False).stdout.partition("\n")[0]
+    return asked("name").partition("\n")[0] or "GPU"
 
 
 def wall_seconds(seconds: Mapping[str, float], slots: int, after: Mapping[str, str] | None = None) -> float:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablate.errors import UserError
+from ablate.files import reading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,9 +52,9 @@ def _runs(text: str) -> bool:
     return FORMULA.match(text) is not None and NUMBER.fullmatch(text) is None
 
 
-def read_rows(source: Path) -> list[dict[str, str]]:
+def read_rows(source: Path, *need: str) -> list[dict[str, str]]:
     """The rows by their heads, all of them text. Raises as `read_lines`."""
-    heads, rows = read_lines(source)
+    heads, rows = read_lines(source, need)
     return [dict(zip(heads, row, strict=True)) for row in rows]
 
 
@@ -65,9 +66,7 @@ def read_csv(source: Path, text: Collection[str], need: Collection[str] = ()) ->
     """
     import pandas as pd  # here and not above: planning reads rows alone
 
-    heads, rows = read_lines(source)
-    if absent := [column for column in need if column not in heads]:
-        raise _damaged(source, f"it has no column {absent[0]}")
+    heads, rows = read_lines(source, need)
     cells = dict(zip(heads, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(heads, ())
     return pd.DataFrame({
         head: pd.Series(column, dtype=str) if head in text else pd.Series(_numbers(column, f"{source}: {head}"))
@@ -96,27 +95,24 @@ def _numbers(cells: Collection[str], where: str) -> Any:
     return found
 
 
-def read_lines(source: Path) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows, all of them text. Raises UserError where the file is missing or damaged."""
-    try:
-        with source.open(newline="", encoding="utf-8-sig") as file:
-            lines = [line for line in csv.reader(io.StringIO(file.read(), newline=""), strict=True) if line]
-    except FileNotFoundError:
-        raise UserError(f"{source}: no such file; run the step that makes it") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise _damaged(source, error) from None
-    heads, *rows = lines or [[]]
-    if len(set(heads)) < len(heads):
-        raise _damaged(source, "two columns have one name")
-    for n, row in enumerate(rows, start=2):
-        if len(row) != len(heads):
-            raise _damaged(source, f"row {n} has {len(row)} cells under {len(heads)} heads")
-    return [_text(head) for head in heads], [[_text(cell) for cell in row] for row in rows]
+def read_lines(source: Path, need: Collection[str] = ()) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows, all of them text. Raises UserError where the file is missing, damaged, or without a column of
+    ``need``. Spreadsheets save others than they open: with another separator, or in another encoding.
+    """
+    with reading(source, "not as it was written"):
+        text = source.read_bytes().decode("utf-8-sig")
+        lines = [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line]
+        heads, *rows = lines or [[]]
+        if len(set(heads)) < len(heads):
+            raise ValueError("two columns have one name")
+        for n, row in enumerate(rows, start=2):
+            if len(row) != len(heads):
+                raise ValueError(f"row {n} has {len(row)} cells under {len(heads)} heads")
+        heads = [_text(head) for head in heads]
+        if absent := [column for column in need if column not in heads]:
+            raise ValueError(f"it has no column {absent[0]}")
+    return heads, [[_text(cell) for cell in row] for row in rows]
 
 
 def _text(cell: str) -> str:
     return cell[1:] if cell[:1] == "'" and _runs(cell[1:]) else cell
-
-
-def _damaged(source: Path, why: object) -> UserError:
-    return UserError(f"{source}: not as it was written ({why}); delete it and run the step that makes it")

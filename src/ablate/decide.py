@@ -2,7 +2,6 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from ablate.board import claiming, judged
 from ablate.collect import collect
@@ -12,6 +11,7 @@ from ablate.files import read_json, write_json
 from ablate.looks import arms_of, first_seeds
 from ablate.plan import make_plan
 from ablate.plan_record import plan_record
+from ablate.stored import Look, read
 
 
 def write_look(params: Params, papers: Path, runs: Path, previous: Path | None, output: Path) -> None:
@@ -27,15 +27,16 @@ def write_look(params: Params, papers: Path, runs: Path, previous: Path | None, 
     if params.adaptive is None:
         raise UserError("params.yaml: adaptive: is missing; write how many seeds to have at each look, as in "
                         "adaptive: {looks: [12, 16, 20]}")  # fmt: skip
-    before: dict[str, Any] = read_json(previous) if previous else {"look": -1, "added": []}
-    look, looks = before["look"] + 1, params.adaptive.looks
+    before = read(previous, Look) if previous else None
+    added_before = before.added if before else []
+    look, looks = before.look + 1 if before else 0, params.adaptive.looks
     every = plan_record(params, make_plan(params, whole=True))
     sources = claiming(every, papers)
     claims, going = [], [(name, claim) for name, paper in sources.items() for claim in paper.claims]
     if look:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
-            write_json(folder / "plan.json", plan_record(params, make_plan(params, before["added"])))
+            write_json(folder / "plan.json", plan_record(params, make_plan(params, added_before)))
             for name in sources:
                 collect(folder / "plan.json", runs, name, folder / name)
             found = judged(read_json(folder / "plan.json"), sources, folder, runs)
@@ -46,7 +47,7 @@ def write_look(params: Params, papers: Path, runs: Path, previous: Path | None, 
             | {"n": j.by_test.n, "sentence": j.by_test.sentence, "why": j.why}
             for j in found
         ]
-    wanted = set(before["added"])
+    wanted = set(added_before)
     for name, claim in going if look < len(looks) else []:
         planned = [entry for entry in every["runs"] if entry["paper"] == name and entry["study"] == claim.study]
         arms = arms_of(claim, sources[name], planned)

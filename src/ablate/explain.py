@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from ablate.csv_text import read_rows
-from ablate.errors import UserError, choose
+from ablate.errors import choose
 from ablate.files import read_json
+from ablate.stored import Cells, Made, read, shaped
 
 SUFFIX = ".runs.json"
 
@@ -31,7 +32,7 @@ def explain(file: Path, row: str, column: str, runs_folder: Path) -> list[dict[s
     ``row`` is a label or, where no row has that one, a number, counted from 1. Raises UserError for a row or column
     that is not there.
     """
-    table = read_json(file)
+    table = shaped({"rows": read_json(file)}, Cells, file).rows
     labels = list(table)
     if row not in table and row in map(str, range(1, len(labels) + 1)):
         row = labels[int(row) - 1]
@@ -49,10 +50,7 @@ def explain(file: Path, row: str, column: str, runs_folder: Path) -> list[dict[s
 def _statuses(folder: Path) -> dict[str, str]:
     """{run: status} as collected into ``folder`` or, for a table of all papers, below it."""
     files = [folder / "runs.csv"] if (folder / "runs.csv").exists() else sorted(folder.glob("*/runs.csv"))
-    try:
-        return {row["run"]: row["status"] for file in files for row in read_rows(file)}
-    except KeyError as error:
-        raise UserError(f"{folder}: a runs.csv has no column {error}; collect the runs again") from None
+    return {row["run"]: row["status"] for file in files for row in read_rows(file, "run", "status")}
 
 
 def _run(run: str, value: float | None, status: str, manifest: Path) -> dict[str, Any]:
@@ -61,6 +59,6 @@ def _run(run: str, value: float | None, status: str, manifest: Path) -> dict[str
         "run": run,
         "status": status,
         "value": value,
-        "command": shlex.join(read_json(manifest)["command"]) if there else None,
+        "command": shlex.join(read(manifest, Made).command) if there else None,
         "manifest": str(manifest) if there else None,
     }

@@ -100,18 +100,31 @@ def usable(device: str, use: Use) -> list[Gpu]:
 
 def _listed() -> list[Gpu]:
     """All GPUs that `nvidia-smi` shows here. It fails where the driver does, and then torch sees none either."""
+    lines = asked("index,uuid,memory.total").splitlines()
+    found = [re.fullmatch(r"([0-9]{1,9}), (GPU-[\w-]+), (?:([0-9]{1,9})|.*)", line.strip()) for line in lines]
+    return [Gpu(m[1], m[2], int(m[3]) * 2**20 if m[3] else None) for m in found if m]
+
+
+def asked(what: str) -> str:
+    """What `nvidia-smi` says of each GPU, a line each; empty where it is not there or does not run.
+
+    Raises UserError where it says nothing for `LIST_S`.
+    """
     program = shutil.which("nvidia-smi")
     if program is None:
-        return []
-    query = [program, "--query-gpu=index,uuid,memory.total", "--format=csv,noheader,nounits"]
+        return ""
+    query = [program, f"--query-gpu={what}", "--format=csv,noheader,nounits"]
     try:
-        text = subprocess.run(query, capture_output=True, text=True, timeout=LIST_S, check=False).stdout
+        done = subprocess.run(
+            query, stdin=subprocess.DEVNULL, capture_output=True, errors="replace", timeout=LIST_S, check=False
+        )
     except subprocess.TimeoutExpired:
         raise UserError(
             f"nvidia-smi says nothing for {LIST_S:.0f} s; mend the driver, or set compute: {{device: cpu}}"
         ) from None
-    found = [re.fullmatch(r"(\d+), (GPU-[\w-]+), (?:(\d+)|.*)", line.strip()) for line in text.splitlines()]
-    return [Gpu(m[1], m[2], int(m[3]) * 2**20 if m[3] else None) for m in found if m]
+    except OSError:  # a file of that name that is no program here
+        return ""
+    return done.stdout
 
 
 def _entries(named: str) -> list[str]:
@@ -120,8 +133,8 @@ def _entries(named: str) -> list[str]:
 
 def _is(gpu: Gpu, name: str) -> bool:
     """Whether ``name`` is a GPU's number or UUID, or the beginning of its UUID."""
-    if name.isdecimal():
-        return str(int(name)) == gpu.number
+    if re.fullmatch("[0-9]+", name):
+        return (name.lstrip("0") or "0") == gpu.number
     return name.startswith(("GPU-", "MIG-")) and gpu.uuid.startswith(name)
 
 

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
-ASKED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)  # Ctrl-C, a scheduler's end, Slurm's early warning
+# Ctrl-C, a scheduler's end, Slurm's early warning, where the system has them
+ASKED = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
 PATIENCE_S = 5.0  # a second signal within these is an impatient finger's, and means the same
 
 
@@ -45,7 +46,7 @@ class Signals:
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.number is None:
             self.number, self._since = number, time.monotonic()
-        elif time.monotonic() - self._since > PATIENCE_S:
+        elif time.monotonic() - self._since > PATIENCE_S and self._before[number] is not signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
 
@@ -53,7 +54,8 @@ class Signals:
 def stop_once() -> None:
     """For a whole program: its first Ctrl-C raises KeyboardInterrupt, later ones do not disturb how it ends.
 
-    Where nothing catches it, the program ends without a traceback. Does nothing outside of the main thread.
+    Where nothing catches it, the program ends without a traceback. Does nothing outside of the main thread, and where
+    Ctrl-C is ignored, as in the background of a script.
     """
 
     def first(number: int, frame: FrameType | None) -> None:
@@ -64,7 +66,8 @@ def stop_once() -> None:
         if not issubclass(kind, KeyboardInterrupt):
             sys.__excepthook__(kind, error, trace)
 
-    if threading.current_thread() is threading.main_thread():
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if threading.current_thread() is threading.main_thread() and not ignored:
         signal.signal(signal.SIGINT, first)
         sys.excepthook = quiet
 

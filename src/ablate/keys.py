@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from ablate.config import Dataset, Fingerprint, Params
-from ablate.files import digest, write_text
+from ablate.errors import UserError
+from ablate.files import digest, read_json, whole
 from ablate.plan import RUNS, Plan, Run
 from ablate.provenance import code_of
+from ablate.stored import Packed, Receipt, fits
 
 Key = dict[str, str | None]
 FILES = ["metrics.json", "run.json", "history.csv", "predictions.csv", "filters.npy", "manifest.json"]  # of a run
@@ -50,10 +52,21 @@ def code_digest(step: str, model: str | None = None) -> str:
 @cache
 def _file_digest(path: Path) -> str:
     source = path.read_bytes()
-    known = KNOWN_CODE / hashlib.sha256(source).hexdigest()
-    if not known.exists():  # parsing costs 10 ms a file, which each job would pay
-        write_text(known, hashlib.sha256(_shape(ast.parse(source)).encode()).hexdigest())
-    return known.read_text(encoding="utf-8")
+    name = hashlib.sha256(source).hexdigest()
+    known, kept = KNOWN_CODE / name, b""
+    with suppress(OSError):
+        kept = known.read_bytes() if known.is_file() else b""
+    found = kept[:64].decode(errors="replace")
+    if kept != _checked(name, found):  # none yet, or damaged. Parsing costs 10 ms a file, which each job would pay
+        found = hashlib.sha256(_shape(ast.parse(source)).encode()).hexdigest()
+        with suppress(UserError), whole(known) as part:  # a folder that cannot be written only costs time
+            part.write_bytes(_checked(name, found))
+    return found
+
+
+def _checked(name: str, found: str) -> bytes:
+    """The file ``name`` of `KNOWN_CODE`: the digest that it keeps, and a digest by which a damaged one is known."""
+    return f"{found} {hashlib.sha256(f'{name} {found}'.encode()).hexdigest()}\n".encode()
 
 
 def _shape(node: Any) -> str:
@@ -139,6 +152,8 @@ class Keys:
             there = {entry.name for entry in os.scandir(here)}
         except (FileNotFoundError, NotADirectoryError):
             return NEW
+        except OSError:
+            return "result damaged"
         if not {"metrics.json", "manifest.json"} <= there:
             return NEW
         if not there.issuperset(FILES):
@@ -149,9 +164,12 @@ class Keys:
         words = {"run": "settings", "data": "data", "start": "start weights", "code": "code"}
         if reason := _difference(self.key(run), manifest.get("key"), words):
             return reason
-        if any(digest(here / name) != manifest.get("files", {}).get(name) for name in TABLED):
-            return "result damaged"
-        return None
+        files = manifest.get("files")
+        try:
+            good = isinstance(files, dict) and all(digest(here / name) == files.get(name) for name in TABLED)
+        except OSError:  # a folder in a file's place, or one that cannot be read
+            good = False
+        return None if good else "result damaged"
 
     def why_collected(self, runs: Iterable[Run], folder: Path) -> str | None:
         """Why what was collected into ``folder`` is not of the results of ``runs``; a missing one counts as well."""
@@ -220,10 +238,11 @@ class Keys:
         path = self.folder(name) / RECEIPTS["pack"]
         try:
             known = name, path.stat().st_mtime_ns
-        except FileNotFoundError:
+        except OSError:
             return UNKNOWN
         if known not in self._packs:
-            self._packs[known] = content_digest(_read(path) or {"sha256": {}, "classes": []})
+            found = _read(path)
+            self._packs[known] = content_digest(found) if found and fits(found, Packed) else UNKNOWN
         return self._packs[known]
 
 
@@ -245,14 +264,24 @@ def due(reason: str | None, record: Path) -> list[str]:
     if reason in (None, NEW):
         return []
     mark = MARKS / str(reason).replace(" ", "-")
-    mark.mkdir(parents=True, exist_ok=True)
-    os.utime(mark, (OLD, OLD))
-    with suppress(FileNotFoundError):
-        os.utime(record, (OLDER, OLDER))
+    try:
+        with suppress(FileNotFoundError, IsADirectoryError, PermissionError):  # macOS says the last of a folder
+            mark.unlink()  # what is no folder is not ours
+        mark.mkdir(parents=True, exist_ok=True)
+        os.utime(mark, (OLD, OLD))
+        with suppress(FileNotFoundError):
+            os.utime(record, (OLDER, OLDER))
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or mark}: {error.strerror or error}; it must be a folder that you can write, "
+            "with your own results: mend or remove it"
+        ) from None
     return [str(mark)]
 
 
 def _why_fetch(spec: Dataset, receipt: dict[str, Any]) -> str | None:
+    if not fits(receipt, Receipt):
+        return "receipt damaged"
     if receipt.get("asked") != asked(spec):
         return "settings changed"
     own = spec.variant == "official" and spec.path
@@ -272,7 +301,7 @@ def _fits(label: str, pin: Fingerprint, receipt: dict[str, Any]) -> bool:
 
 def _difference(wanted: Key, found: Key | None, words: dict[str, str]) -> str | None:
     """The first part in which the keys differ, in words."""
-    if not found:
+    if not found or not isinstance(found, dict):
         return "no key"
     return next(
         (f"{word} changed" for part, word in words.items() if wanted[part] not in (UNKNOWN, found.get(part))), None
@@ -282,7 +311,7 @@ def _difference(wanted: Key, found: Key | None, words: dict[str, str]) -> str | 
 def _read(path: Path) -> dict[str, Any] | None:
     """None where there is no such file, or no object in it."""
     try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        found = read_json(path)
+    except UserError:
         return None
     return found if isinstance(found, dict) else None

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import count, islice, product
@@ -10,11 +11,11 @@ from typing import Any
 
 from ablate.config import Params, Settings, Study, settings
 from ablate.errors import UserError, choose
-from ablate.files import read_json
 from ablate.kinds import check_kinds
 from ablate.models import imagenet_name
 from ablate.names import arm_name
 from ablate.records import Record
+from ablate.stored import Added, Metrics, read
 
 RUNS = Path("results/runs")  # trained runs, of all scales
 PRETRAINED = Path("results/pretrained")  # runs whose weights others start from
@@ -105,10 +106,7 @@ def seeds_file(scale: str) -> Path:
 def current_plan(params: Params) -> Plan:
     """The plan of ``params`` with the seeds that `decide` has added. Raises UserError as `make_plan` does."""
     file = seeds_file(params.scale)
-    found = read_json(file) if file.exists() else {"added": None}
-    if "added" not in found:
-        raise UserError(f"{file}: has no list of added runs; delete it and say `ablate decide` again")
-    return make_plan(params, found["added"])
+    return make_plan(params, read(file, Added).added if file.exists() else None)
 
 
 def make_plan(params: Params, added: Collection[str] | None = None, *, whole: bool = False) -> Plan:
@@ -223,6 +221,9 @@ def _architecture(arm: Settings) -> dict[str, Any]:
 
 
 def state(run_id: str) -> str:
-    """``planned``, or how the run ended: ``done`` or ``diverged``."""
+    """``planned``, how the run ended (``done`` or ``diverged``), or ``damaged`` where its metrics do not say."""
     path = RUNS / run_id / "metrics.json"
-    return str(read_json(path)["status"]) if path.exists() else "planned"
+    try:
+        return read(path, Metrics).status if os.path.lexists(path) else "planned"
+    except UserError:
+        return "damaged"

@@ -26,13 +26,15 @@ def fastest(name: str, make: Callable[[], nn.Module], images: Tensor, labels: Te
     for each name, batch shape, place and version of torch, and then read from `CACHE`.
     """
     key = json.dumps([name, list(images.shape), where, torch.__version__])
-    known: dict[str, Any] = {}
+    known: Any = None
     with suppress(UserError):  # none yet, or a damaged one
         known = read_json(CACHE)
-    if key not in known:
+    known = known if isinstance(known, dict) else {}
+    if not (isinstance(known.get(key), dict) and known[key].get("chosen") in ("fp32", "bf16")):
         speed = {kind: _images_per_s(make(), images, labels, kind) for kind in ("fp32", "bf16")}
         known[key] = speed | {"chosen": "bf16" if speed["bf16"] > GAIN * speed["fp32"] else "fp32"}
-        write_json(CACHE, known)
+        with suppress(UserError):  # kept where that is possible
+            write_json(CACHE, known)
     return str(known[key]["chosen"])
 
 

@@ -7,6 +7,7 @@ a bar on a terminal. Where there is no such display, the lines that it prints to
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import math
 import os
@@ -15,8 +16,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sized
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
+from ablate.errors import UserError
+from ablate.files import read_json
 from ablate.inert import visible
 
 T = TypeVar("T")
@@ -24,6 +27,7 @@ T = TypeVar("T")
 HEARTBEAT_FOLDER = Path(".ablate") / "progress"
 STALE_AFTER_S = 15 * 60.0
 LINE_EVERY_S = 10.0
+LARGEST = 1e15  # number in a heartbeat: others are damage
 # Set by the logger plugin to "device:inode" of the pipe that it put in place of stderr.
 LIVE_VARIABLE = "ABLATE_LIVE"
 
@@ -47,6 +51,21 @@ def format_metric(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return "nan"
     return f"{value:.3f}" if value == 0 or abs(value) >= 0.001 else f"{value:.2e}"
+
+
+def nowhere() -> TextIO:
+    """A stream that takes everything and keeps nothing."""
+    return Path(os.devnull).open("w", encoding="utf-8")
+
+
+def open_streams() -> None:
+    """Let stdout and stderr take any text: where one is closed (`>&-`), and where the locale has few characters."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, nowhere())
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def under_live_display() -> bool:
@@ -136,7 +155,7 @@ class Heartbeat:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def _is_heartbeat(beat: object) -> bool:
@@ -165,8 +184,8 @@ def read_heartbeats(
     for path in paths:
         # Runs come and go while the folder is read.
         try:
-            beat = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            beat = read_json(path)
+        except UserError:
             continue
         if not _is_heartbeat(beat):
             continue

@@ -1,15 +1,19 @@
 """Where a result came from: code, data, versions, machine. Imports no torch."""
 
+import hashlib
 import os
 import platform
+import re
 import resource
 import subprocess
 import sys
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from ablate.files import digest, whole
 from ablate.models import module_of
 
 PACKAGE = Path(__file__).parent
@@ -68,6 +72,7 @@ CODE = {
         *["tables.py", "kinds.py", "papers.py", "claims.py", "cells.py", "collect.py", *TEXT],
     ],
 }
+MOST_PATCH = 2**20  # bytes of a patch that are kept
 PICTURES = {"samples", "augmented", "predictions", "per-label"}  # kinds of figures that read the study's pack
 
 
@@ -82,6 +87,7 @@ def code_of(step: str, model: str | None = None) -> list[Path]:
 
 def manifest(
     *,
+    git: dict[str, Any],
     key: dict[str, str | None],
     files: dict[str, str],
     archive: dict[str, Any],
@@ -97,10 +103,11 @@ def manifest(
 ) -> dict[str, Any]:
     """A run's provenance: no host name, no absolute path. ``wall_s`` is of the last of its ``starts``.
 
-    ``key`` is what the result depends on (`keys.run_key`), ``files`` the SHA-256 of what was written beside it.
+    ``git`` is the `source` of the code, ``key`` what the result depends on (`keys.run_key`), ``files`` the SHA-256 of
+    what was written beside it.
     """
     return {
-        "git": git(),
+        "git": git,
         "key": key,
         "files": files,
         "data": {"pack": key["data"], "archive": archive},
@@ -117,27 +124,98 @@ def manifest(
         "starts": starts,
         "wall_s": round(wall_s, 2),
         "images_per_s": round(images_per_s, 1),
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "peak_memory_mb": peak_memory_mb(),
         "command": ["ablate", *sys.argv[1:]],
     }
 
 
-def git() -> dict[str, Any]:
-    """The commit and whether tracked files differ from it; nulls outside a repository."""
+def source(patches: Path) -> dict[str, Any]:
+    """The commit of this package and whether the tree is ``dirty``; `why` where it is, or where there is no commit.
 
-    def ask(*words: str) -> str | None:
-        done = subprocess.run(["git", *words], capture_output=True, text=True, cwd=PACKAGE, check=False)
-        return done.stdout.strip() if done.returncode == 0 else None
+    What a dirty tree has that the commit has not of the package and of params.yaml, untracked modules as well, is
+    kept as ``patches``/<patch>.diff, once for all runs that have it; ``patch`` is its SHA-256. No absolute path is
+    in it, and no password of a URL.
+    """
+    state = _ask("status", "--porcelain=v2", "--branch", "--untracked-files=no")
+    if state.error:
+        return {"commit": None, "dirty": None, "why": state.error}
+    words = [line.split(" ") for line in state.text.splitlines()]
+    commit = next((w[2] for w in words if w[:2] == ["#", "branch.oid"]), "(initial)")
+    listed = _ask("ls-files", "-t", "--cached", "--others", "--exclude-standard", "--", "*.py").text.splitlines()
+    if not any(line.startswith("H ") for line in listed):
+        return {"commit": None, "dirty": None, "why": "the package is no part of the Git repository that it lies in"}
+    if commit == "(initial)":
+        return {"commit": None, "dirty": None, "why": "the Git repository has no commit yet"}
+    changed = sum(w[0] in ("1", "2", "u") for w in words)
+    new = [line[2:] for line in listed if line.startswith("? ")]
+    if not changed and not new:
+        return {"commit": commit, "dirty": False}
+    patch = _patch(new)
+    known = f"{changed} tracked files differ from the commit" + f", {len(new)} modules are untracked" * bool(new)
+    if not patch:
+        return {"commit": commit, "dirty": True, "why": f"{known}; the package and params.yaml are as committed"}
+    name = hashlib.sha256(patch).hexdigest()
+    kept = patches / f"{name}.diff"
+    if not kept.exists() or digest(kept) != name:
+        with whole(kept) as part:
+            part.write_bytes(patch)
+    return {"commit": commit, "dirty": True, "why": known, "patch": name}
 
-    status = ask("status", "--porcelain", "--untracked-files=no")
-    return {"commit": ask("rev-parse", "HEAD"), "dirty": None if status is None else bool(status)}
+
+def _patch(new: list[str]) -> bytes:
+    """What makes the commit's package and params.yaml those that are here, ``new`` modules included."""
+    form = ["--no-ext-diff", "--no-textconv", "--no-color", "--no-relative", "--binary", "--full-index"]
+    above = _ask("rev-parse", "--show-prefix").text.strip()  # of the package, below the repository's top
+    text = _ask("diff", *form, "--src-prefix=a/", "--dst-prefix=b/", "HEAD", "--", ".", ":(top)params.yaml").text
+    form += ["--no-index", f"--src-prefix=a/{above}", f"--dst-prefix=b/{above}"]
+    text += "".join(_ask("diff", *form, "--", os.devnull, name).text for name in sorted(new))
+    patch = re.sub(r"(://[^/\s:@]*):[^/\s@]+@", r"\1:***@", text).encode(errors="surrogateescape")
+    if len(patch) > MOST_PATCH:
+        end = patch.rindex(b"\n", 0, MOST_PATCH) + 1
+        patch = patch[:end] + f"# cut off here: {len(patch) - end} bytes more\n".encode()
+    return patch
+
+
+class _Said(NamedTuple):
+    text: str
+    error: str | None  # why there is no answer, as a sentence's end
+
+
+def _ask(*words: str) -> _Said:
+    """Ask Git about the repository in which the package lies, whatever the environment says of another one."""
+    env = {k: v for k, v in os.environ.items() if k not in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")}
+    env |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}  # in words known here; beside jobs that ask as well
+    try:
+        done = subprocess.run(
+            ["git", "-c", "core.quotePath=false", *words],
+            cwd=PACKAGE, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False,
+        )  # fmt: skip
+    except OSError as error:
+        return _Said("", f"git cannot be run ({error.strerror})")
+    text, said = (out.decode(errors="surrogateescape") for out in (done.stdout, done.stderr))
+    if done.returncode == 0 or "--no-index" in words:
+        return _Said(text, None)
+    if "dubious ownership" in said:
+        return _Said("", "Git refuses a repository of another user: see safe.directory in `git help config`")
+    if "not a git repository" in said:
+        return _Said("", "the package lies in no Git repository, as one that was installed")
+    return _Said("", f"git {words[0]} ended with {done.returncode}")
 
 
 def processor() -> str:
     """The processor's name, for people."""
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
+    with suppress(OSError):  # Linux alone has the file, and ARM's has no such line
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
+    if sys.platform == "darwin":
+        with suppress(OSError, subprocess.SubprocessError):
+            name = ["sysctl", "-n", "machdep.cpu.brand_string"]
+            return subprocess.run(name, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     return platform.processor() or platform.machine()
+
+
+def peak_memory_mb() -> int:
+    """Of this process so far. Linux counts KiB and macOS bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))

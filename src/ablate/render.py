@@ -17,6 +17,8 @@ from ablate.jobs import Jobs, figure_jobs, table_jobs
 from ablate.plan import RUNS, current_plan
 from ablate.plan_record import plan_record, protocol
 
+COLLECTED = ("runs.csv", "history.csv", "metrics.json", "provenance.json")
+
 
 def render(params_file: Path, papers: Sequence[str], values: Mapping[str, Any], *, partial: bool = False) -> Path:
     """Collect ``papers`` (none: all) and make their tables, comparison and figures; of all, the report too.
@@ -31,12 +33,15 @@ def render(params_file: Path, papers: Sequence[str], values: Mapping[str, Any], 
             raise choose("PAPER", name, params.studies, "paper")
     plan, sources = folder / "plan.json", Path("papers")
     write_json(plan, plan_record(params, current_plan(params), protocol(params_file, values)))
-    overview(params)  # draws what is missing of the data's description
+    _try("the data's description", bound(overview, params), partial)  # draws what is missing of it
     packs = [Path("data", spec.variant, name, "pack.json") for name, spec in params.datasets.items()]
     there = [path for path in packs if path.exists()]
     jobs: Jobs = {}
     for paper in papers or params.studies:
-        steps.collect(plan, RUNS, folder / paper, partial=partial)
+        gather = bound(steps.collect, plan, RUNS, folder / paper, partial=partial)
+        if not _try(f"{folder / paper}", gather, partial):
+            for name in COLLECTED:  # of an earlier call: nothing is to be made of it
+                (folder / paper / name).unlink(missing_ok=True)
         jobs |= table_jobs(plan, sources, folder / paper, RUNS)
         jobs |= figure_jobs(plan, sources, folder / paper, RUNS, there)
         output = folder / paper / "comparison.csv"
@@ -52,11 +57,18 @@ def render(params_file: Path, papers: Sequence[str], values: Mapping[str, Any], 
 
 
 def _do(output: Path, job: Callable[[], None], partial: bool) -> None:
+    if not _try(f"{output}", job, partial):
+        for suffix in (".csv", ".json", ".md", ".tex", ".runs.json", ".svg", ".png", output.suffix):
+            output.with_suffix(suffix).unlink(missing_ok=True)
+
+
+def _try(what: str, job: Callable[[], object], partial: bool) -> bool:
+    """Do it; with ``partial``, a UserError is said on stderr, and the answer is False."""
     try:
         job()
     except UserError as error:
         if not partial:
             raise
-        say(f"ablate: left out: {output}: {error}", file=sys.stderr)
-        for suffix in (".csv", ".json", ".md", ".tex", ".runs.json", ".svg", ".png"):
-            output.with_suffix(suffix).unlink(missing_ok=True)
+        say(f"ablate: left out: {what}: {error}", file=sys.stderr)
+        return False
+    return True

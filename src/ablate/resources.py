@@ -1,15 +1,36 @@
 """How many CPU threads a training job gets, so that jobs at once never use more than the cores that there are."""
 
 import ctypes
+import math
 import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+CGROUPS = Path("/sys/fs/cgroup")
+MINE = Path("/proc/self/cgroup")
 
 
 def available_cores() -> int:
     """Cores that this process may use, which containers and cluster jobs make fewer than the machine has."""
     try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
-        return os.cpu_count() or 1
+        there = len(os.sched_getaffinity(0))
+    except (AttributeError, OSError):  # not on macOS and Windows
+        there = os.cpu_count() or 1
+    return max(1, min(there, *_cores_of_time()))
+
+
+def _cores_of_time() -> list[int]:
+    """What a container may use of the cores' time (`docker run --cpus`), in cores. Of Linux's cgroups, version 2."""
+    limits = [sys.maxsize]
+    with suppress(OSError, ValueError, ZeroDivisionError):
+        group = MINE.read_text().rpartition("0::/")[2].strip()
+        for folder in (CGROUPS / group, *(CGROUPS / group).parents):
+            if folder.is_relative_to(CGROUPS) and (folder / "cpu.max").is_file():
+                quota, period = (folder / "cpu.max").read_text().split()
+                if quota != "max":
+                    limits.append(math.ceil(int(quota) / int(period)))
+    return limits
 
 
 def share(
@@ -28,6 +49,18 @@ def share(
     if at_once == slots > cores // claim:
         claim = cores // slots
     return claim, threads or max(1, usable // min(at_once, cores // claim))
+
+
+def processes_can_share() -> bool:
+    """Whether processes can have semaphores in common, which without a /dev/shm that can be written they cannot."""
+    import multiprocessing  # here and not above, so that planning stays fast
+
+    try:
+        multiprocessing.Lock()
+    except (OSError, ImportError, NotImplementedError) as error:
+        print(f"ablate: one process works alone: /dev/shm or what stands for it fails ({error})", file=sys.stderr)
+        return False
+    return True
 
 
 def keep_freed_memory() -> None:

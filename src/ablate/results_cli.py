@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from ablate import stored
 from ablate.config import load
 from ablate.files import read_json
 from ablate.inert import say
@@ -64,7 +65,9 @@ def claims(
     as_json: Annotated[bool, typer.Option("--json", help="what the rule `claims` wrote, for machines")] = False,
 ) -> None:
     """Show the verdict on every claim, as the rule `claims` found it."""
-    found = read_json(Path("results") / (scale or load(PARAMS).scale) / "claims.json")
+    file = Path("results") / (scale or load(PARAMS).scale) / "claims.json"
+    found = read_json(file)
+    board = stored.shaped(found, stored.Board, file)
     if as_json:
         print(json.dumps(found, indent=1))
     else:
@@ -73,14 +76,14 @@ def claims(
         from ablate.terminal import show
 
         table = Table("paper", "claim", "verdict", "what was found")
-        for c in found["claims"]:
-            table.add_row(c["paper"], c["statement"], c["verdict"], " ".join(filter(None, [c["sentence"], c["why"]])))
+        for c in board.claims:
+            table.add_row(c.paper, c.statement, c.verdict, " ".join(filter(None, [c.sentence, c.why])))
         show(table, width=200)
-        for c in found["controls"]:
-            say(f"control {c['outcome']}: {c['dataset']}, {c['control']}, seed {c['seed']}: {c['said']}")
-        counted = Counter(c["verdict"] for c in found["claims"])
+        for k in board.controls:
+            say(f"control {k.outcome}: {k.dataset}, {k.control}, seed {k.seed}: {k.said}")
+        counted = Counter(c.verdict for c in board.claims)
         say(", ".join(f"{n} {word}" for word, n in counted.items()))
-    if strict and any(c["verdict"] != "reproduced" for c in found["claims"]):
+    if strict and any(c.verdict != "reproduced" for c in board.claims):
         raise typer.Exit(1)
 
 
@@ -97,12 +100,12 @@ def decide(
         ended = subprocess.run([*words, "--config", f"scale={chosen}"], check=False)
     if ended.returncode or dry_run:
         raise typer.Exit(ended.returncode)
-    found = read_json(seeds_file(chosen))
-    for c in found["claims"]:
-        say(f"{c['paper']}/{c['claim']}: {c['verdict']}, n = {c['n']}")
-    counted = Counter(c["verdict"] for c in found["claims"])
-    say(", ".join(f"{n} {word}" for word, n in counted.items()), f"with {len(found['added'])} runs more;",
-        f"looks at {', '.join(map(str, found['looks']))} seeds. Now: snakemake --cores {cores} all")  # fmt: skip
+    found = stored.read(seeds_file(chosen), stored.Look)
+    for c in found.claims:
+        say(f"{c.paper}/{c.claim}: {c.verdict}, n = {c.n}")
+    counted = Counter(c.verdict for c in found.claims)
+    say(", ".join(f"{n} {word}" for word, n in counted.items()), f"with {len(found.added)} runs more;",
+        f"looks at {', '.join(map(str, found.looks))} seeds. Now: snakemake --cores {cores} all")  # fmt: skip
 
 
 @results.command()

@@ -8,7 +8,6 @@ the folder. A waiting job holds nothing that another waits for, so that none wai
 The folder lies below $TMPDIR or what the system has in its place: pipelines with another one know nothing of these.
 """
 
-import fcntl
 import json
 import os
 import stat
@@ -20,7 +19,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from ablate.errors import UserError
+from ablate.files import lock
 from ablate.gpus import VISIBLE, Gpu
 
 POLL_S = 0.2  # between two looks of a waiting job
@@ -80,7 +82,7 @@ def gpu_slot(job: str, gpus: Sequence[Gpu], limit: int) -> Iterator[bool]:
         path = folder / f"{number:09d}.json"
         try:
             file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-            fcntl.flock(file, fcntl.LOCK_EX)
+            lock(file)
             _write(file, mine)
         except OSError as error:
             path.unlink(missing_ok=True)
@@ -100,7 +102,10 @@ def gpu_slot(job: str, gpus: Sequence[Gpu], limit: int) -> Iterator[bool]:
 
 def tickets_folder() -> Path:
     """The user's folder of tickets. Raises UserError for one that is somebody else's or cannot be written."""
-    folder = Path(tempfile.gettempdir()) / f"ablate-{os.getuid()}"
+    try:
+        folder = Path(tempfile.gettempdir()) / f"ablate-{os.getuid()}"
+    except OSError as error:  # none that can be written
+        raise UserError(f"{error.strerror or error}; set TMPDIR to a folder of your own") from None
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
@@ -136,12 +141,16 @@ def _wait(folder: Path, file: int, mine: Ticket, job: str, names: str) -> str:
 @contextmanager
 def _turn(folder: Path) -> Iterator[None]:
     """Only one process at a time is in here."""
-    lock = os.open(folder, os.O_RDONLY)
+    file = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        if lock(file) is None:
+            raise UserError(
+                f"{folder}: its file system has no locks, by which jobs take turns on the GPUs; set TMPDIR to a "
+                "folder on another"
+            )
         yield
     finally:
-        os.close(lock)
+        os.close(file)
 
 
 def _living(folder: Path) -> list[Ticket]:
@@ -153,15 +162,20 @@ def _living(folder: Path) -> list[Ticket]:
         except FileNotFoundError:  # its job has just ended
             continue
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            record = json.loads(os.pread(file, 2**20, 0))
-            tickets.append(Ticket(**record | {"gpus": tuple(record["gpus"])}))
-        else:
-            path.unlink(missing_ok=True)
+            if lock(file, wait=False) is False:
+                tickets.append(_TICKET.validate_json(os.pread(file, 2**20, 0)))
+            else:
+                path.unlink(missing_ok=True)
+        except ValueError:
+            raise UserError(
+                f"{path}: damaged, or of another version of ablate, and its job goes on; end that job first"
+            ) from None
         finally:
             os.close(file)
     return tickets
+
+
+_TICKET = TypeAdapter(Ticket)
 
 
 def _write(file: int, ticket: Ticket) -> None:

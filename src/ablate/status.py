@@ -1,21 +1,25 @@
 """What every planned run is doing: from its results, its lock, its heartbeat, its checkpoints and its log."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 from ablate.checkpoint import CHECKPOINTS, Claim
-from ablate.files import read_json
+from ablate.errors import UserError
 from ablate.plan import PRETRAINED, RUNS, Plan
 from ablate.progress import HEARTBEAT_FOLDER, read_heartbeats
+from ablate.stored import Metrics, read
 
 LOGS = Path("logs")
+END = 2**16  # bytes of a log that are looked at
 
 
 def statuses(plan: Plan) -> list[dict[str, Any]]:
     """A record per run of the plan, pretraining first: ``run``, ``state`` and what is known of it.
 
-    States: ``planned``; ``running`` (a process on this file system holds its lock); ``interrupted`` (a checkpoint
-    waits); ``failed`` (its log ends with an error); or how it ended: ``done``, ``plateau``, ``diverged``,
+    States: ``planned``; ``running`` (a process on this file system holds its lock or, where that has no locks, has
+    lately given a sign of life); ``interrupted`` (a checkpoint waits); ``failed`` (its log ends with an error);
+    ``damaged`` (its metrics do not say how it ended); or how it ended: ``done``, ``plateau``, ``diverged``,
     ``out-of-memory``.
     """
     beats = {beat["run"]: beat for beat in read_heartbeats(HEARTBEAT_FOLDER)}
@@ -29,16 +33,19 @@ def statuses(plan: Plan) -> list[dict[str, Any]]:
 def _status(run: str, folder: Path, kind: str, beat: dict[str, Any] | None) -> dict[str, Any]:
     found: dict[str, Any] = {"run": run}
     metrics = folder / run / "metrics.json"
-    if metrics.exists():
-        result = read_json(metrics)
-        found |= {"state": result["status"], "epoch": result["epochs"], "val_top1": result.get("val_top1")}
-    elif Claim(run).held:
+    if os.path.lexists(metrics):
+        try:
+            result = read(metrics, Metrics)
+        except UserError as error:
+            return found | {"state": "damaged", "error": str(error)}
+        found |= {"state": result.status, "epoch": result.epochs, "val_top1": result.val_top1}
+    elif (held := Claim(run).held) or (held is None and beat):
         found["state"] = "running"
         if beat:
             found |= {"epoch": beat["done"], "epochs": beat["epochs"], "val_top1": beat["metrics"].get("val_top1")}
             found |= {"images_per_s": beat["images_per_s"], "eta_s": beat["eta_s"]}
-    elif error := _error(LOGS / kind / f"{run}.log"):
-        found |= {"state": "failed", "error": error}
+    elif said := _error(LOGS / kind / f"{run}.log"):
+        found |= {"state": "failed", "error": said}
     else:
         found["state"] = "interrupted" if any((CHECKPOINTS / run).glob("*.pt")) else "planned"
     return found
@@ -46,9 +53,12 @@ def _status(run: str, folder: Path, kind: str, beat: dict[str, Any] | None) -> d
 
 def _error(log: Path) -> str | None:
     """The message with which a job ended badly."""
-    if not log.exists():
+    if not log.is_file():
         return None
-    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    with log.open("rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - END))
+        text = file.read().decode(errors="replace")
+    lines = [line for line in text.splitlines() if line.strip()]
     if any(line.startswith("Traceback") for line in lines[-40:]):
         return lines[-1]
     return next((line for line in lines[-5:] if line.startswith("ablate: error")), None)

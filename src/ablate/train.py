@@ -32,7 +32,7 @@ from ablate.interrupt import Interrupted, Signals
 from ablate.keys import Key, content_digest, run_key, start_key
 from ablate.plan import Run
 from ablate.progress import Heartbeat, heartbeat_path
-from ablate.provenance import manifest
+from ablate.provenance import manifest, source
 from ablate.resources import keep_freed_memory
 from ablate.slots import Crowded, gpu_slot
 from ablate.trainer import Trainer, limit_memory, name_of, out_of_memory, pick_device
@@ -85,6 +85,7 @@ def train(
         if state:
             trainer.load(state)
         trainer.at.starts += 1
+        origin = source(out.parent / "patches")  # before the steps: who waits for a run edits meanwhile
         try:
             status = _fit(trainer, saved, signals, tensorboard)
         except RuntimeError as error:
@@ -102,6 +103,7 @@ def train(
             "images_per_s": len(trainer.feeds["train"]) * trainer.at.epoch / max(trainer.at.seconds, 1e-9),
         }
         facts = {
+            "git": origin,
             "device": name_of(target),
             "threads": threads,
             "precision": trainer.precision,

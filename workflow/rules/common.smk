@@ -20,6 +20,7 @@ from ablate.provenance import PICTURES, code_of
 from ablate.resources import available_cores, share
 from ablate.takeover import take_over
 from ablate.words import options, own_programs_first
+from ablate.stored import Added, read
 
 try:
     PARAMS = load(Path("params.yaml"), config)
@@ -143,7 +144,7 @@ def inputs_of_look(wildcards):
         file, record = Path(RESULTS, "decide/look-0.json"), plan_record(PARAMS, make_plan(PARAMS, []))
         return {"due": due(why_plan(file, record), file)}
     before = checkpoints.look.get(look=int(wildcards.look) - 1).output[0]
-    runs = make_plan(PARAMS, json.loads(Path(before).read_text())["added"]).runs
+    runs = make_plan(PARAMS, read(Path(before), Added).added).runs
     return {"before": before, "runs": [f"{RUNS}/{run}/metrics.json" for run in runs]}
 
 

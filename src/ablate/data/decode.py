@@ -22,7 +22,7 @@ from ablate.data.duplicates import perceptual_hashes
 from ablate.data.layouts import Contents, Item, Pixels
 from ablate.files import send_out, whole
 from ablate.progress import track
-from ablate.resources import available_cores
+from ablate.resources import available_cores, processes_can_share
 
 BLOCK = 128  # images decoded at a time: 1.5 MB of 64x64, which stays in a core's cache
 DRAIN = 64  # blocks after which they are sent to the disk
@@ -52,7 +52,8 @@ def decode(archive: Path, found: Contents, size: int, images: Path) -> tuple[Fac
         offset = array.offset
         del array
         start = (archive, found, size, part, offset)
-        if not isinstance(found.read(found.items[0].member), bytes):  # pixels already: nothing to share out
+        pixels = not isinstance(found.read(found.items[0].member), bytes)  # already: nothing to share out
+        if pixels or not processes_can_share():
             _start(*start)
             return _gather(map(_block, starts), archive, part, offset, n)
         workers = min(WORKERS, available_cores())

@@ -1,12 +1,15 @@
 """Figures of a study, one function each: (StudyResults) -> figure. A new one is a line in FIGURES of kinds.py."""
 
+import os
 from collections.abc import Callable
 from inspect import signature
 from pathlib import Path
 
+# A notebook names its own backend for all programs that it starts, which need not have it.
+os.environ["MPLBACKEND"] = "agg"
 import matplotlib
 
-matplotlib.use("Agg")
+matplotlib.use("agg")
 import seaborn as sns
 from matplotlib.figure import Figure
 
