@@ -12,7 +12,7 @@ from ablate.controls import PAPER as CONTROLS
 from ablate.files import read_json
 from ablate.papers import read
 from conftest import Workspace
-from fabricated import HEAD, Fabricated
+from fabricated import HEAD, Fabricated, vouch
 
 CLAIM = """
 claims:
@@ -137,6 +137,7 @@ def test_what_has_not_overfitted_by_its_last_epoch_has_not_done_so_earlier(
         losses = {"a": falling if last else rising, "b": [1.3, 1.2, 1.1, last_of_b if last else 1.9]}[entry["arm"]]
         lines = ["epoch,train_top1,val_top1,val_loss", *(f"{n},0.1,0.1,{loss}" for n, loss in enumerate(losses, 1))]
         (made.runs / entry["run"] / "history.csv").write_text("\n".join(lines))
+        vouch(made.runs / entry["run"])
     found = board(made)["earlier"]
     assert found["verdict"] == verdict and found["n"] == SEEDS and found["p_for"] < 0.05
     assert ("last epoch in 1 of the seeds" in found["why"]) == (verdict == "undecided")

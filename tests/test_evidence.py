@@ -12,7 +12,7 @@ from ablate.evidence import NO_TEST, Evidence, evidence
 from ablate.files import read_json
 from ablate.papers import Paper
 from ablate.tables import collected_runs
-from fabricated import Fabricated, claim, paper, reported
+from fabricated import Fabricated, claim, paper, reported, vouch
 
 
 def said(fab: Fabricated, asked: Claim, record: Paper | None = None, study: str = "s") -> Evidence:
@@ -27,6 +27,7 @@ def said(fab: Fabricated, asked: Claim, record: Paper | None = None, study: str 
 def curve(fab: Fabricated, run: str, **columns: list[float]) -> None:
     table = pd.DataFrame({"epoch": range(1, len(next(iter(columns.values()))) + 1)} | columns)
     table.to_csv(fab.runs / run / "history.csv", index=False)
+    vouch(fab.runs / run)
 
 
 @pytest.fixture

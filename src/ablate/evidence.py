@@ -18,6 +18,7 @@ from ablate.cells import mean
 from ablate.claims import OF_NETWORKS, OF_PAIRS, Claim
 from ablate.papers import Paper
 from ablate.plan import ENDED
+from ablate.seals import of_run
 from ablate.verdicts import Part
 
 NAMED = 3  # arms that are missing, beyond which they are counted
@@ -274,7 +275,7 @@ def _largest_label_share(row: dict[str, Any], curve: pd.DataFrame, folder: Path)
     file = folder / "predictions.csv"
     if not file.exists():
         return None
-    table = pd.read_csv(file)
+    table = pd.read_csv(of_run(folder, file.name))
     table = table[table["split"] == ("test" if (table["split"] == "test").any() else "val")]
     return float(table["predicted"].value_counts(normalize=True).iloc[0]) if len(table) else None
 

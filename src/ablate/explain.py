@@ -8,6 +8,7 @@ import pandas as pd
 
 from ablate.errors import choose
 from ablate.files import read_json
+from ablate.seals import manifest_of
 
 SUFFIX = ".runs.json"
 
@@ -60,6 +61,6 @@ def _run(run: str, value: float | None, status: str, manifest: Path) -> dict[str
         "run": run,
         "status": status,
         "value": value,
-        "command": shlex.join(read_json(manifest)["command"]) if there else None,
+        "command": shlex.join(manifest_of(manifest.parent, run)["command"]) if there else None,
         "manifest": str(manifest) if there else None,
     }

@@ -13,11 +13,13 @@ from ablate.errors import UserError, choose
 from ablate.files import read_json
 from ablate.models import imagenet_name
 from ablate.records import Record
+from ablate.seals import read_sealed
 
 RUNS = Path("results/runs")  # trained runs, of all scales
 PRETRAINED = Path("results/pretrained")  # runs whose weights others start from
 ENDED = ("done", "plateau")  # statuses of runs that are averaged; any other is said and left out
 IMAGENET = Path("data/imagenet")  # torchvision's weights, as safetensors
+LOOK_AGAIN = "delete it and say `ablate decide` again"
 
 
 class Run(Record):
@@ -103,7 +105,7 @@ def seeds_file(scale: str) -> Path:
 def current_plan(params: Params) -> Plan:
     """The plan of ``params`` with the seeds that `decide` has added. Raises UserError as `make_plan` does."""
     file = seeds_file(params.scale)
-    found = read_json(file) if file.exists() else {"added": None}
+    found = read_sealed(file, LOOK_AGAIN) if file.exists() else {"added": None}
     if "added" not in found:
         raise UserError(f"{file}: has no list of added runs; delete it and say `ablate decide` again")
     return make_plan(params, found["added"])

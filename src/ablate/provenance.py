@@ -5,6 +5,7 @@ import platform
 import resource
 import subprocess
 import sys
+import uuid
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -95,6 +96,7 @@ def manifest(
     ``key`` is what the result depends on (`keys.run_key`), ``files`` the SHA-256 of what was written beside it.
     """
     return {
+        "training": uuid.uuid4().hex,  # no two trainings have the same, whatever their results
         "git": git(),
         "key": key,
         "files": files,

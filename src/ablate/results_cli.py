@@ -11,7 +11,9 @@ import typer
 
 from ablate.config import load
 from ablate.files import read_json
-from ablate.plan import RUNS, seeds_file
+from ablate.plan import LOOK_AGAIN, RUNS, seeds_file
+from ablate.receipts import AGAIN, check, job_of, rendering
+from ablate.seals import read_sealed
 from ablate.steps import Papers, PlanFile
 
 results = typer.Typer()
@@ -28,7 +30,11 @@ def compare(
     """Write the numbers that a paper, or every paper, printed beside ours."""
     from ablate.compare import write_comparison
 
-    write_comparison(plan_file, papers, output)
+    plan = read_sealed(plan_file, AGAIN)
+    every = output.parent == plan_file.parent
+    jobs = rendering(plan, plan_file, papers, folder=output.parent if every else output.parent.parent)
+    with (jobs["comparison"] if every else job_of(jobs, "compare", output.parent.name)).making():
+        write_comparison(plan_file, papers, output)
 
 
 @results.command()
@@ -45,7 +51,9 @@ def explain(
     from ablate.explain import find
 
     here = Path("results") / (scale or load(PARAMS).scale)
-    found = ask(find(table, here), row, column, runs)
+    file = find(table, here)
+    check(here, [file, *here.glob("*/runs.csv")])
+    found = ask(file, row, column, runs)
     if as_json:
         print(json.dumps(found, indent=1))
         return
@@ -62,7 +70,9 @@ def claims(
     as_json: Annotated[bool, typer.Option("--json", help="what the rule `claims` wrote, for machines")] = False,
 ) -> None:
     """Show the verdict on every claim, as the rule `claims` found it."""
-    found = read_json(Path("results") / (scale or load(PARAMS).scale) / "claims.json")
+    file = Path("results") / (scale or load(PARAMS).scale) / "claims.json"
+    check(file.parent, [file])
+    found = read_json(file)
     if as_json:
         print(json.dumps(found, indent=1))
     else:
@@ -93,7 +103,7 @@ def decide(
     ended = subprocess.run([*words, "--config", f"scale={chosen}"], check=False)
     if ended.returncode or dry_run:
         raise typer.Exit(ended.returncode)
-    found = read_json(seeds_file(chosen))
+    found = read_sealed(seeds_file(chosen), LOOK_AGAIN)
     for c in found["claims"]:
         print(f"{c['paper']}/{c['claim']}: {c['verdict']}, n = {c['n']}")
     counted = Counter(c["verdict"] for c in found["claims"])

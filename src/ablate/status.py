@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from ablate.checkpoint import CHECKPOINTS, Claim
+from ablate.errors import UserError
 from ablate.files import read_json
 from ablate.plan import PRETRAINED, RUNS, Plan
 from ablate.progress import HEARTBEAT_FOLDER, read_heartbeats
+from ablate.seals import of_run
 
 LOGS = Path("logs")
 
@@ -15,7 +17,7 @@ def statuses(plan: Plan) -> list[dict[str, Any]]:
     """A record per run of the plan, pretraining first: ``run``, ``state`` and what is known of it.
 
     States: ``planned``; ``running`` (a process on this file system holds its lock); ``interrupted`` (a checkpoint
-    waits); ``failed`` (its log ends with an error); or how it ended: ``done``, ``plateau``, ``diverged``,
+    waits); ``failed`` (its log ends with an error); ``damaged`` (its result is not as training wrote it); or how it ended: ``done``, ``plateau``, ``diverged``,
     ``out-of-memory``.
     """
     beats = {beat["run"]: beat for beat in read_heartbeats(HEARTBEAT_FOLDER)}
@@ -30,8 +32,11 @@ def _status(run: str, folder: Path, kind: str, beat: dict[str, Any] | None) -> d
     found: dict[str, Any] = {"run": run}
     metrics = folder / run / "metrics.json"
     if metrics.exists():
-        result = read_json(metrics)
-        found |= {"state": result["status"], "epoch": result["epochs"], "val_top1": result.get("val_top1")}
+        try:
+            result = read_json(of_run(folder / run, "metrics.json"))
+            found |= {"state": result["status"], "epoch": result["epochs"], "val_top1": result.get("val_top1")}
+        except UserError as error:
+            found |= {"state": "damaged", "error": str(error)}
     elif Claim(run).held:
         found["state"] = "running"
         if beat:
