@@ -17,7 +17,7 @@ PAPER = HEAD + "protocol: [{what: x, stated: y, where: z}]\nreported: []\nsilent
 
 
 def vouch(folder: Path, **changes: Any) -> None:
-    """Write the manifest in ``folder`` as if training had written the files that are there for the run of that name."""
+    """Write the manifest in ``folder`` as if training had written the files there, for the run of its name."""
     file = folder / "manifest.json"
     manifest = json.loads(file.read_text()) if file.exists() else {}
     manifest["key"] = manifest.get("key", {}) | {"run": folder.name}

@@ -11,6 +11,7 @@ from ablate.board import judged, write_board
 from ablate.controls import PAPER as CONTROLS
 from ablate.files import read_json
 from ablate.papers import read
+from ablate.receipts import Job
 from conftest import Workspace
 from fabricated import HEAD, Fabricated, vouch
 
@@ -163,11 +164,16 @@ def test_the_command_shows_the_board_and_strict_is_an_exit_code(workspace: Works
         board(made)
         target = workspace.folder / "results/tiny"
         target.mkdir(parents=True, exist_ok=True)
-        (target / "claims.json").write_bytes((made.plan.parent / "claims.json").read_bytes())
+        with Job("claims", "claims", target, (), (target / "claims.json",)).making():
+            (target / "claims.json").write_bytes((made.plan.parent / "claims.json").read_bytes())
         assert workspace.run("ablate", "claims").returncode == 0
         done = workspace.run("ablate", "claims", "--strict")
         assert done.returncode == code and "a has a higher validation accuracy than b" in done.stdout
         assert json.loads(workspace.run("ablate", "claims", "--json").stdout)["scale"] == "tiny"
+    text = (target / "claims.json").read_text()
+    (target / "claims.json").write_text(text.replace("reproduced", "contradicted"))
+    edited = workspace.run("ablate", "claims")
+    assert edited.returncode == 2 and "claims.json: was changed since it was made" in edited.stderr
     (target / "claims.json").unlink()
     missing = workspace.run("ablate", "claims")
     assert missing.returncode == 2 and "claims.json" in missing.stderr and "Traceback" not in missing.stderr

@@ -143,7 +143,7 @@ def test_largest_label_share_is_of_the_evaluated_split(tmp_path: Path) -> None:
     assert only(found) == {0: -0.25, 1: 0.0} and (found.unit, found.parts[0].claimed) == ("share", 1.0)
     (fab.runs / "s_A_s0/predictions.csv").unlink()
     found = said(fab, behaviour("largest-label-share", threshold=1))
-    assert only(found) == {1: 0.0} and found.missing == ("1 of 2 runs of A without largest-label-share",)
+    assert only(found) == {1: 0.0} and found.missing == ("1 of 2 runs of A damaged",)
 
 
 def test_behaviours_of_curves(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from ablate.tables import TABLES
 AROUND = {
     "__init__", "config", "plan", "errors", "files", "progress", "provenance", "compat", "resources", "cli", "steps",
     "interrupt", "checkpoint", "gpus", "slots", "recipe_rules", "status", "plan_record", "results_cli", "keys",
-    "records", "data.__init__",
+    "records", "seals", "receipts", "data.__init__",
 }  # fmt: skip
 START = {
     "verify": "data.verify", "reorganise": "data.reorganise", "pack": "data.pack", "describe": "data.describe",

@@ -105,10 +105,7 @@ def seeds_file(scale: str) -> Path:
 def current_plan(params: Params) -> Plan:
     """The plan of ``params`` with the seeds that `decide` has added. Raises UserError as `make_plan` does."""
     file = seeds_file(params.scale)
-    found = read_sealed(file, LOOK_AGAIN) if file.exists() else {"added": None}
-    if "added" not in found:
-        raise UserError(f"{file}: has no list of added runs; delete it and say `ablate decide` again")
-    return make_plan(params, found["added"])
+    return make_plan(params, read_sealed(file, LOOK_AGAIN)["added"] if file.exists() else None)
 
 
 def make_plan(params: Params, added: Collection[str] | None = None, *, whole: bool = False) -> Plan:

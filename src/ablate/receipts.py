@@ -95,7 +95,7 @@ def rendering(
     packs: Mapping[str, Path] | None = None,
     folder: Path | None = None,
 ) -> dict[str, Job]:
-    """The rendered steps of the plan ``record``, which the file ``plan`` holds; in an order in which they can be done.
+    """The rendered steps of the plan ``record``, which the file ``plan`` holds, in an order that works.
 
     ``packs`` are {data set: its pack.json}, ``folder`` is results/<scale>, by default that of ``plan``.
     """

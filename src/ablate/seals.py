@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import UserError
-from ablate.files import read_json, write_text
+from ablate.files import write_text
 
 SEAL = "seal"  # the key of a record's own digest
 KNOWN = Path(".ablate/digests")
@@ -76,13 +76,13 @@ def read_sealed(path: Path, remedy: str) -> dict[str, Any]:
     """The record in a file. Raises UserError, which ends in ``remedy``, where it is not as it was written."""
     found = read_if_sealed(path)
     if found is None:
-        read_json(path)  # says it where the file is missing or no JSON
-        raise UserError(f"{path}: was changed since it was written; {remedy}")
+        what = "was changed since it was written" if path.exists() else "no such file"
+        raise UserError(f"{path}: {what}; {remedy}")
     return found
 
 
 def manifest_of(folder: Path, run: str) -> dict[str, Any]:
-    """The manifest of ``run`` in its ``folder``. Raises UserError where it is not as training wrote it, or another's."""
+    """The manifest of ``run`` in its ``folder``. Raises UserError where it is another's, or not as it was written."""
     remedy = f"delete {folder} and train the run again"
     manifest = read_sealed(folder / "manifest.json", remedy)
     found = (manifest.get("key") or {}).get("run")

@@ -17,8 +17,8 @@ def statuses(plan: Plan) -> list[dict[str, Any]]:
     """A record per run of the plan, pretraining first: ``run``, ``state`` and what is known of it.
 
     States: ``planned``; ``running`` (a process on this file system holds its lock); ``interrupted`` (a checkpoint
-    waits); ``failed`` (its log ends with an error); ``damaged`` (its result is not as training wrote it); or how it ended: ``done``, ``plateau``, ``diverged``,
-    ``out-of-memory``.
+    waits); ``failed`` (its log ends with an error); ``damaged`` (its result is not as training wrote it); or how it
+    ended: ``done``, ``plateau``, ``diverged``, ``out-of-memory``.
     """
     beats = {beat["run"]: beat for beat in read_heartbeats(HEARTBEAT_FOLDER)}
     return [

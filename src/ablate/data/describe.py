@@ -93,7 +93,10 @@ def _fitting(draw: ImageDraw.ImageDraw, text: str, font: Any, width: int) -> str
 
 
 def overview(params: Params) -> list[dict[str, Any]]:
-    """What is there of each data set, by step; draws the sheets that are missing, or not as they were drawn. Raises UserError as `describe`."""
+    """What is there of each data set, by step; draws the sheets that are missing, or not as they were drawn.
+
+    Raises UserError as `describe`.
+    """
     entries = []
     for name, spec in params.datasets.items():
         folder, out = Path("data") / spec.variant / name, Path("results") / params.scale / "data"
