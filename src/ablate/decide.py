@@ -56,5 +56,5 @@ def write_look(params: Params, papers: Path, runs: Path, previous: Path | None, 
     order = dict.fromkeys(entry["run"] for entry in every["runs"])
     added = [run for run in order if run in wanted and run not in base]
     digest = plan_record(params, make_plan(params, []))["digest"]
-    found = {"digest": digest, "look": look, "looks": list(looks), "claims": claims, "added": added}
-    write_json(output, sealed(found))
+    record = {"digest": digest, "look": look, "looks": list(looks), "claims": claims, "added": added}
+    write_json(output, sealed(record))

@@ -35,8 +35,8 @@ def _status(run: str, folder: Path, kind: str, beat: dict[str, Any] | None) -> d
         try:
             result = read_json(of_run(folder / run, "metrics.json"))
             found |= {"state": result["status"], "epoch": result["epochs"], "val_top1": result.get("val_top1")}
-        except UserError as error:
-            found |= {"state": "damaged", "error": str(error)}
+        except UserError as damage:
+            found |= {"state": "damaged", "error": str(damage)}
     elif Claim(run).held:
         found["state"] = "running"
         if beat:
