@@ -6,6 +6,7 @@ One rendering of fabricated runs, by `ablate render`, whose files are then damag
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from ablate.plan import RUNS, make_plan
 from ablate.receipts import FOLDER, Rendering, check, rendering
 from ablate.render import render
 from ablate.seals import read_if_sealed, sealed
-from conftest import TINY
+from conftest import ROOT, TINY
 from fabricated import PAPER, Fabricated, vouch
 
 HERE = Path("results/tiny")
@@ -257,3 +258,13 @@ def test_a_receipt_is_sealed_itself(here: Path) -> None:
     assert read_if_sealed(receipt) is None
     receipt.write_text(json.dumps(sealed(found)))
     assert whys() == {}
+
+
+def test_the_committed_results_are_as_their_receipts_say() -> None:
+    """A clone has no runs to make them from: receipts and Git vouch for them."""
+    listed = subprocess.run(
+        ["git", "ls-files", "results/pilot"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    files = [ROOT / name for name in listed if FOLDER not in name and not name.endswith("README.md")]
+    assert files
+    check(ROOT / "results/pilot", files)
