@@ -168,6 +168,10 @@ EVENTS: dict[str, tuple[Callable[[Trained], object], list[str | None]]] = {
         lambda t: (RUNS / t.runs[1].id / "manifest.json").write_text("{"),
         [None, "result damaged", None],
     ),
+    "a key of another form": (
+        lambda t: (RUNS / t.runs[1].id / "manifest.json").write_text('{"key": "a", "files": [1]}'),
+        [None, "no key", None],
+    ),
     "no key": (lambda t: (RUNS / t.runs[1].id / "manifest.json").write_text("{}"), [None, "no key", None]),
     "another's folder": (
         lambda t: shutil.copytree(RUNS / t.runs[0].id, RUNS / t.runs[1].id, dirs_exist_ok=True),

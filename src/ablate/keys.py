@@ -274,9 +274,9 @@ def _fits(label: str, pin: Fingerprint, receipt: dict[str, Any]) -> bool:
     return bool(label == receipt["digest"])
 
 
-def _difference(wanted: Key, found: Key | None, words: dict[str, str]) -> str | None:
+def _difference(wanted: Key, found: Any, words: dict[str, str]) -> str | None:
     """The first part in which the keys differ, in words."""
-    if not found:
+    if not (found and isinstance(found, dict)):
         return "no key"
     return next(
         (f"{word} changed" for part, word in words.items() if wanted[part] not in (UNKNOWN, found.get(part))), None

@@ -85,7 +85,8 @@ def manifest_of(folder: Path, run: str) -> dict[str, Any]:
     """The manifest of ``run`` in its ``folder``. Raises UserError where it is another's, or not as it was written."""
     remedy = f"delete {folder} and train the run again"
     manifest = read_sealed(folder / "manifest.json", remedy)
-    found = (manifest.get("key") or {}).get("run")
+    key = manifest.get("key")
+    found = key.get("run") if isinstance(key, dict) else None
     if found != run:
         raise UserError(f"{folder}/manifest.json: is of the run {found}, not of {run}; {remedy}")
     return manifest
@@ -102,6 +103,6 @@ def of_run(folder: Path, name: str) -> Path:
 
 def check_file(path: Path, manifest: Mapping[str, Any], folder: Path) -> None:
     """Raise UserError unless the bytes of ``path`` are those that the run's ``manifest`` names."""
-    if (found := sha256_of(path)) is None or found != manifest["files"].get(path.name):
+    if (found := sha256_of(path)) is None or found != (manifest.get("files") or {}).get(path.name):
         what = "no such file" if found is None else "is not as training wrote it"
         raise UserError(f"{path}: {what}; delete {folder} and train the run again")
