@@ -244,6 +244,10 @@ def test_a_data_set_s_steps_know_what_they_made_without_its_archive(trained: Tra
     assert whys(trained.text.replace("generator: {seed: 0", "generator: {seed: 1")) == ["settings changed"] * 3
     near = trained.text.replace("    n_classes: 10", "    near_duplicates: 2\n    n_classes: 10")
     assert whys(near) == [None, "settings changed", "settings changed"]
+    kept = (folder / "archive.json").read_bytes()
+    edit_json(folder / "archive.json", lambda m: m.update(digest="official"), seal=False)
+    assert whys()[0] == "digests changed"
+    (folder / "archive.json").write_bytes(kept)
     edit_json(folder / "pack.json", lambda m: m["key"].update(code="other"))
     assert whys() == [None, None, "code changed"]
     (folder / "archive.json").unlink()
