@@ -35,5 +35,4 @@ rule all:
         rules.packs.input,
         TREES,
         SUMMARY,
-        rules.report.input,
         rules.report.output,

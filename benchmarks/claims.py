@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=default["seed"])
     parser.add_argument("--output", type=Path, default=None)
     args = parser.parse_args()
-    sd = pooled_sd(ROOT / "results/pilot") if args.sd is None else args.sd
+    sd = pooled_sd(sorted((ROOT / "results/pilot").glob("*/runs.csv"))) if args.sd is None else args.sd
     schedule = tuple(int(n) for n in args.schedule.split(","))
     design = Design(
         args.families, args.claims, args.margin, sd, schedule, seed=args.seed, least_chance=args.least_chance

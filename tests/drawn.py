@@ -14,6 +14,7 @@ from ablate.data.views import Pack
 from ablate.figures import Places, draw
 from ablate.names import arm_name
 from ablate.tables import StudyResults
+from fabricated import vouch
 
 SEEDS = (0, 1)
 
@@ -69,6 +70,7 @@ def fabricate(
         test = np.flatnonzero(opened.labels[: opened.meta["train"]] < 10)[:40]
         rows = {"split": "test", "position": test, "label": opened.labels[test], "predicted": opened.labels[test]}
         pd.DataFrame(rows | {"probability": 0.5}).to_csv(folder / "predictions.csv", index=False)
+        vouch(folder)
     columns = ["study", "arm", "seed", "run", "epoch", "train_top1", "val_top1", "train_loss", "val_loss"]
     results = StudyResults(
         paper="p",

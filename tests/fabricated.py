@@ -9,11 +9,21 @@ from ablate.collect import collect
 from ablate.names import arm_name
 from ablate.papers import Deviation, Paper, Reported, Stated
 from ablate.records import check_record
+from ablate.seals import sealed, sha256_of
 from ablate.tables import StudyResults, study_results
 
 SETTINGS = {"dataset": "d", "model": "net1", "optimizer": "sgd", "lr": 0.1, "epochs": 2, "batch_size": 4}
 HEAD = "title: A paper\nauthors: Somebody\nreference: Somewhere\n"
 PAPER = HEAD + "protocol: [{what: x, stated: y, where: z}]\nreported: []\nsilent: []\ndeviations: []\n"
+
+
+def vouch(folder: Path, **changes: Any) -> None:
+    """Write the manifest in ``folder`` as if training had written the files there, for the run of its name."""
+    file = folder / "manifest.json"
+    manifest = json.loads(file.read_text()) if file.exists() else {}
+    manifest["key"] = manifest.get("key", {}) | {"run": folder.name}
+    manifest["files"] = {path.name: sha256_of(path) for path in folder.iterdir() if path != file}
+    file.write_text(json.dumps(sealed(manifest | changes)))
 
 
 class Fabricated:
@@ -67,19 +77,22 @@ class Fabricated:
             "history.csv": f"epoch,train_top1,val_top1\n1,0.1,0.1\n2,{top1[0]},{top1[1]}\n",
             "run.json": json.dumps({"run": name, "seed": seed, "settings": wanted}),
             "predictions.csv": f"split,position,label,predicted,probability\n{predictions}",
-            "manifest.json": json.dumps({
-                "git": {"commit": None, "dirty": None}, "device": "cpu", "threads": 1, "images_per_s": 1.0,
-                "data": {"archive": {"digest": "embedded"}, "pack": "0" * 64}, "wall_s": wall_s,
-                "command": ["ablate", "train", "--run", f"the record of {name}"],
-            }),
+            "filters.npy": "",
         }  # fmt: skip
         for file, text in files.items():
             (folder / file).write_text(text)
+        manifest = {
+            "git": {"commit": None, "dirty": None}, "device": "cpu", "threads": 1, "images_per_s": 1.0,
+            "data": {"archive": {"digest": "embedded"}, "pack": "0" * 64}, "wall_s": wall_s,
+            "command": ["ablate", "train", "--run", f"the record of {name}"], "training": f"of {name}",
+        }  # fmt: skip
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        vouch(folder)
         return name
 
     def _write(self) -> None:
         self.plan.parent.mkdir(parents=True, exist_ok=True)
-        self.plan.write_text(json.dumps(self.record))
+        self.plan.write_text(json.dumps(sealed(self.record)))
 
     def collect(self, *, partial: bool = False) -> None:
         collect(self.plan, self.runs, "p", self.collected, partial=partial)

@@ -11,8 +11,9 @@ from ablate.board import judged, write_board
 from ablate.controls import PAPER as CONTROLS
 from ablate.files import read_json
 from ablate.papers import read
+from ablate.receipts import Job
 from conftest import Workspace
-from fabricated import HEAD, Fabricated
+from fabricated import HEAD, Fabricated, vouch
 
 CLAIM = """
 claims:
@@ -137,6 +138,7 @@ def test_what_has_not_overfitted_by_its_last_epoch_has_not_done_so_earlier(
         losses = {"a": falling if last else rising, "b": [1.3, 1.2, 1.1, last_of_b if last else 1.9]}[entry["arm"]]
         lines = ["epoch,train_top1,val_top1,val_loss", *(f"{n},0.1,0.1,{loss}" for n, loss in enumerate(losses, 1))]
         (made.runs / entry["run"] / "history.csv").write_text("\n".join(lines))
+        vouch(made.runs / entry["run"])
     found = board(made)["earlier"]
     assert found["verdict"] == verdict and found["n"] == SEEDS and found["p_for"] < 0.05
     assert ("last epoch in 1 of the seeds" in found["why"]) == (verdict == "undecided")
@@ -162,11 +164,16 @@ def test_the_command_shows_the_board_and_strict_is_an_exit_code(workspace: Works
         board(made)
         target = workspace.folder / "results/tiny"
         target.mkdir(parents=True, exist_ok=True)
-        (target / "claims.json").write_bytes((made.plan.parent / "claims.json").read_bytes())
+        with Job("claims", "claims", target, (), (target / "claims.json",)).making():
+            (target / "claims.json").write_bytes((made.plan.parent / "claims.json").read_bytes())
         assert workspace.run("ablate", "claims").returncode == 0
         done = workspace.run("ablate", "claims", "--strict")
         assert done.returncode == code and "a has a higher validation accuracy than b" in done.stdout
         assert json.loads(workspace.run("ablate", "claims", "--json").stdout)["scale"] == "tiny"
+    text = (target / "claims.json").read_text()
+    (target / "claims.json").write_text(text.replace("reproduced", "contradicted"))
+    edited = workspace.run("ablate", "claims")
+    assert edited.returncode == 2 and "claims.json: was changed since it was made" in edited.stderr
     (target / "claims.json").unlink()
     missing = workspace.run("ablate", "claims")
     assert missing.returncode == 2 and "claims.json" in missing.stderr and "Traceback" not in missing.stderr

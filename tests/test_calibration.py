@@ -11,12 +11,14 @@ from ablate import calibration
 
 
 def test_the_spread_is_pooled_over_arms(tmp_path: Path) -> None:
-    assert calibration.pooled_sd(tmp_path) == calibration.UNKNOWN_SD
+    assert calibration.pooled_sd([]) == calibration.UNKNOWN_SD
     (tmp_path / "p").mkdir()
     rows = [("a", 0.50), ("a", 0.52), ("b", 0.30), ("b", 0.30), ("c", 0.9)]
     table = pd.DataFrame([{"study": "s", "arm": a, "val_top1": v, "status": "done"} for a, v in rows])
     table.to_csv(tmp_path / "p/runs.csv")
-    assert calibration.pooled_sd(tmp_path) == pytest.approx(1.0)  # variances of 2 and 0, one degree of freedom each
+    assert calibration.pooled_sd(tmp_path.glob("*/runs.csv")) == pytest.approx(
+        1.0
+    )  # variances of 2 and 0, one degree of freedom each
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 
 from ablate.errors import UserError
 from ablate.tables import study_results, write_table
-from fabricated import Fabricated
+from fabricated import Fabricated, vouch
 
 VALUES = {0: 0.2, 1: 0.3, 2: 0.7}
 
@@ -52,6 +52,7 @@ def test_nothing_at_all_is_a_table_without_numbers(made: Fabricated) -> None:
 def test_diverged_is_marked(made: Fabricated) -> None:
     metrics = made.runs / "s_one_s2/metrics.json"
     metrics.write_text(json.dumps({"status": "diverged", "epochs": 1, "val_top1": 0.99}))
+    vouch(metrics.parent)
     found = row(made)
     assert found["n"] == 2 and found["note"] == "1 of 3 diverged" and found["val_top1 %"] == 25.0
     assert json.loads((made.collected / "metrics.json").read_text())["s"]["one"] == 0.25
@@ -78,16 +79,51 @@ def test_a_default_that_run_json_spells_out_is_no_other_setting(made: Fabricated
     file = made.runs / "s_one_s2/run.json"
     found = json.loads(file.read_text())
     file.write_text(json.dumps(found | {"settings": found["settings"] | {"augment": "none"}}))
+    vouch(file.parent)
     made.collect()
 
 
-def test_a_result_copied_to_another_seed_is_no_second_observation(made: Fabricated) -> None:
-    """The copy keeps its own run.json: only its numbers, equal to the last digit, give it away."""
-    for name in ("metrics.json", "history.csv"):
+def copied(made: Fabricated, names: list[str]) -> None:
+    """Files of seed 1 in the folder of seed 2."""
+    for name in names:
         shutil.copy(made.runs / "s_one_s1" / name, made.runs / "s_one_s2" / name)
-    refused(made, "the same result as s_one_s1")
+
+
+def test_a_result_copied_to_another_seed_is_no_second_observation(made: Fabricated) -> None:
+    """The copy keeps its own run.json, and even gets a manifest of its own: it is still of the other's training."""
+    copied(made, ["metrics.json", "history.csv"])
+    vouch(made.runs / "s_one_s2", training="of s_one_s1")
+    refused(made, "a copy of s_one_s1")
     found = row(made)
     assert found["n"] == 1 and found["note"] == "2 of 3 duplicated" and found["val_top1 %"] == 20.0
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["metrics.json", "history.csv"], r"s_one_s2/metrics\.json: is not as training wrote it"),
+        (["manifest.json"], r"s_one_s2/manifest\.json: is of the run s_one_s1, not of s_one_s2"),
+        (
+            ["metrics.json", "history.csv", "predictions.csv", "filters.npy", "manifest.json"],
+            "is of the run s_one_s1",
+        ),
+    ],
+)
+def test_files_of_another_run_are_damage(made: Fabricated, names: list[str], said: str) -> None:
+    copied(made, names)
+    refused(made, said)
+    found = row(made)
+    assert found["n"] == 2 and found["note"] == "1 of 3 damaged" and found["val_top1 %"] == 25.0
+
+
+def test_equal_results_of_two_trainings_are_two_observations(tmp_path: Path) -> None:
+    """A learner without chance, or a network that learns nothing, gives every seed the same."""
+    made = Fabricated(tmp_path)
+    made.study("s", ["init"], {"t": "accuracy"}, {})
+    for seed in VALUES:
+        made.run("s", {"init": "one"}, seed, val_top1=0.1)
+    found = row(made)
+    assert found["n"] == 3 and pd.isna(found.get("note")) and found["val_top1 %"] == 10.0
 
 
 def test_a_run_planned_twice_in_a_study_is_refused_or_marked(made: Fabricated) -> None:

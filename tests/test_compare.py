@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ablate.compare import NO_TEST, compare
-from fabricated import Fabricated, deviation, paper, reported
+from fabricated import Fabricated, deviation, paper, reported, vouch
 
 ONE = {0: (0.8, 0.40), 1: (0.7, 0.50)}  # seed: train, val
 
@@ -89,6 +89,7 @@ def test_what_was_not_run_not_planned_or_diverged_says_exactly_that(made: Fabric
     for seed in (0, 1):
         (made.runs / f"s_one_s{seed}/metrics.json").unlink()
         (made.runs / f"s_two_s{seed}/metrics.json").write_text('{"status": "diverged", "epochs": 1, "val_top1": 0.9}')
+        vouch(made.runs / f"s_two_s{seed}")
     found = rows(made, paper(*entries))
     assert {name: row["note"] for name, row in found.items()} == {
         "absent": "not planned at this scale: three",

@@ -27,13 +27,14 @@ from ablate.cost import (
     wall_seconds,
 )
 from ablate.data.views import Pack
-from ablate.files import digest, read_json
+from ablate.files import read_json
 from ablate.keys import FILES, Keys
 from ablate.layers import summary
 from ablate.models import REGISTRY
 from ablate.plan import RUNS, Run, make_plan
 from ablate.train import train
 from conftest import ROOT, TINY
+from fabricated import vouch
 
 CIFAR: dict[str, Any] = {"dataset": "cifar10", "model": "cifar-plain7", "optimizer": "sgd", "lr": 0.01}
 
@@ -185,9 +186,7 @@ def test_the_plan_says_per_paper_what_is_done_and_what_is_to_run(
             (RUNS / run).mkdir(parents=True, exist_ok=True)
             (RUNS / run / name).write_text("{}")
         (RUNS / run / "metrics.json").write_text(json.dumps({"status": "done", "epochs": 1}))
-        files = {name: digest(RUNS / run / name) for name in ("metrics.json", "history.csv")}
-        manifest = {"key": keys.key(plan.runs[run]) | code, "files": files}
-        (RUNS / run / "manifest.json").write_text(json.dumps(manifest))
+        vouch(RUNS / run, key=keys.key(plan.runs[run]) | code)
 
     def ask(*words: str) -> str:
         monkeypatch.setattr("sys.argv", ["ablate", "plan", *words])

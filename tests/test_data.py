@@ -8,8 +8,9 @@ import io
 import json
 import multiprocessing
 import os
+import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,13 @@ from ablate.compat import import_torchvision
 from ablate.config import Dataset, Params, Settings, load
 from ablate.data.describe import describe, overview, table_of
 from ablate.data.duplicates import exact, near, perceptual_hashes
+from ablate.data.pack import make_pack
 from ablate.data.reorganise import reorganise
 from ablate.data.verify import read_index
 from ablate.data.views import Pack
 from ablate.errors import UserError
 from ablate.files import digest, read_json, write_json
+from ablate.keys import content_digest
 from archives import TINY, jpeg, tiny_files, write_tar, write_zip
 from conftest import ROOT, gate
 
@@ -219,6 +222,66 @@ def test_the_papers_subsets_have_their_sizes(tiny: Found) -> None:
     }  # fmt: skip
     assert len(pack.views(settings(per_class=25))["train"].labels) == 5000
     assert len(pack.views(settings(classes=(0, 10), per_class=10))["train"].labels) == 100
+
+
+def swap_classes(path: Path) -> None:
+    labels = np.load(path)
+    np.save(path.open("wb"), np.where(labels < 2, 1 - labels, labels))
+
+
+def zero(path: Path) -> None:
+    """One bad sector."""
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        file.write(bytes(512))
+
+
+def meta_with(**changes: Any) -> Callable[[Path], object]:
+    return lambda path: path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [
+        ("labels.npy", swap_classes),
+        ("images.npy", zero),
+        ("pack.json", meta_with(mean=[0.1, 0.2, 0.3])),
+        ("pack.json", meta_with(std_over_pixels=[0.1, 0.2, 0.3])),
+        ("pack.json", meta_with(train=400)),
+        ("pack.json", meta_with(classes=[str(n) for n in range(10)])),
+        ("pack.json", meta_with(sha256={})),
+        ("verify.json", meta_with(sha256={})),
+        ("index.csv", zero),
+    ],
+)
+def test_bytes_that_were_not_made_are_never_trained_on(
+    file: str, damage: Callable[[Path], object], packs: dict[str, Path], tmp_path: Path
+) -> None:
+    """Each has the size and the form of what it replaces. Put back, it is good again."""
+    for path in packs["cifar10"].parent.iterdir():
+        if path.is_file():
+            shutil.copy(path, tmp_path)
+    kept, clean = (tmp_path / file).read_bytes(), content_digest(Pack.open(tmp_path / "pack.json").meta)
+    damage(tmp_path / file)
+    if file in ("pack.json", "labels.npy", "images.npy"):
+        with pytest.raises(UserError, match=f"{tmp_path / file}: .*; delete {tmp_path / file} and run again"):
+            Pack.open(tmp_path / "pack.json")
+    else:
+        with pytest.raises(UserError, match=f"{tmp_path / file}: .*; delete it and run again"):
+            make_pack(
+                tmp_path / "images.npy", index=tmp_path / "index.csv", report=tmp_path / "verify.json",
+                receipt=tmp_path / "archive.json", pack=tmp_path / "pack.json",
+            )  # fmt: skip
+    (tmp_path / file).write_bytes(kept)
+    assert content_digest(Pack.open(tmp_path / "pack.json").meta) == clean
+
+
+def test_all_of_a_pack_that_training_follows_from_is_in_its_digest(packs: dict[str, Path]) -> None:
+    meta = Pack.open(packs["cifar10"]).meta
+    clean = content_digest(meta)
+    for name in ("train", "classes", "mean", "std_over_pixels", "std_over_images", "image_size", "sha256"):
+        assert content_digest(meta | {name: None}) != clean, name
+    assert content_digest(meta | {"archive": {}, "key": None, "words": []}) == clean  # for people
 
 
 @pytest.mark.parametrize("file", ["images.npy", "labels.npy"])

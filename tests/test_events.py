@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from conftest import ROOT, Workspace
@@ -30,6 +31,7 @@ TABLED = "tables_tinyimage10 tables_resnet-vs-plain report"
 DRAWN = "figures_tinyimage10 figures_resnet-vs-plain claims calibrate report"
 PRINTED = "tables_tinyimage10 figures_tinyimage10 compare comparison claims report"
 CHECKED = "verify pack describe report"
+AFTER = ONE.replace("resnet-vs-plain", "tinyimage10")
 GONE = "tables_tinyimage10 report"
 
 
@@ -76,6 +78,20 @@ def generated_anew(w: Workspace) -> None:
         "dc016e8aaff2d8742a865a9426cf6cd027f07948d132c2d6640bb12500926bf0",
         "8580d5959783d6129f5308fdc74068d7b75fa8d29c74cadc637e6714598dcca9",
     )
+
+
+def labels_swapped(w: Workspace) -> None:
+    """Two classes of the pack, in a file of the same form."""
+    path = w.folder / "data/embedded/cifar10/labels.npy"
+    labels = np.load(path)
+    path.unlink()  # it may be a link into DVC's cache
+    np.save(path, np.where(labels < 2, 1 - labels, labels))
+
+
+def arms_swapped(w: Workspace) -> None:
+    path = w.folder / "results/tiny/plan.json"
+    text = path.read_text().replace("cifar-resnet7", "?").replace("cifar-plain7", "cifar-resnet7")
+    path.write_text(text.replace("?", "cifar-plain7"))
 
 
 def put_back(w: Workspace) -> None:
@@ -127,7 +143,37 @@ EVENTS = [
     Event("one file of a run deleted", "rm results/runs/cnn1*/predictions.csv", "deep", ONE, "train report"),
     Event("`metrics.json` edited", f"sed -i 's/top1\": 0/top1\": 1/' {METRICS}", "deep", ONE, "train report", "deep"),
     Event("`metrics.json` cut short", f"echo '{{' > {METRICS}", "deep", ONE, "train report"),
+    Event(
+        "a run's predictions edited",
+        "sed -i 's/val,/test,/' results/runs/cnn1*/predictions.csv",
+        "deep",
+        ONE,
+        "train report",
+    ),
     Event("weights of the pretraining deleted", "rm -r results/pretrained", stages="train"),
+    Event("labels of the pack swapped", labels_swapped, "", "pack describe report", EVERY),
+    Event("two arms of `plan.json` swapped", arms_swapped, "", "plan", "report"),
+    Event(
+        "a paper's collected `runs.csv` edited",
+        "sed -i s/done/plateau/ results/tiny/tinyimage10/runs.csv",
+        "",
+        AFTER,
+        "report",
+    ),
+    Event(
+        "a figure or a table emptied",
+        ": > results/tiny/tinyimage10/figure-3.png",
+        "",
+        "figures_tinyimage10 report",
+        "report",
+    ),
+    Event(
+        "a table's code, with an old time",
+        "f=src/ablate/table_kinds.py; echo 'X = 1' >> $f; touch -d 2001-01-01 $f",
+        "",
+        TABLED,
+        EVERY,
+    ),
     Event("a table deleted", "rm results/tiny/tinyimage10/table-*.csv", "", GONE, "report"),
 ]
 

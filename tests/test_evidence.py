@@ -12,7 +12,7 @@ from ablate.evidence import NO_TEST, Evidence, evidence
 from ablate.files import read_json
 from ablate.papers import Paper
 from ablate.tables import collected_runs
-from fabricated import Fabricated, claim, paper, reported
+from fabricated import Fabricated, claim, paper, reported, vouch
 
 
 def said(fab: Fabricated, asked: Claim, record: Paper | None = None, study: str = "s") -> Evidence:
@@ -27,6 +27,7 @@ def said(fab: Fabricated, asked: Claim, record: Paper | None = None, study: str 
 def curve(fab: Fabricated, run: str, **columns: list[float]) -> None:
     table = pd.DataFrame({"epoch": range(1, len(next(iter(columns.values()))) + 1)} | columns)
     table.to_csv(fab.runs / run / "history.csv", index=False)
+    vouch(fab.runs / run)
 
 
 @pytest.fixture
@@ -142,7 +143,7 @@ def test_largest_label_share_is_of_the_evaluated_split(tmp_path: Path) -> None:
     assert only(found) == {0: -0.25, 1: 0.0} and (found.unit, found.parts[0].claimed) == ("share", 1.0)
     (fab.runs / "s_A_s0/predictions.csv").unlink()
     found = said(fab, behaviour("largest-label-share", threshold=1))
-    assert only(found) == {1: 0.0} and found.missing == ("1 of 2 runs of A without largest-label-share",)
+    assert only(found) == {1: 0.0} and found.missing == ("1 of 2 runs of A damaged",)
 
 
 def test_behaviours_of_curves(tmp_path: Path) -> None:

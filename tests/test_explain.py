@@ -8,13 +8,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ablate import cli
+from ablate import cli, steps
 from ablate.config import load
 from ablate.jobs import figure_jobs
 from ablate.plan import RUNS, make_plan
-from ablate.tables import write_table
 from conftest import TINY
-from fabricated import PAPER, Fabricated
+from fabricated import PAPER, Fabricated, vouch
 
 Ablate = Callable[..., tuple[int, str, str]]
 
@@ -41,7 +40,8 @@ def table(tmp_path: Path) -> Path:
     made.run("s", {"init": "one"}, 0, val_top1=0.2)
     made.run("s", {"init": "one"}, 1, val_top1=0.4)
     made.run("s", {"init": "two"}, 0, status="diverged")
-    write_table(made.results("s"), "accuracy", made.collected / "t.csv")
+    steps.collect(made.plan, made.runs, made.collected)
+    steps.tables(made.plan, made.papers, made.collected, made.runs)
     return made.collected / "t.csv"
 
 
@@ -92,6 +92,7 @@ def trained(tmp_path: Path) -> list[str]:
         source = made.run("any", {"init": str(n)}, 0, train_top1=0.5, val_top1=0.1 * n, train_loss=1.0, val_loss=1.0)
         shutil.copytree(made.runs / source, folder, dirs_exist_ok=True)
         (folder / "run.json").write_text(json.dumps({"run": name, **run.model_dump(mode="json")}))
+        vouch(folder)
     return list(runs)
 
 

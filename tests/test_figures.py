@@ -16,6 +16,7 @@ from ablate.figures import FIGURES, STYLE, Places, draw, write_figure
 from ablate.figures.common import NARROW, WIDE, Powers
 from ablate.provenance import PICTURES
 from drawn import GRID, RATES, fabricate, legend, study, texts
+from fabricated import vouch
 
 ROOT = Path(__file__).parents[1]
 LOST = {"missing": "not run", "diverged": "diverged"}
@@ -195,6 +196,7 @@ def test_accuracy_per_label(tmp_path: Path, packs: dict[str, Path]) -> None:
         table.loc[: right - 1, "predicted"] = 0
         val = table.assign(split="val", predicted=table["label"])  # must not count
         pd.concat([val, table]).to_csv(path, index=False)
+        vouch(path.parent)
     figure = made.draw("per-label:best")
     (axis,) = figure.axes
     words = json.loads(packs["tiny-imagenet"].read_text())["words"]

@@ -11,6 +11,7 @@ from matplotlib.colors import to_hex
 from ablate.data.views import Pack
 from ablate.figures.images import RIGHT, WRONG, mosaic, scaled
 from drawn import SEEDS, fabricate, study, texts
+from fabricated import vouch
 
 pytestmark = pytest.mark.usefixtures("no_figures_left")
 
@@ -23,6 +24,7 @@ def test_predictions_are_green_when_right_and_red_when_wrong(tmp_path: Path, pac
             for i in range(8)]  # fmt: skip
     path = tmp_path / "runs/0.5_s0/predictions.csv"
     pd.DataFrame(rows, columns=["split", "position", "label", "predicted"]).to_csv(path, index=False)
+    vouch(path.parent)
     seen = []
     for batch in "01":
         for axis in made.draw(f"predictions:{batch}").axes:

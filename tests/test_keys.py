@@ -13,7 +13,9 @@ from ablate import keys
 from ablate.config import Params, load
 from ablate.keys import FILES, NEW, Keys, code_digest, key_digest, run_key, start_key
 from ablate.plan import PRETRAINED, RUNS, Run, make_plan
+from ablate.seals import sealed
 from conftest import TINY, made_packs
+from fabricated import vouch
 
 PACK = Path("data/embedded/cifar10/pack.json")
 CODE = '''"""About."""
@@ -101,11 +103,9 @@ class Trained:
             (folder / name).write_text(json.dumps({"status": "done", "name": name}))
         meta = json.loads((self.keys.folder("cifar10") / "pack.json").read_text())
         start = start_key(run, Path(run.start_file) if run.start_file else None)
-        manifest = {
-            "key": run_key(run, keys.content_digest(meta), start),
-            "files": {name: keys.digest(folder / name) for name in FILES},
-        }
-        (folder / "manifest.json").write_text(json.dumps(manifest))
+        if where == PRETRAINED:
+            (folder / keys.WEIGHTS).write_text("weights")
+        vouch(folder, key=run_key(run, keys.content_digest(meta), start))
 
     def whys(self) -> list[str | None]:
         """Of the two arms of one study and of the one that starts from weights."""
@@ -159,10 +159,18 @@ EVENTS: dict[str, tuple[Callable[[Trained], object], list[str | None]]] = {
         lambda t: (RUNS / t.runs[1].id / "metrics.json").write_text("{}"),
         [None, "result damaged", None],
     ),
+    "manifest edited": (
+        lambda t: edit_json(RUNS / t.runs[1].id / "manifest.json", lambda m: m.update(wall_s=1), seal=False),
+        [None, "result damaged", None],
+    ),
     "curve cut": (lambda t: (RUNS / t.runs[1].id / "history.csv").write_text(""), DAMAGED),
     "manifest cut": (
         lambda t: (RUNS / t.runs[1].id / "manifest.json").write_text("{"),
         [None, "result damaged", None],
+    ),
+    "a key of another form": (
+        lambda t: (RUNS / t.runs[1].id / "manifest.json").write_text('{"key": "a", "files": [1]}'),
+        [None, "no key", None],
     ),
     "no key": (lambda t: (RUNS / t.runs[1].id / "manifest.json").write_text("{}"), [None, "no key", None]),
     "another's folder": (
@@ -170,6 +178,10 @@ EVENTS: dict[str, tuple[Callable[[Trained], object], list[str | None]]] = {
         [None, "settings changed", None],
     ),
     "weights deleted": (lambda t: shutil.rmtree(PRETRAINED), [None] * 3),
+    "weights zeroed": (
+        lambda t: (PRETRAINED / t.runs[2].start / keys.WEIGHTS).write_text("0000000"),  # type: ignore[operator]
+        [None] * 3,  # the runs are as they were: what is trained again is the source, and what starts from it later
+    ),
     "pack deleted": (lambda t: shutil.rmtree("data"), [None] * 3),
     "pack of other images": (
         lambda t: edit_json(
@@ -184,10 +196,11 @@ EVENTS: dict[str, tuple[Callable[[Trained], object], list[str | None]]] = {
 }
 
 
-def edit_json(path: Path, change: Callable[[Any], object]) -> None:
+def edit_json(path: Path, change: Callable[[Any], object], *, seal: bool = True) -> None:
+    """As whoever wrote the file would have written it; without ``seal`` as an editor does."""
     content = json.loads(path.read_text())
     change(content)
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(sealed(content) if seal else content))
 
 
 @pytest.mark.parametrize("event", EVENTS)
@@ -215,8 +228,8 @@ def test_a_data_set_s_steps_know_what_they_made_without_its_archive(trained: Tra
     folder, spec = trained.keys.folder("cifar10"), trained.params.datasets["cifar10"]
     receipt = json.loads((folder / "archive.json").read_text()) | {"asked": keys.asked(spec)}
     (folder / "archive.json").write_text(json.dumps(receipt))
-    report = json.loads((folder / "verify.json").read_text()) | {"key": keys.verify_key(spec, receipt)}
-    (folder / "verify.json").write_text(json.dumps(report))
+    edit_json(folder / "verify.json", lambda m: m.update(key=keys.verify_key(spec, receipt)))
+    report = json.loads((folder / "verify.json").read_text())
     edit_json(folder / "pack.json", lambda m: m.update(key=keys.later_key("pack", report)))
 
     def whys(text: str = trained.text) -> list[str | None]:
@@ -231,6 +244,10 @@ def test_a_data_set_s_steps_know_what_they_made_without_its_archive(trained: Tra
     assert whys(trained.text.replace("generator: {seed: 0", "generator: {seed: 1")) == ["settings changed"] * 3
     near = trained.text.replace("    n_classes: 10", "    near_duplicates: 2\n    n_classes: 10")
     assert whys(near) == [None, "settings changed", "settings changed"]
+    kept = (folder / "archive.json").read_bytes()
+    edit_json(folder / "archive.json", lambda m: m.update(digest="official"), seal=False)
+    assert whys()[0] == "digests changed"
+    (folder / "archive.json").write_bytes(kept)
     edit_json(folder / "pack.json", lambda m: m["key"].update(code="other"))
     assert whys() == [None, None, "code changed"]
     (folder / "archive.json").unlink()

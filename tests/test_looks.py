@@ -184,5 +184,5 @@ def test_a_list_of_added_runs_that_is_none_is_named(tmp_path: Path, monkeypatch:
     file = seeds_file("tiny")
     file.parent.mkdir(parents=True)
     file.write_text("{}")
-    with pytest.raises(UserError, match=f"{file}: damaged: added: is missing; delete it"):
+    with pytest.raises(UserError, match=f"{file}: was changed since it was written; delete it"):
         current_plan(load(tmp_path / "params.yaml"))

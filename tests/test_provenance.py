@@ -13,7 +13,8 @@ from ablate.provenance import CODE, PACKAGE, code_of
 AROUND = {
     "__init__", "config", "plan", "errors", "files", "progress", "provenance", "compat", "resources", "cli", "steps",
     "interrupt", "checkpoint", "gpus", "slots", "recipe_rules", "status", "plan_record", "results_cli", "keys",
-    "records", "words", "stored", "takeover", "data.__init__", "plain_yaml", "reserved", "fit_rules",
+    "records", "seals", "receipts", "words", "stored", "takeover", "data.__init__", "plain_yaml", "reserved",
+    "fit_rules",
 }  # fmt: skip
 START = {
     "verify": "data.verify", "reorganise": "data.reorganise", "pack": "data.pack", "describe": "data.describe",

@@ -13,6 +13,7 @@ from ablate.plan import RUNS, make_plan
 from ablate.progress import Heartbeat, heartbeat_path
 from ablate.status import statuses
 from conftest import TINY
+from fabricated import vouch
 
 
 def test_every_state_is_told_from_the_others(
@@ -25,6 +26,7 @@ def test_every_state_is_told_from_the_others(
     for run, status in ((done, "done"), (diverged, "diverged")):
         (RUNS / run).mkdir(parents=True)
         (RUNS / run / "metrics.json").write_text(json.dumps({"status": status, "epochs": 1, "val_top1": 0.5}))
+        vouch(RUNS / run)
     Path("logs/train").mkdir(parents=True)
     Path(f"logs/train/{failed}.log").write_text("a line\nablate: error: no such thing\n\n")
     Path(f"logs/train/{planned}.log").write_text("a line\n")

@@ -7,7 +7,7 @@ claim of `greater` is true from 1 margin on, and false at 0 and below; one of `s
 margin on. Between these, either verdict is right. The p values and the calls are those of `verdicts`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,10 +49,10 @@ class Design:
         return max(self.schedule)
 
 
-def pooled_sd(results: Path) -> float:
-    """Of validation accuracy over the seeds of an arm, in points, from ``results``/*/runs.csv; UNKNOWN_SD if none."""
+def pooled_sd(collected: Iterable[Path]) -> float:
+    """Of validation accuracy over the seeds of an arm, in points, from the papers' runs.csv; UNKNOWN_SD if none."""
     squares, freedom = 0.0, 0
-    for path in sorted(results.glob("*/runs.csv")):
+    for path in collected:
         runs = ended(read_csv(path, TEXT, need=["study", "arm", "status", "val_top1"]))
         groups = (100 * runs["val_top1"]).groupby([runs["study"], runs["arm"]])
         squares += float((groups.var() * (groups.count() - 1)).sum())

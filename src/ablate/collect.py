@@ -11,8 +11,9 @@ import pandas as pd
 from ablate.config import Settings
 from ablate.csv_text import read_csv, to_csv
 from ablate.errors import UserError
-from ablate.files import digest, read_json, write_json, write_text
+from ablate.files import read_json, write_json, write_text
 from ablate.plan import ENDED
+from ablate.seals import manifest_of, of_run
 
 METRICS = [
     "status",
@@ -39,8 +40,9 @@ def collect(plan: Path, runs: Path, paper: str, out: Path, *, partial: bool = Fa
     metrics.json and provenance.json.
 
     ``plan`` is what `ablate plan --output` wrote; ``runs`` holds a folder per run.
-    Raises UserError for a run that is missing, that is another than planned, or that stands there twice. With
-    ``partial`` its row says so in ``status`` (``missing``, ``other settings``, ``duplicated``) and has no values.
+    Raises UserError for a run that is missing, that is another than planned, that is not as training wrote it, or
+    that stands there twice. With ``partial`` its row says so in ``status`` (``missing``, ``other settings``,
+    ``damaged``, ``duplicated``) and has no values.
     """
     planned = [entry for entry in read_json(plan)["runs"] if entry["paper"] == paper]
     faults = _faults(planned, runs)
@@ -54,9 +56,9 @@ def collect(plan: Path, runs: Path, paper: str, out: Path, *, partial: bool = Fa
             row["status"] = faults[entry["run"]][0]
             manifest: dict[str, Any] = {}
         else:
-            metrics, manifest = read_json(folder / "metrics.json"), read_json(folder / "manifest.json")
+            metrics, manifest = read_json(of_run(folder, "metrics.json")), manifest_of(folder, entry["run"])
             row |= {name: metrics.get(name) for name in METRICS}
-            histories.append(read_csv(folder / "history.csv", ()).assign(**{key: entry[key] for key in PLACE}))
+            histories.append(read_csv(of_run(folder, "history.csv"), ()).assign(**{key: entry[key] for key in PLACE}))
             provenance[entry["run"]] = manifest
         row["wall_s"] = manifest.get("wall_s")
         row["data"] = manifest.get("data", {}).get("archive", {}).get("digest")  # the label of the archive's digest
@@ -72,7 +74,7 @@ def collect(plan: Path, runs: Path, paper: str, out: Path, *, partial: bool = Fa
 def _faults(planned: list[dict[str, Any]], runs: Path) -> dict[str, tuple[str, str]]:
     """{run: (status, message)} of the runs that have no result of their own."""
     faults: dict[str, tuple[str, str]] = {}
-    seen: dict[tuple[str, ...], str] = {}
+    seen: dict[str, str] = {}
     times = Counter((entry["study"], entry["run"]) for entry in planned)
     for entry in planned:
         run, folder = entry["run"], runs / entry["run"]
@@ -82,14 +84,24 @@ def _faults(planned: list[dict[str, Any]], runs: Path) -> dict[str, tuple[str, s
             faults[run] = "missing", f"{folder}/metrics.json: no such file; train the run, or say --partial"
         elif difference := _difference(entry, folder / "run.json"):
             faults[run] = "other settings", f"{folder}/run.json: {difference}; delete the folder and train the run"
-        elif read_json(folder / "metrics.json")["status"] in ENDED:
-            # Two seeds of an arm never give the same curve to the last digit: one is a copy of the other.
-            content = tuple(digest(folder / name) for name in ("metrics.json", "history.csv"))
-            first = seen.setdefault((f"{entry['study']}/{entry['arm']}", *content), run)
+        elif fault := _damage(folder):
+            faults[run] = "damaged", fault
+        else:  # equal numbers may be the truth; only a copy is of the same training
+            first = seen.setdefault(manifest_of(folder, run).get("training", run), run)
             if first != run:
                 for name in (first, run):
-                    faults[name] = "duplicated", f"{folder}: the same result as {first}; delete both and train them"
+                    faults[name] = "duplicated", f"{folder}: a copy of {first}; delete both and train them"
     return faults
+
+
+def _damage(folder: Path) -> str | None:
+    """What of the run in ``folder`` is not as training wrote it."""
+    try:
+        for name in ("metrics.json", "history.csv", "predictions.csv", "filters.npy", "run.json"):
+            of_run(folder, name)
+    except UserError as error:
+        return str(error)
+    return None
 
 
 def _difference(entry: dict[str, Any], file: Path) -> str | None:

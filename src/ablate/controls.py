@@ -13,6 +13,7 @@ import pandas as pd
 from ablate.csv_text import read_csv
 from ablate.files import read_json
 from ablate.plan import ENDED
+from ablate.seals import of_run
 
 PAPER = "controls"  # under `studies` in params.yaml
 RENAMINGS = 9999
@@ -51,7 +52,7 @@ def outcomes(plan: dict[str, Any], runs: Path) -> list[dict[str, Any]]:
         if not (folder / "metrics.json").exists():
             rows.append(row | {"value": None, "said": "not run", "outcome": "not run"})
             continue
-        metrics = read_json(folder / "metrics.json")
+        metrics = read_json(of_run(folder, "metrics.json"))
         rows.append(row | _outcome(settings, metrics, folder))
     return rows
 
@@ -63,7 +64,7 @@ def _outcome(settings: dict[str, Any], metrics: dict[str, Any], folder: Path) ->
         share = metrics["train_top1"]
         said = f"{100 * share:.1f} % of the batch learnt, {100 * LEARNT:g} % wanted"
         return {"value": share, "said": said, "outcome": "passed" if share >= LEARNT else "failed"}
-    table = read_csv(folder / "predictions.csv", ["split"])
+    table = read_csv(of_run(folder, "predictions.csv"), ["split"])
     table = table[table["split"] == "val"]
     p = renaming_p(table["label"], table["predicted"], int(table[["label", "predicted"]].to_numpy().max()) + 1)
     said = f"{100 * metrics['val_top1']:.1f} % of validation images right; p of as many by chance: {p:.4f}"

@@ -9,9 +9,10 @@ from ablate.config import Params
 from ablate.errors import UserError
 from ablate.files import read_json, write_json
 from ablate.looks import arms_of, first_seeds
-from ablate.plan import make_plan
+from ablate.plan import LOOK_AGAIN, make_plan
 from ablate.plan_record import plan_record
-from ablate.stored import Look, read
+from ablate.seals import read_sealed, sealed
+from ablate.stored import Look, shaped
 
 
 def write_look(params: Params, papers: Path, runs: Path, previous: Path | None, output: Path) -> None:
@@ -27,7 +28,7 @@ def write_look(params: Params, papers: Path, runs: Path, previous: Path | None, 
     if params.adaptive is None:
         raise UserError("params.yaml: adaptive: is missing; write how many seeds to have at each look, as in "
                         "adaptive: {looks: [12, 16, 20]}")  # fmt: skip
-    before = read(previous, Look) if previous else None
+    before = shaped(read_sealed(previous, LOOK_AGAIN), Look, previous) if previous else None
     added_before = before.added if before else []
     look, looks = before.look + 1 if before else 0, params.adaptive.looks
     every = plan_record(params, make_plan(params, whole=True))
@@ -56,4 +57,5 @@ def write_look(params: Params, papers: Path, runs: Path, previous: Path | None, 
     order = dict.fromkeys(entry["run"] for entry in every["runs"])
     added = [run for run in order if run in wanted and run not in base]
     digest = plan_record(params, make_plan(params, []))["digest"]
-    write_json(output, {"digest": digest, "look": look, "looks": list(looks), "claims": claims, "added": added})
+    record = {"digest": digest, "look": look, "looks": list(looks), "claims": claims, "added": added}
+    write_json(output, sealed(record))

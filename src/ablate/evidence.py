@@ -20,6 +20,7 @@ from ablate.csv_text import read_csv
 from ablate.names import unique
 from ablate.papers import Paper
 from ablate.plan import ENDED
+from ablate.seals import of_run
 from ablate.verdicts import Part
 
 NAMED = 3  # arms that are missing, beyond which they are counted
@@ -277,7 +278,7 @@ def _largest_label_share(row: dict[str, Any], curve: pd.DataFrame, folder: Path)
     file = folder / "predictions.csv"
     if not file.exists():
         return None
-    table = read_csv(file, ["split"])
+    table = read_csv(of_run(folder, file.name), ["split"])
     table = table[table["split"] == ("test" if (table["split"] == "test").any() else "val")]
     return float(table["predicted"].value_counts(normalize=True).iloc[0]) if len(table) else None
 

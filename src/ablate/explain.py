@@ -7,7 +7,8 @@ from typing import Any
 from ablate.csv_text import read_rows
 from ablate.errors import choose
 from ablate.files import read_json
-from ablate.stored import Cells, Made, read, shaped
+from ablate.seals import manifest_of
+from ablate.stored import Cells, Made, shaped
 
 SUFFIX = ".runs.json"
 
@@ -59,6 +60,6 @@ def _run(run: str, value: float | None, status: str, manifest: Path) -> dict[str
         "run": run,
         "status": status,
         "value": value,
-        "command": shlex.join(read(manifest, Made).command) if there else None,
+        "command": shlex.join(shaped(manifest_of(manifest.parent, run), Made, manifest).command) if there else None,
         "manifest": str(manifest) if there else None,
     }

@@ -9,7 +9,6 @@ import ast
 import hashlib
 import json
 import os
-from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -17,16 +16,19 @@ from typing import Any
 
 from ablate.config import Dataset, Fingerprint, Params
 from ablate.errors import UserError
-from ablate.files import digest, read_json, whole
+from ablate.files import as_json, digest, read_json, whole
 from ablate.plan import RUNS, Plan, Run
 from ablate.provenance import code_of
-from ablate.stored import Packed, Receipt, fits
+from ablate.seals import check_file, manifest_of, read_if_sealed, read_sealed, sha256_of
+from ablate.stored import Receipt, fits
 
 Key = dict[str, str | None]
 FILES = ["metrics.json", "run.json", "history.csv", "predictions.csv", "filters.npy", "manifest.json"]  # of a run
-TABLED = ("metrics.json", "history.csv")  # what tables and verdicts are made of: the manifest has their digests
+WEIGHTS = "weights.safetensors"  # of a pretraining run: may be deleted, and is made again where they are wanted
 RECEIPTS = {"fetch": "archive.json", "verify": "verify.json", "pack": "pack.json", "reorganise": "tree.json"}
 VERIFIED = ("images.npy", "index.csv", "duplicates.csv")  # what `verify` makes beside its report
+# Of a pack, what training follows from; names of classes choose them.
+TRAINED_ON = ("sha256", "classes", "train", "image_size", "mean", "std_over_pixels", "std_over_images")
 KNOWN_CODE = Path(".ablate/code-1")  # another number where `_shape` changes
 MARKS = Path(".ablate/due")
 OLD, OLDER = 978307200, 946684800  # 2001-01-01 and 2000-01-01: before any result
@@ -52,6 +54,8 @@ def code_digest(step: str, model: str | None = None) -> str:
 @cache
 def _file_digest(path: Path) -> str:
     source = path.read_bytes()
+    if path.suffix != ".py":  # a template
+        return hashlib.sha256(source).hexdigest()
     name = hashlib.sha256(source).hexdigest()
     known, kept = KNOWN_CODE / name, b""
     with suppress(OSError):
@@ -95,18 +99,25 @@ def run_key(run: Run, data: str, start: str | None) -> Key:
 def start_key(run: Run, weights: Path | None) -> str | None:
     """What stands for the weights that a run starts from: the key of the run that trained them, or a file's bytes.
 
-    None for torchvision's, which are what their name says.
+    None for torchvision's, which are what their name says. Raises UserError where the file is not as it was written.
     """
-    if weights is None or run.settings.weights == "imagenet":
+    if weights is None:
         return None
-    trained = (_read(weights.with_name("manifest.json")) or {}).get("key")
-    return key_digest(trained) if run.start and trained else digest(weights)
+    if run.settings.weights == "imagenet":
+        again = f"delete {weights} and fetch it again"
+        if sha256_of(weights) != read_sealed(weights.with_suffix(".json"), again).get("weights"):
+            raise UserError(f"{weights}: is not as it was fetched; {again}")
+        return None
+    if run.start and weights.with_name("manifest.json").exists():
+        manifest = manifest_of(weights.parent, run.start)
+        check_file(weights, manifest, weights.parent)
+        return key_digest(manifest["key"])
+    return digest(weights)
 
 
 def content_digest(meta: dict[str, Any]) -> str:
-    """One digest for a pack's content: images, labels and class names, whatever archive they came from."""
-    parts = [*meta["sha256"].values(), *meta["classes"]]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    """One digest for all of a pack that training follows from, whatever archive it came from."""
+    return key_digest({name: meta[name] for name in TRAINED_ON})
 
 
 def asked(spec: Dataset) -> str | None:
@@ -144,8 +155,8 @@ class Keys:
         """Why ``run`` would be trained into ``folder`` (RUNS or PRETRAINED); None: its result is what is asked for.
 
         ``new``; ``settings changed``, ``data changed``, ``start weights changed``, ``code changed`` or ``no key``;
-        ``files missing``; ``result damaged`` when metrics or history are not as training wrote them. A pack that is
-        not there is no reason; whoever makes it must ask again.
+        ``files missing``; ``result damaged`` when a file is not as training wrote it. A pack that is not there is no
+        reason; whoever makes it must ask again.
         """
         here = folder / run.id
         try:
@@ -164,22 +175,12 @@ class Keys:
         words = {"run": "settings", "data": "data", "start": "start weights", "code": "code"}
         if reason := _difference(self.key(run), manifest.get("key"), words):
             return reason
-        files = manifest.get("files")
         try:
-            good = isinstance(files, dict) and all(digest(here / name) == files.get(name) for name in TABLED)
-        except OSError:  # a folder in a file's place, or one that cannot be read
-            good = False
-        return None if good else "result damaged"
-
-    def why_collected(self, runs: Iterable[Run], folder: Path) -> str | None:
-        """Why what was collected into ``folder`` is not of the results of ``runs``; a missing one counts as well."""
-        collected = _read(folder / "provenance.json")
-        if collected is None:
-            return NEW
-        for run in runs:
-            manifest = _read(RUNS / run.id / "manifest.json")
-            if manifest is None or manifest != collected.get(run.id) or not (RUNS / run.id / "metrics.json").exists():
-                return "results changed"
+            whole = manifest_of(here, run.id)
+            for name in (there & {*FILES, WEIGHTS}) - {"manifest.json"}:
+                check_file(here / name, whole, here)
+        except UserError:
+            return "result damaged"
         return None
 
     def key(self, run: Run) -> Key:
@@ -209,13 +210,14 @@ class Keys:
             wanted = verify_key(spec, receipt or {"sha256": UNKNOWN})
             verify = _difference(
                 wanted, report.get("key"), {"archive": "archive", "spec": "settings", "code": "code"}
-            )
+            ) or _damaged(folder, RECEIPTS["verify"])
         if step == "verify" or verify:
             return verify
         made = _read(folder / RECEIPTS[step])
         if made is None or (step == "pack" and not (folder / "labels.npy").exists()):
             return NEW
-        return _difference(later_key(step, report or {}), made.get("key"), {"verify": "archive", "code": "code"})
+        reason = _difference(later_key(step, report or {}), made.get("key"), {"verify": "archive", "code": "code"})
+        return reason or (_damaged(folder, RECEIPTS[step]) if step == "pack" else None)
 
     def _why_own(self, name: str, receipt: dict[str, Any]) -> str | None:
         """Whether the user's own copy of a data set is another than when it was fetched; one that is gone is not."""
@@ -241,17 +243,28 @@ class Keys:
         except OSError:
             return UNKNOWN
         if known not in self._packs:
-            found = _read(path)
-            self._packs[known] = content_digest(found) if found and fits(found, Packed) else UNKNOWN
+            meta = read_if_sealed(path)  # a damaged one is made again
+            self._packs[known] = content_digest(meta) if meta else UNKNOWN
         return self._packs[known]
 
 
 def why_plan(file: Path, record: dict[str, Any]) -> str | None:
-    """Why `ablate plan` would write ``file`` anew: ``record`` is what it would write."""
-    there = _read(file)
-    if there is None:
+    """Why `ablate plan` would write ``file`` anew: ``record`` is what it would write, its seal included."""
+    if not file.exists():
         return NEW
-    return None if there.get("digest") == record["digest"] else "plan changed"
+    return None if file.is_file() and file.read_bytes() == as_json(record).encode() else "plan changed"
+
+
+def why_look(file: Path) -> str | None:
+    """Why a look at the seeds would be judged again though nothing that it follows from has changed."""
+    return NEW if not file.exists() else None if read_if_sealed(file) else "files changed"
+
+
+def _damaged(folder: Path, receipt: str) -> str | None:
+    """Whether a step of the data left other bytes than these, by its own receipt."""
+    made = read_if_sealed(folder / receipt)
+    good = made and all(sha256_of(folder / name) == found for name, found in made["sha256"].items())
+    return None if good else "files changed"
 
 
 def due(reason: str | None, record: Path) -> list[str]:
@@ -285,7 +298,10 @@ def _why_fetch(spec: Dataset, receipt: dict[str, Any]) -> str | None:
     if receipt.get("asked") != asked(spec):
         return "settings changed"
     own = spec.variant == "official" and spec.path
-    good = own or any(_fits(label, pin, receipt) for label, pin in spec.digests.items())
+    # By the label that the receipt gives it: tables say by that whether the images are the official ones.
+    good = own or any(
+        label == receipt.get("digest") and _fits(label, pin, receipt) for label, pin in spec.digests.items()
+    )
     return None if good else "digests changed"
 
 
@@ -299,7 +315,7 @@ def _fits(label: str, pin: Fingerprint, receipt: dict[str, Any]) -> bool:
     return bool(label == receipt["digest"])
 
 
-def _difference(wanted: Key, found: Key | None, words: dict[str, str]) -> str | None:
+def _difference(wanted: Key, found: Any, words: dict[str, str]) -> str | None:
     """The first part in which the keys differ, in words."""
     if not found or not isinstance(found, dict):
         return "no key"

@@ -8,6 +8,7 @@ from ablate.data.views import Pack
 from ablate.errors import UserError
 from ablate.files import read_json
 from ablate.names import class_names
+from ablate.seals import of_run
 from ablate.table_kinds import of_arm
 from ablate.tables import StudyResults
 
@@ -35,10 +36,7 @@ def per_label(results: StudyResults, which: str) -> Table:
 
 def predictions(results: StudyResults, run: str) -> pd.DataFrame:
     """split, position, label, predicted, probability: of test, or else of val."""
-    path = results.runs_folder / run / "predictions.csv"
-    if not path.exists():
-        raise UserError(f"{path}: no such file; train the run again, or name its folder by --runs")
-    table = read_csv(path, ["split"])
+    table = read_csv(of_run(results.runs_folder / run, "predictions.csv"), ["split"])
     return table[table["split"] == ("test" if (table["split"] == "test").any() else "val")]
 
 

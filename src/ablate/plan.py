@@ -15,12 +15,14 @@ from ablate.kinds import check_kinds
 from ablate.models import imagenet_name
 from ablate.names import arm_name
 from ablate.records import Record
-from ablate.stored import Added, Metrics, read
+from ablate.seals import read_sealed
+from ablate.stored import Added, Metrics, read, shaped
 
 RUNS = Path("results/runs")  # trained runs, of all scales
 PRETRAINED = Path("results/pretrained")  # runs whose weights others start from
 ENDED = ("done", "plateau")  # statuses of runs that are averaged; any other is said and left out
 IMAGENET = Path("data/imagenet")  # torchvision's weights, as safetensors
+LOOK_AGAIN = "delete it and say `ablate decide` again"
 
 
 class Run(Record):
@@ -106,7 +108,7 @@ def seeds_file(scale: str) -> Path:
 def current_plan(params: Params) -> Plan:
     """The plan of ``params`` with the seeds that `decide` has added. Raises UserError as `make_plan` does."""
     file = seeds_file(params.scale)
-    return make_plan(params, read(file, Added).added if file.exists() else None)
+    return make_plan(params, shaped(read_sealed(file, LOOK_AGAIN), Added, file).added if file.exists() else None)
 
 
 def make_plan(params: Params, added: Collection[str] | None = None, *, whole: bool = False) -> Plan:

@@ -9,6 +9,7 @@ from typing import Any
 from ablate.config import Params, load
 from ablate.models import contaminated
 from ablate.plan import Plan, Run, make_plan
+from ablate.seals import sealed
 
 Protocol = dict[tuple[str, str, str], dict[str, Any]]  # paper, study, arm: what is to compare
 
@@ -25,7 +26,7 @@ def protocol(path: Path, values: Mapping[str, Any] | None = None) -> Protocol | 
 def plan_record(params: Params, plan: Plan, full: Protocol | None = None) -> dict[str, Any]:
     """Scale, studies, and each planned run with its settings and its deviations from the protocol ``full``.
 
-    ``digest`` changes with anything that a table or figure is made from, and with nothing else.
+    ``digest`` changes with anything that a table or figure is made from, and with nothing else. Sealed.
     """
     record = {
         "scale": plan.scale,
@@ -56,7 +57,7 @@ def plan_record(params: Params, plan: Plan, full: Protocol | None = None) -> dic
             for p in plan.planned
         ],
     }
-    return {"digest": hashlib.sha256(json.dumps(record).encode()).hexdigest()[:16], **record}
+    return sealed({"digest": hashlib.sha256(json.dumps(record).encode()).hexdigest()[:16], **record})
 
 
 def _facts(run: Run, params: Params) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import re
 import resource
 import subprocess
 import sys
+import uuid
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
@@ -107,6 +108,7 @@ def manifest(
     what was written beside it.
     """
     return {
+        "training": uuid.uuid4().hex,  # no two trainings have the same, whatever their results
         "git": git,
         "key": key,
         "files": files,

@@ -13,11 +13,10 @@ from ablate.data.describe import overview
 from ablate.errors import UserError, choose
 from ablate.files import write_json
 from ablate.inert import say
-from ablate.jobs import Jobs, figure_jobs, table_jobs
+from ablate.jobs import figure_jobs, table_jobs
 from ablate.plan import RUNS, current_plan
 from ablate.plan_record import plan_record, protocol
-
-COLLECTED = ("runs.csv", "history.csv", "metrics.json", "provenance.json")
+from ablate.receipts import COLLECTED, Job, rendering
 
 
 def render(params_file: Path, papers: Sequence[str], values: Mapping[str, Any], *, partial: bool = False) -> Path:
@@ -32,28 +31,36 @@ def render(params_file: Path, papers: Sequence[str], values: Mapping[str, Any], 
         if name not in params.studies:
             raise choose("PAPER", name, params.studies, "paper")
     plan, sources = folder / "plan.json", Path("papers")
-    write_json(plan, plan_record(params, current_plan(params), protocol(params_file, values)))
+    record = plan_record(params, current_plan(params), protocol(params_file, values))
+    write_json(plan, record)
     _try("the data's description", bound(overview, params), partial)  # draws what is missing of it
-    packs = [Path("data", spec.variant, name, "pack.json") for name, spec in params.datasets.items()]
-    there = [path for path in packs if path.exists()]
-    jobs: Jobs = {}
+    packs = {name: Path("data", spec.variant, name, "pack.json") for name, spec in params.datasets.items()}
+    there = {name: path for name, path in packs.items() if path.exists()}
+    steps_of = rendering(record, plan, sources, packs=there)
     for paper in papers or params.studies:
         gather = bound(steps.collect, plan, RUNS, folder / paper, partial=partial)
         if not _try(f"{folder / paper}", gather, partial):
             for name in COLLECTED:  # of an earlier call: nothing is to be made of it
                 (folder / paper / name).unlink(missing_ok=True)
-        jobs |= table_jobs(plan, sources, folder / paper, RUNS)
-        jobs |= figure_jobs(plan, sources, folder / paper, RUNS, there)
-        output = folder / paper / "comparison.csv"
-        jobs[output] = bound(write_comparison, plan, sources, output)
+        for step, jobs in (
+            ("tables", table_jobs(plan, sources, folder / paper, RUNS)),
+            ("figures", figure_jobs(plan, sources, folder / paper, RUNS, list(there.values()))),
+        ):
+            with steps_of[f"{step}_{paper}"].making():
+                for output, job in jobs.items():
+                    _do(output, job, partial)
+        _compare(steps_of[f"compare_{paper}"], plan, sources, folder / paper / "comparison.csv", partial)
     if not papers:
-        jobs[folder / "comparison.csv"] = bound(write_comparison, plan, sources, folder / "comparison.csv")
-        jobs[folder / "claims.json"] = bound(steps.judge, plan, sources, folder / "claims.json")
-        jobs[folder / "calibration.csv"] = bound(steps.calibrate, plan, folder / "calibration.csv")
-        jobs[folder / "report.html"] = bound(steps.report, plan, sources, folder / "report.html")
-    for output, job in jobs.items():
-        _do(output, job, partial)
+        _compare(steps_of["comparison"], plan, sources, folder / "comparison.csv", partial)
+        _do(folder / "claims.json", bound(steps.judge, plan, sources, folder / "claims.json"), partial)
+        _do(folder / "calibration.csv", bound(steps.calibrate, plan, folder / "calibration.csv"), partial)
+        _do(folder / "report.html", bound(steps.report, plan, sources, folder / "report.html"), partial)
     return folder
+
+
+def _compare(step: Job, plan: Path, papers: Path, output: Path, partial: bool) -> None:
+    with step.making():
+        _do(output, bound(write_comparison, plan, papers, output), partial)
 
 
 def _do(output: Path, job: Callable[[], None], partial: bool) -> None:

@@ -14,7 +14,9 @@ from ablate.config import load
 from ablate.files import read_json
 from ablate.inert import say
 from ablate.interrupt import left_to_child
-from ablate.plan import RUNS, seeds_file
+from ablate.plan import LOOK_AGAIN, RUNS, seeds_file
+from ablate.receipts import AGAIN, check, job_of, rendering
+from ablate.seals import read_sealed
 from ablate.steps import Papers, PlanFile
 
 results = typer.Typer()
@@ -31,7 +33,11 @@ def compare(
     """Write the numbers that a paper, or every paper, printed beside ours."""
     from ablate.compare import write_comparison
 
-    write_comparison(plan_file, papers, output)
+    plan = read_sealed(plan_file, AGAIN)
+    every = output.parent == plan_file.parent
+    jobs = rendering(plan, plan_file, papers, folder=output.parent if every else output.parent.parent)
+    with (jobs["comparison"] if every else job_of(jobs, "compare", output.parent.name)).making():
+        write_comparison(plan_file, papers, output)
 
 
 @results.command()
@@ -48,7 +54,9 @@ def explain(
     from ablate.explain import find
 
     here = Path("results") / (scale or load(PARAMS).scale)
-    found = ask(find(table, here), row, column, runs)
+    file = find(table, here)
+    check(here, [file, *here.glob("*/runs.csv")])
+    found = ask(file, row, column, runs)
     if as_json:
         print(json.dumps(found, indent=1))
         return
@@ -66,6 +74,7 @@ def claims(
 ) -> None:
     """Show the verdict on every claim, as the rule `claims` found it."""
     file = Path("results") / (scale or load(PARAMS).scale) / "claims.json"
+    check(file.parent, [file])
     found = read_json(file)
     board = stored.shaped(found, stored.Board, file)
     if as_json:
@@ -100,7 +109,8 @@ def decide(
         ended = subprocess.run([*words, "--config", f"scale={chosen}"], check=False)
     if ended.returncode or dry_run:
         raise typer.Exit(ended.returncode)
-    found = stored.read(seeds_file(chosen), stored.Look)
+    file = seeds_file(chosen)
+    found = stored.shaped(read_sealed(file, LOOK_AGAIN), stored.Look, file)
     for c in found.claims:
         say(f"{c.paper}/{c.claim}: {c.verdict}, n = {c.n}")
     counted = Counter(c.verdict for c in found.claims)

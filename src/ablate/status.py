@@ -6,9 +6,11 @@ from typing import Any
 
 from ablate.checkpoint import CHECKPOINTS, Claim
 from ablate.errors import UserError
+from ablate.files import read_json
 from ablate.plan import PRETRAINED, RUNS, Plan
 from ablate.progress import HEARTBEAT_FOLDER, read_heartbeats
-from ablate.stored import Metrics, read
+from ablate.seals import of_run
+from ablate.stored import Metrics, shaped
 
 LOGS = Path("logs")
 END = 2**16  # bytes of a log that are looked at
@@ -19,7 +21,7 @@ def statuses(plan: Plan) -> list[dict[str, Any]]:
 
     States: ``planned``; ``running`` (a process on this file system holds its lock or, where that has no locks, has
     lately given a sign of life); ``interrupted`` (a checkpoint waits); ``failed`` (its log ends with an error);
-    ``damaged`` (its metrics do not say how it ended); or how it ended: ``done``, ``plateau``, ``diverged``,
+    ``damaged`` (its result is not as training wrote it); or how it ended: ``done``, ``plateau``, ``diverged``,
     ``out-of-memory``.
     """
     beats = {beat["run"]: beat for beat in read_heartbeats(HEARTBEAT_FOLDER)}
@@ -35,7 +37,7 @@ def _status(run: str, folder: Path, kind: str, beat: dict[str, Any] | None) -> d
     metrics = folder / run / "metrics.json"
     if os.path.lexists(metrics):
         try:
-            result = read(metrics, Metrics)
+            result = shaped(read_json(of_run(folder / run, "metrics.json")), Metrics, metrics)
         except UserError as error:
             return found | {"state": "damaged", "error": str(error)}
         found |= {"state": result.status, "epoch": result.epochs, "val_top1": result.val_top1}

@@ -5,16 +5,18 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ablate import keys
 from ablate.config import Dataset, load, values_of
 from ablate.errors import UserError
-from ablate.files import read_json
+from ablate.files import read_json, write_json
 from ablate.jobs import figure_jobs, table_jobs
 from ablate.plan import RUNS, Run
+from ablate.receipts import AGAIN, Job, describing, job_of, rendering
+from ablate.seals import read_sealed, sealed, sha256_of
 
 steps = typer.Typer()
 
@@ -135,7 +137,8 @@ def describe(
     """Write what a data set holds: facts, a contact sheet, and its duplicates as a list and as a sheet."""
     from ablate.data.describe import describe as run
 
-    run(pack, name, output)
+    with describing(name, pack, output.parent).making():
+        run(pack, name, output)
 
 
 @steps.command()
@@ -157,6 +160,7 @@ def imagenet(
         receipt=receipt,
     )  # fmt: skip
     convert_imagenet(pth, output)
+    write_json(receipt, sealed(read_json(receipt) | {"weights": sha256_of(output)}))
     pth.unlink()
 
 
@@ -197,6 +201,16 @@ def train(
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:], "--alone"])
 
 
+def _every(plan_file: Path, output: Path, **places: Any) -> dict[str, Job]:
+    """The rendered steps of a plan; ``output`` is a file in results/<scale>."""
+    return rendering(read_sealed(plan_file, AGAIN), plan_file, folder=output.parent, **places)
+
+
+def _job(step: str, plan_file: Path, output: Path, **places: Any) -> Job:
+    """A paper's; ``output`` is its folder."""
+    return job_of(_every(plan_file, output, **places), step, output.name)
+
+
 PlanFile = Annotated[Path, typer.Option("--plan", help="what `ablate plan --output` wrote")]
 Papers = Annotated[Path, typer.Option(help="folder of one YAML per paper")]
 Folder = Annotated[Path, typer.Option(help="results/<scale>/<paper>")]
@@ -212,7 +226,8 @@ def collect(
     """Gather a paper's planned runs into flat files."""
     from ablate.collect import collect as run
 
-    run(plan_file, runs, output.name, output, partial=partial)
+    with _job("collect", plan_file, output, runs=runs).making():
+        run(plan_file, runs, output.name, output, partial=partial)
 
 
 @steps.command()
@@ -223,7 +238,8 @@ def summarise(
     """Join what was collected of each paper, for `dvc metrics` and `dvc plots`."""
     from ablate.collect import summarise as run
 
-    run(folders, output)
+    with _every(folders[0].with_name("plan.json"), folders[0])["summarise"].making():
+        run(folders, output)
 
 
 @steps.command()
@@ -234,8 +250,9 @@ def tables(
     runs: Annotated[Path, typer.Option(help="folder of the trained runs")] = RUNS,
 ) -> None:
     """Write a paper's tables as CSV, Markdown and LaTeX, and the runs behind cells, from what was collected."""
-    for job in table_jobs(plan_file, papers, output, runs).values():
-        job()
+    with _job("tables", plan_file, output, papers=papers, runs=runs).making():
+        for job in table_jobs(plan_file, papers, output, runs).values():
+            job()
 
 
 @steps.command()
@@ -247,8 +264,10 @@ def figures(
     pack: Annotated[list[Path] | None, typer.Option(help="<data set>/pack.json; once for each data set")] = None,
 ) -> None:
     """Draw a paper's figures as SVG and PNG, from what was collected; some read runs and packs as well."""
-    for job in figure_jobs(plan_file, papers, output, runs, pack or []).values():
-        job()
+    packs = {path.absolute().parent.name: path for path in pack or []}
+    with _job("figures", plan_file, output, papers=papers, packs=packs).making():
+        for job in figure_jobs(plan_file, papers, output, runs, pack or []).values():
+            job()
 
 
 @steps.command()
@@ -261,7 +280,8 @@ def judge(
     """Write the verdict on every claim of every paper: table, figure, JSON."""
     from ablate.board import write_board
 
-    write_board(plan_file, papers, runs, output)
+    with _every(plan_file, output, papers=papers)["claims"].making():
+        write_board(plan_file, papers, runs, output)
 
 
 @steps.command()
@@ -287,9 +307,12 @@ def calibrate(
     from ablate.calibration import calibrate as plant
     from ablate.figures.calibration import write_calibration
 
-    adaptive = read_json(plan_file)["adaptive"]
+    plan = read_json(plan_file)
+    adaptive, papers = plan["adaptive"], dict.fromkeys(key.split("/")[0] for key in plan["studies"])
     asked = {"schedule": tuple(adaptive["looks"]), "least_chance": adaptive["least_chance"]} if adaptive else {}
-    write_calibration(plant(Design(sd=pooled_sd(output.parent), **asked)), output.parent)
+    with _every(plan_file, output)["calibrate"].making():
+        sd = pooled_sd([output.parent / name / "runs.csv" for name in papers])
+        write_calibration(plant(Design(sd=sd, **asked)), output.parent)
 
 
 @steps.command()
@@ -297,4 +320,5 @@ def report(plan_file: PlanFile, papers: Papers, output: Annotated[Path, typer.Op
     """Write the report, one HTML page, from the tables and figures in the folders beside it."""
     from ablate.report import write_report
 
-    write_report(plan_file, papers, output)
+    with _every(plan_file, output, papers=papers)["report"].making():
+        write_report(plan_file, papers, output)

@@ -26,7 +26,7 @@ from ablate.checkpoint import Checkpoint, Claim
 from ablate.data.views import Pack
 from ablate.errors import UserError
 from ablate.evaluate import Predictions
-from ablate.files import as_json, digest, whole, write_json, write_text
+from ablate.files import as_json, whole, write_json
 from ablate.gpus import Use, usable
 from ablate.interrupt import Interrupted, Signals
 from ablate.keys import Key, content_digest, run_key, start_key
@@ -34,6 +34,7 @@ from ablate.plan import Run
 from ablate.progress import Heartbeat, heartbeat_path
 from ablate.provenance import manifest, source
 from ablate.resources import keep_freed_memory
+from ablate.seals import sealed, sha256_of
 from ablate.slots import Crowded, gpu_slot
 from ablate.trainer import Trainer, limit_memory, name_of, out_of_memory, pick_device
 
@@ -195,33 +196,38 @@ def _write(
             metrics |= tally.metrics(split)
     if trainer.replaced:
         metrics["replaced_head"] = trainer.replaced
-    write_json(out / "run.json", {"run": run.id, **run.model_dump(mode="json")})
-    texts = {
-        "history.csv": _csv(at.history, ["epoch"]),
-        "predictions.csv": _predictions(tables),
-        "metrics.json": as_json(metrics),
+    filters = io.BytesIO()
+    np.save(filters, _first_filters(trainer.evaluated))
+    contents = {
+        "run.json": as_json({"run": run.id, **run.model_dump(mode="json")}).encode(),
+        "history.csv": _csv(at.history, ["epoch"]).encode(),
+        "predictions.csv": _predictions(tables).encode(),
+        "filters.npy": filters.getvalue(),
+        "metrics.json": as_json(metrics).encode(),
     }
-    for name in ("history.csv", "predictions.csv"):
-        write_text(out / name, texts[name])
-    with whole(out / "filters.npy") as part, part.open("wb") as file:
-        np.save(file, _first_filters(trainer.evaluated))
-    write_json(
-        out / "manifest.json",
-        manifest(
-            key=key,
-            files={name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()},
-            archive=archive,
-            start={"weights": run.settings.weights, "sha256": digest(start)} if start else None,
-            deterministic=torch.are_deterministic_algorithms_enabled(),
-            starts=at.starts,
-            **facts,
-        ),
-    )
+    places = {out / name: content for name, content in contents.items()}
     if weights:
         state = trainer.evaluated.state_dict()
-        with whole(weights) as part:
-            part.write_bytes(save({k: v.cpu().contiguous() for k, v in state.items()}))
-    write_text(out / "metrics.json", texts["metrics.json"])
+        places = {weights: save({k: v.cpu().contiguous() for k, v in state.items()}), **places}
+    record = manifest(
+        key=key,
+        files={path.name: hashlib.sha256(content).hexdigest() for path, content in places.items()},
+        archive=archive,
+        start={"weights": run.settings.weights, "sha256": sha256_of(start)} if start else None,
+        deterministic=torch.are_deterministic_algorithms_enabled(),
+        starts=at.starts,
+        **facts,
+    )
+    last = places.popitem()
+    for path, content in places.items():
+        _put(path, content)
+    write_json(out / "manifest.json", sealed(record))
+    _put(*last)
+
+
+def _put(target: Path, content: bytes) -> None:
+    with whole(target) as part:
+        part.write_bytes(content)
 
 
 def _first_filters(model: nn.Module) -> np.ndarray[Any, np.dtype[np.float32]]:

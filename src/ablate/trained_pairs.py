@@ -14,6 +14,7 @@ from ablate.csv_text import read_csv
 from ablate.evidence import Planned, contrasts
 from ablate.images_test import compare_models
 from ablate.papers import Paper
+from ablate.seals import of_run
 
 SPLITS = {"val_top1": "val", "test_top1": "test"}  # metric: the split of predictions.csv that it is over
 CAPTION = (
@@ -88,6 +89,6 @@ def _predictions(file: Path, split: str) -> pd.DataFrame:
     """Of ``split``, or of val where the data set has no labels for its test images."""
     if not file.exists():
         return pd.DataFrame()
-    table = read_csv(file, ["split"])
+    table = read_csv(of_run(file.parent, file.name), ["split"])
     mine = table[table["split"] == split]
     return (mine if len(mine) else table[table["split"] == "val"]).reset_index(drop=True)

@@ -1,4 +1,5 @@
 # What the rules share: the validated parameters, the plan, and the paths that follow from them.
+import hashlib
 import json
 import signal
 from functools import cache
@@ -9,18 +10,20 @@ from snakemake.io import contains_wildcard
 from ablate.config import load
 from ablate.cost import expected_seconds, limit_minutes, read_history
 from ablate.errors import UserError
+from ablate.files import as_json
 from ablate.gpus import Use, usable
 from ablate.interrupt import stop_once
-from ablate.keys import FILES, NEW, RECEIPTS, Keys, content, due, why_plan
+from ablate.keys import FILES, NEW, RECEIPTS, Keys, content, due, why_look, why_plan
 from ablate.named_classes import asked, check_packs
 from ablate.papers import check_files
-from ablate.plan import IMAGENET, PRETRAINED, RUNS, current_plan, make_plan
+from ablate.plan import IMAGENET, LOOK_AGAIN, PRETRAINED, RUNS, current_plan, make_plan
 from ablate.plan_record import plan_record, protocol
-from ablate.provenance import PICTURES, code_of
+from ablate.provenance import code_of
+from ablate.receipts import Rendering, describing, rendering
 from ablate.resources import available_cores, share
+from ablate.seals import read_if_sealed, read_sealed
 from ablate.takeover import take_over
 from ablate.words import options, own_programs_first
-from ablate.stored import Added, read
 
 try:
     PARAMS = load(Path("params.yaml"), config)
@@ -127,10 +130,42 @@ def new_data(wildcards, folder):
     return []
 
 
-def due_collected(wildcards):
-    runs = [p.run for p in PLAN.planned if p.paper == wildcards.paper]
-    folder = Path(RESULTS, wildcards.paper)
-    return due(KEYS.why_collected(runs, folder), folder / "provenance.json")
+PLAN_FILE = Path(RESULTS, "plan.json")
+PACKS = {name: Path(data_dir(name), "pack.json") for name in DATASETS}
+DATA_OF = {KEYS.folder(name): name for name in DATASETS}
+
+
+def made_later(path):
+    """Whether a file that is not rendered may be made again before what is rendered from it."""
+    if path.parent in DATA_OF:
+        return bool(DATA_DUE[DATA_OF[path.parent]])
+    if path.parent.parent != RUNS:
+        return False
+    run = ALL_RUNS[path.parent.name]
+    # A new run is trained where it is wanted: that its manifest is missing is a reason to collect.
+    return bool(DATA_DUE[run.settings.dataset]) or KEYS.why(run) not in (None, NEW)
+
+
+RENDERING = Rendering(
+    {
+        **{job.name: job for name, pack in PACKS.items() for job in [describing(name, pack, Path(RESULTS))]},
+        **rendering(RECORD, PLAN_FILE, packs=PACKS),
+    },
+    {PLAN_FILE: hashlib.sha256(as_json(RECORD).encode()).hexdigest()},  # as it will be, when it is made anew
+    made_later,
+)
+
+
+def inputs_of_rendered(name):
+    """A rendered step's files, ancient as in `inputs` unless one of them may be made again first."""
+    job, reason = RENDERING.jobs[name], RENDERING.why(name)
+    keep = str if reason or RENDERING.open(name) else ancient
+    record = next((path for path in job.outputs if path.exists()), job.receipt)
+    return {
+        "plan": keep(str(PLAN_FILE)),
+        "files": [keep(str(path)) for path in job.inputs if path != PLAN_FILE],
+        "due": due(reason, record),
+    }
 
 
 def previous_look(wildcards):
@@ -142,10 +177,20 @@ def inputs_of_look(wildcards):
     """What the look before it asks for. Look 0 comes before any run."""
     if wildcards.look == "0":
         file, record = Path(RESULTS, "decide/look-0.json"), plan_record(PARAMS, make_plan(PARAMS, []))
-        return {"due": due(why_plan(file, record), file)}
+        there = read_if_sealed(file)
+        reason = why_look(file) or (None if there["digest"] == record["digest"] else "plan changed")
+        return {"due": due(reason, file)}
     before = checkpoints.look.get(look=int(wildcards.look) - 1).output[0]
-    runs = make_plan(PARAMS, read(Path(before), Added).added).runs
-    return {"before": before, "runs": [f"{RUNS}/{run}/metrics.json" for run in runs]}
+    try:
+        runs = make_plan(PARAMS, read_sealed(Path(before), LOOK_AGAIN)["added"]).runs
+    except UserError as error:
+        raise WorkflowError(str(error))
+    file = Path(RESULTS, f"decide/look-{wildcards.look}.json")
+    return {
+        "before": before,
+        "runs": [f"{RUNS}/{run}/metrics.json" for run in runs],
+        "due": due(why_look(file), file),
+    }
 
 
 @cache
@@ -182,26 +227,13 @@ def made(what, paper):
     return [name for study in PARAMS.studies[paper].values() for name in getattr(study, what)]
 
 
-def kinds(what, paper):
-    return [
-        kind.partition(":")[0]
-        for study in PARAMS.studies[paper].values()
-        for kind in getattr(study, what).values()
-    ]
-
-
-def described(paper):
-    """What a table per label needs: the names of the classes."""
-    return (
-        [f"{RESULTS}/data/{name}.json" for name in DATASETS] if "per-label" in kinds("tables", paper) else []
-    )
-
-
 def packs_of_figures(paper, name="pack.json"):
-    if not PICTURES & set(kinds("figures", paper)):
-        return []
-    used = {p.run.settings.dataset for p in PLAN.planned if p.paper == paper}
-    return [f"{data_dir(dataset)}/{name}" for dataset in sorted(used)]
+    """Of the data sets whose images are in the paper's figures."""
+    return [
+        str(path.with_name(name))
+        for path in PACKS.values()
+        if path in RENDERING.jobs[f"figures_{paper}"].inputs
+    ]
 
 
 # Wildcards take known values only, so that a mistyped path fails in the dry run. Runs are too many to spell out: a

@@ -104,17 +104,14 @@ checkpoint pack:
 
 rule describe:
     input:
-        pack=lambda w: f"{data_dir(w.dataset)}/pack.json",
+        unpack(lambda w: inputs_of_rendered(f"describe_{w.dataset}")),
         arrays=ancient(lambda w: [f"{data_dir(w.dataset)}/{name}.npy" for name in ("images", "labels")]),
-        report=lambda w: f"{data_dir(w.dataset)}/verify.json",
-        index=lambda w: f"{data_dir(w.dataset)}/index.csv",
-        duplicates=lambda w: f"{data_dir(w.dataset)}/duplicates.csv",
-        code=code_of("describe"),
     output:
         multiext(f"{RESULTS}/data/{{dataset}}", ".json", "-samples.jpg", "-duplicates.jpg", "-duplicates.csv"),
     log:
         "logs/describe/{dataset}.log",
     params:
+        pack=lambda w: f"{data_dir(w.dataset)}/pack.json",
         out=subpath(output[0], parent=True),
     shell:
-        "ablate describe --pack {input.pack:q} --name {wildcards.dataset:q} --output {params.out:q} 2>&1 | tee {log:q}"
+        "ablate describe --pack {params.pack:q} --name {wildcards.dataset:q} --output {params.out:q} 2>&1 | tee {log:q}"

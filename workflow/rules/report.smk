@@ -1,11 +1,7 @@
-# collect -> tables and figures -> report; all of it iterates over the plan
+# collect -> tables and figures -> report; all of it iterates over the plan. What a step is made of: ablate.receipts.
 COLLECTED = ["runs.csv", "history.csv", "metrics.json", "provenance.json"]
 BESIDE = [".md", ".tex", ".runs.json"]  # each table's .csv
 SUMMARY = [f"results/summary/{PARAMS.scale}{suffix}" for suffix in (".json", ".csv")]  # what DVC compares
-COMPARISONS = [f"{RESULTS}/{paper}/comparison.csv" for paper in PARAMS.studies]
-
-
-PLAN_FILE = Path(RESULTS, "plan.json")
 
 
 rule plan:
@@ -24,10 +20,7 @@ rule plan:
 
 rule collect:
     input:
-        lambda w: [f"{RUNS}/{p.run.id}/metrics.json" for p in PLAN.planned if p.paper == w.paper],
-        plan=rules.plan.output,
-        due=due_collected,
-        code=code_of("collect"),
+        unpack(lambda w: inputs_of_rendered(f"collect_{w.paper}")),
     output:
         [f"{RESULTS}/{{paper}}/{name}" for name in COLLECTED],
     log:
@@ -41,8 +34,7 @@ rule collect:
 
 rule summarise:
     input:
-        [f"{RESULTS}/{paper}/{name}" for paper in PARAMS.studies for name in ("metrics.json", "history.csv")],
-        code=code_of("collect"),
+        unpack(lambda w: inputs_of_rendered("summarise")),
     output:
         json=SUMMARY[0],
         csv=SUMMARY[1],
@@ -56,10 +48,7 @@ rule summarise:
 
 rule compare:
     input:
-        plan=rules.plan.output,
-        collected=rules.collect.output,
-        paper="papers/{paper}.yaml",
-        code=code_of("compare"),
+        unpack(lambda w: inputs_of_rendered(f"compare_{w.paper}")),
     output:
         csv=f"{RESULTS}/{{paper}}/comparison.csv",
         others=multiext(f"{RESULTS}/{{paper}}/comparison", *BESIDE),
@@ -71,10 +60,7 @@ rule compare:
 
 rule comparison:
     input:
-        [f"{RESULTS}/{paper}/runs.csv" for paper in PARAMS.studies],
-        [f"papers/{paper}.yaml" for paper in PARAMS.studies],
-        plan=rules.plan.output,
-        code=code_of("compare"),
+        unpack(lambda w: inputs_of_rendered("comparison")),
     output:
         csv=f"{RESULTS}/comparison.csv",
         others=multiext(f"{RESULTS}/comparison", *BESIDE),
@@ -86,10 +72,7 @@ rule comparison:
 
 rule claims:
     input:
-        [f"{RESULTS}/{paper}/runs.csv" for paper in PARAMS.studies],
-        [f"papers/{paper}.yaml" for paper in PARAMS.studies],
-        plan=rules.plan.output,
-        code=code_of("claims"),
+        unpack(lambda w: inputs_of_rendered("claims")),
     output:
         json=f"{RESULTS}/claims.json",
         others=multiext(f"{RESULTS}/claims", ".csv", *BESIDE, ".svg", ".png"),
@@ -105,9 +88,7 @@ rule claims:
 
 rule calibrate:
     input:
-        [f"{RESULTS}/{paper}/runs.csv" for paper in PARAMS.studies],
-        plan=rules.plan.output,
-        code=code_of("calibrate"),
+        unpack(lambda w: inputs_of_rendered("calibrate")),
     output:
         csv=f"{RESULTS}/calibration.csv",
         figure=multiext(f"{RESULTS}/calibration", ".svg", ".png"),
@@ -119,16 +100,8 @@ rule calibrate:
 
 rule report:
     input:
-        [f"{RESULTS}/{paper}/{name}.csv" for paper in PARAMS.studies for name in made("tables", paper)],
-        COMPARISONS,
-        rules.comparison.output,
-        rules.claims.output,
-        rules.calibrate.output,
-        [f"{RESULTS}/{paper}/{name}.png" for paper in PARAMS.studies for name in made("figures", paper)],
-        [f"{RESULTS}/{paper}/provenance.json" for paper in PARAMS.studies],
-        [f"{RESULTS}/data/{name}-duplicates.csv" for name in DATASETS],
-        plan=rules.plan.output,
-        code=code_of("report"),
+        unpack(lambda w: inputs_of_rendered("report")),
+        described=ancient([f"{RESULTS}/data/{name}-duplicates.csv" for name in DATASETS]),
     output:
         f"{RESULTS}/report.html",
     log:
@@ -145,11 +118,7 @@ for _paper in PARAMS.studies:
         name:
             f"tables_{_paper}"
         input:
-            plan=rules.plan.output,
-            collected=[f"{_out}/{name}" for name in COLLECTED],
-            paper=f"papers/{_paper}.yaml",
-            data=described(_paper),
-            code=code_of("tables"),
+            unpack(lambda w, name=f"tables_{_paper}": inputs_of_rendered(name)),
         output:
             [f"{_out}/{name}{suffix}" for name in _tables for suffix in (".csv", *BESIDE)],
         log:
@@ -166,12 +135,8 @@ for _paper in PARAMS.studies:
         name:
             f"figures_{_paper}"
         input:
-            plan=rules.plan.output,
-            collected=[f"{_out}/{name}" for name in COLLECTED],
-            paper=f"papers/{_paper}.yaml",
-            packs=packs_of_figures(_paper),
+            unpack(lambda w, name=f"figures_{_paper}": inputs_of_rendered(name)),
             arrays=ancient(packs_of_figures(_paper, "images.npy") + packs_of_figures(_paper, "labels.npy")),
-            code=code_of("figures"),
         output:
             [
                 report(

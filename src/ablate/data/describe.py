@@ -16,8 +16,11 @@ from ablate.data.assurance import CHECKED, UNSEEN, accepted
 from ablate.data.layouts import Pixels
 from ablate.data.verify import read_index
 from ablate.data.views import Pack
+from ablate.errors import UserError
 from ablate.files import read_json, whole, write_json, write_text
 from ablate.inert import visible
+from ablate.receipts import Rendering, describing
+from ablate.seals import SEAL, read_sealed, sha256_of
 
 CELL = 64  # pixels; smaller images are doubled
 LINE = 14  # pixels of a caption
@@ -28,16 +31,19 @@ MOST_PAIRS = 48  # on the sheet of duplicates; the list has them all
 
 def describe(pack: Path, name: str, folder: Path) -> None:
     """Write ``folder``/<name>.json (pack.json and verify.json in one), <name>-samples.jpg, <name>-duplicates.jpg
-    and <name>-duplicates.csv, from the files beside ``pack``.
+    and <name>-duplicates.csv, from the files beside ``pack``. Raises UserError where one is not as it was written.
     """
     opened = Pack.open(pack)
+    report = read_sealed(pack.with_name("verify.json"), "delete it and run again")
+    for file, wanted in report["sha256"].items():
+        if sha256_of(path := pack.with_name(file)) != wanted:
+            raise UserError(f"{path}: is not as `verify` wrote it; delete it and run again")
     _sheet(sample_rows(opened), folder / f"{name}-samples.jpg", columns=1 if len(opened.meta["classes"]) <= 20 else 5)
     pairs = pack.with_name("duplicates.csv")
     _sheet(_pairs(opened, pairs, pack.with_name("index.csv")), folder / f"{name}-duplicates.jpg", columns=8)
     write_text(folder / f"{name}-duplicates.csv", csv_of(*read_lines(pairs)))  # names of members are an archive's own
-    write_json(
-        folder / f"{name}.json", opened.meta | {"duplicates": read_json(pack.with_name("verify.json"))["duplicates"]}
-    )
+    facts = {key: value for key, value in opened.meta.items() if key != SEAL}
+    write_json(folder / f"{name}.json", facts | {"duplicates": report["duplicates"]})
 
 
 Row = tuple[str, list[Pixels]]  # a caption, and images (S, S, 3) side by side
@@ -92,7 +98,10 @@ def _fitting(draw: ImageDraw.ImageDraw, text: str, font: Any, width: int) -> str
 
 
 def overview(params: Params) -> list[dict[str, Any]]:
-    """What is there of each data set, by step; draws the sheets that are missing. Raises UserError as `describe`."""
+    """What is there of each data set, by step; draws the sheets that are missing, or not as they were drawn.
+
+    Raises UserError as `describe`.
+    """
     entries = []
     for name, spec in params.datasets.items():
         folder, out = Path("data") / spec.variant / name, Path("results") / params.scale / "data"
@@ -100,9 +109,10 @@ def overview(params: Params) -> list[dict[str, Any]]:
         if (folder / "archive.json").exists():
             entry["archive"] = read_json(folder / "archive.json")
         if (folder / "pack.json").exists():
-            facts = out / f"{name}.json"
-            if not facts.exists() or facts.stat().st_mtime < (folder / "pack.json").stat().st_mtime:
-                describe(folder / "pack.json", name, out)
+            facts, job = out / f"{name}.json", describing(name, folder / "pack.json", out.parent)
+            if Rendering({job.name: job}).why(job.name):
+                with job.making():
+                    describe(folder / "pack.json", name, out)
             entry["pack"] = read_json(facts)
             entry["samples"], entry["duplicates"] = (
                 str(out / f"{name}-{what}.jpg") for what in ("samples", "duplicates")

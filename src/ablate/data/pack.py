@@ -12,6 +12,7 @@ from ablate.data.verify import read_index
 from ablate.errors import UserError
 from ablate.files import digest, open_array, read_json, whole, write_json
 from ablate.keys import Key
+from ablate.seals import read_sealed, sealed, sha256_of
 
 STATISTICS = ("mean", "std_over_pixels", "std_over_images")
 
@@ -20,17 +21,20 @@ def make_pack(images: Path, *, index: Path, report: Path, receipt: Path, pack: P
     """Write ``pack`` (pack.json) and labels.npy beside ``images``, and describe both in it; ``key`` too.
 
     ``report`` is what verify wrote, ``receipt`` what fetch wrote. Raises UserError when images and index do not
-    belong together.
+    belong together or one of them is not as verify wrote it.
     """
-    rows, array, checked = read_index(index), open_array(images), read_json(report)
+    again = "delete it and run again"
+    rows, array, checked = read_index(index), open_array(images), read_sealed(report, again)
+    for path in (images, index):
+        if sha256_of(path) != checked["sha256"][path.name]:
+            raise UserError(f"{path}: is not as `verify` wrote it; {again}")
     if len(array) != len(rows):
         raise UserError(f"{images}: {len(array)} images, {index} lists {len(rows)}; delete both and run again")
     with whole(pack.with_name("labels.npy")) as part, part.open("wb") as file:
         np.save(file, np.array([int(row.label) for row in rows], np.int64))
     names = {int(row.label): (row.class_name, row.words) for row in rows}
     train = checked["train"]
-    write_json(
-        pack,
+    record = sealed(
         {
             "images": len(rows),
             "train": train,
@@ -40,7 +44,11 @@ def make_pack(images: Path, *, index: Path, report: Path, receipt: Path, pack: P
             "words": [names[label][1] for label in sorted(names)],
             **{name: checked[name] for name in ("grayscale", *STATISTICS)},
             "archive": read_json(receipt),
-            "sha256": {"images.npy": checked["images_sha256"], "labels.npy": digest(pack.with_name("labels.npy"))},
+            "sha256": {
+                "images.npy": checked["sha256"]["images.npy"],
+                "labels.npy": digest(pack.with_name("labels.npy")),
+            },
             "key": key,
-        },
+        }
     )
+    write_json(pack, record)

@@ -16,8 +16,9 @@ from ablate.data.containers import refuse
 from ablate.data.decode import decode
 from ablate.data.layouts import Contents, Item, Pixels, layout
 from ablate.errors import UserError
-from ablate.files import open_array, whole, write_json
+from ablate.files import digest, open_array, whole, write_json
 from ablate.keys import Key
+from ablate.seals import sealed
 
 PAIR_COLUMNS = ["kind", "distance", "split_1", "class_1", "member_1", "split_2", "class_2", "member_2"]
 
@@ -48,15 +49,17 @@ def verify(
     statistics = _statistics(facts.sums[train] / spec.image_size**2)
     write_json(
         report,
-        {
-            "classes": len(names),
-            **counts,
-            "grayscale": gray,
-            **statistics,
-            "duplicates": audit,
-            "images_sha256": sha256,
-            "key": key,
-        },
+        sealed(
+            {
+                "classes": len(names),
+                **counts,
+                "grayscale": gray,
+                **statistics,
+                "duplicates": audit,
+                "sha256": {images.name: sha256, index.name: digest(index), pairs.name: digest(pairs)},
+                "key": key,
+            }
+        ),
     )
 
 

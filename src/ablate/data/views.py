@@ -9,7 +9,8 @@ import numpy as np
 from ablate.config import Settings
 from ablate.data.layouts import Pixels
 from ablate.errors import UserError, choose
-from ablate.files import open_array, read_json
+from ablate.files import open_array
+from ablate.seals import read_sealed, sha256_of
 
 Indices = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -33,8 +34,11 @@ class Pack:
 
     @classmethod
     def open(cls, path: Path) -> "Pack":
-        """``path`` is pack.json. Raises UserError when a file is missing or of another shape."""
-        meta = read_json(path)
+        """``path`` is pack.json. Raises UserError when a file is missing, or is not as it was written."""
+        meta = read_sealed(path, f"delete {path} and run again")
+        for name, wanted in meta["sha256"].items():
+            if (file := path.with_name(name)).exists() and sha256_of(file) != wanted:
+                raise UserError(f"{file}: damaged pack, is not as it was written; delete {file} and run again")
         try:
             images = open_array(path.with_name("images.npy"))
             labels = np.load(path.with_name("labels.npy"))

@@ -25,6 +25,7 @@ from ablate.errors import UserError
 from ablate.files import whole
 from ablate.inert import visible
 from ablate.plan import ENDED
+from ablate.seals import of_run
 from ablate.tables import StudyResults
 
 NARROW, WIDE = 3.5, 7.0  # inches: one and two columns of a printed page
@@ -53,11 +54,13 @@ class Places:
         return Pack.open(self.packs[dataset])
 
     def file(self, run: str, name: str) -> Path | None:
-        """The file ``name`` that ``run`` left behind, or None. Raises UserError when no folder of runs was given."""
+        """The file ``name`` that ``run`` left behind, or None. Raises UserError when no folder of runs was given, and
+        for a file that is not as training wrote it.
+        """
         if self.runs is None:
             raise UserError("no folder of runs; add --runs results/runs")
         path = self.runs / run / name
-        return path if path.exists() else None
+        return of_run(path.parent, name) if path.exists() else None
 
     def predictions(self, run: str) -> pd.DataFrame:
         """A row per image: split, position in the pack, label, predicted, probability. The test split where there is

@@ -1,0 +1,270 @@
+"""Receipts of what is rendered: each file of it is good, or due, or named. Oracle: each damage is made by hand.
+
+One rendering of fabricated runs, by `ablate render`, whose files are then damaged one by one.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ablate import cli
+from ablate.config import load
+from ablate.errors import UserError
+from ablate.files import read_json
+from ablate.keys import NEW, code_digest
+from ablate.plan import RUNS, make_plan
+from ablate.receipts import FOLDER, Rendering, check, rendering
+from ablate.render import render
+from ablate.seals import read_if_sealed, sealed
+from conftest import ROOT, TINY
+from fabricated import PAPER, Fabricated, vouch
+
+HERE = Path("results/tiny")
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("rendered")
+    (folder / "params.yaml").write_text(TINY)
+    made = Fabricated(folder)
+    for name in ("resnet-vs-plain", "tinyimage10"):
+        (made.papers / f"{name}.yaml").write_text(PAPER)
+    for n, (name, run) in enumerate(make_plan(load(folder / "params.yaml")).runs.items()):
+        source = made.run("any", {"init": str(n)}, 0, train_top1=0.5, val_top1=0.1 * n, train_loss=1.0, val_loss=1.0)
+        shutil.copytree(made.runs / source, folder / RUNS / name)
+        (folder / RUNS / name / "run.json").write_text(json.dumps({"run": name, **run.model_dump(mode="json")}))
+        vouch(folder / RUNS / name)
+    before = Path.cwd()
+    os.chdir(folder)
+    render(Path("params.yaml"), [], {})
+    os.chdir(before)
+    return folder
+
+
+@pytest.fixture
+def here(rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy, with other times; the working directory."""
+    shutil.copytree(rendered, tmp_path / "copy", copy_function=shutil.copyfile)
+    monkeypatch.chdir(tmp_path / "copy")
+    yield HERE
+    code_digest.cache_clear()
+
+
+def asked() -> Rendering:
+    plan = HERE / "plan.json"
+    jobs = rendering(read_json(plan), plan)
+    return Rendering({name: job for name, job in jobs.items() if name != "summarise"})  # which `render` leaves out
+
+
+def whys() -> dict[str, str]:
+    found = asked()
+    return {name: why for name in found.jobs if (why := found.why(name))}
+
+
+def test_what_was_rendered_has_no_reason_wherever_and_whenever(here: Path) -> None:
+    assert whys() == {}
+    assert not any(asked().open(name) for name in asked().jobs)
+
+
+def folder_instead(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def sibling_s(path: Path) -> None:
+    """Of another file of that kind which has other bytes."""
+    others = [p for p in sorted(HERE.rglob(f"*{path.suffix}")) if p.read_bytes() != path.read_bytes()]
+    path.write_bytes(others[0].read_bytes() if others else b"another")
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "edited": lambda path: path.write_bytes(path.read_bytes().replace(b"0", b"9") + b" "),
+    "emptied": lambda path: path.write_bytes(b""),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "a sibling's": sibling_s,
+    "deleted": lambda path: path.unlink(),
+    "a folder": folder_instead,
+    "a broken link": lambda path: (path.unlink(), path.symlink_to("nowhere")),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_every_file_that_is_not_as_it_was_made_is_made_again_or_named(here: Path, damage: str) -> None:
+    """And so is all that was made of it; nothing else is."""
+    jobs = asked().jobs
+    files = [path for job in jobs.values() for path in job.outputs]
+    assert len(files) > 40
+    for path in files:
+        kept = path.read_bytes()
+        DAMAGE[damage](path)
+        found, maker = asked(), next(job for job in jobs.values() if path in job.outputs)
+        alone = len(maker.outputs) == 1
+        gone = damage in ("deleted", "a broken link")
+        reason = NEW if alone and gone else "files missing" if gone or damage == "a folder" else "files changed"
+        assert found.why(maker.name) == reason, path
+        for job in jobs.values():
+            if path in job.inputs:
+                assert found.open(job.name) or found.why(job.name), (path, job.name)
+            elif job is not maker:
+                assert found.why(job.name) in (None, "inputs changed") and (found.why(job.name) is None or gone)
+        if not gone:
+            with pytest.raises(UserError, match=f"{path}: was changed since it was made"):
+                check(HERE, [path])
+        if path.is_dir():
+            path.rmdir()
+        else:
+            path.unlink(missing_ok=True)
+        path.write_bytes(kept)
+    assert whys() == {}
+
+
+@pytest.mark.parametrize("text", ["", "{}", "null", "[]", '{"outputs": {}}'])
+def test_a_damaged_receipt_vouches_for_nothing(here: Path, text: str) -> None:
+    receipt = here / FOLDER / "claims.json"
+    receipt.write_text(text)
+    assert whys() == {"claims": "no receipt"} and asked().open("report")
+    with pytest.raises(UserError, match=r"claims\.csv: has no receipt"):
+        check(here, [here / "claims.csv"])
+
+
+def test_content_of_code_and_inputs_counts_and_no_time(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in (*HERE.rglob("*"), *Path("papers").iterdir()):
+        os.utime(path, (0, 0))
+    assert whys() == {}
+    paper = Path("papers/tinyimage10.yaml")
+    paper.write_text(paper.read_text() + "# about\n")
+    os.utime(paper, (0, 0))
+    assert set(whys().values()) == {"inputs changed"}
+    assert set(whys()) == {
+        *(f"{step}_tinyimage10" for step in ("tables", "figures", "compare")), "comparison", "claims", "report"
+    }  # fmt: skip
+    paper.write_text(paper.read_text().removesuffix("# about\n"))
+    real = code_digest
+    monkeypatch.setattr("ablate.receipts.code_digest", lambda step: "other" if step == "figures" else real(step))
+    assert whys() == dict.fromkeys(("figures_resnet-vs-plain", "figures_tinyimage10"), "code changed")
+
+
+def test_another_result_is_collected_anew(here: Path) -> None:
+    run = next(Path("results/runs").glob("*"))
+    vouch(run, wall_s=1.0)
+    assert set(whys().values()) == {"inputs changed"} and all(name.startswith("collect") for name in whys())
+    shutil.rmtree(run)
+    assert set(whys().values()) == {"inputs changed"} and all(name.startswith("collect") for name in whys())
+
+
+def swapped(path: Path) -> None:
+    """Two arms of the plan change places, in a file that is whole JSON."""
+    text = path.read_text()
+    path.write_text(
+        text.replace("cifar-resnet7", "?").replace("cifar-plain7", "cifar-resnet7").replace("?", "cifar-plain7")
+    )
+
+
+EDITED: dict[str, tuple[str, list[str]]] = {
+    "runs.csv": ("judge", ["--output", "results/tiny/claims.json"]),
+    "history.csv": ("figures", ["--output", "results/tiny/resnet-vs-plain"]),
+    "provenance.json": ("tables", ["--output", "results/tiny/resnet-vs-plain"]),
+    "metrics.json": ("summarise", []),
+    "table-shallow.csv": ("report", ["--output", "results/tiny/report.html"]),
+    "figure-6.png": ("report", ["--output", "results/tiny/report.html"]),
+    "comparison.csv": ("report", ["--output", "results/tiny/report.html"]),
+}
+
+
+@pytest.mark.parametrize("name", EDITED)
+def test_a_step_refuses_what_the_step_before_it_did_not_leave(
+    here: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step, words = EDITED[name]
+    path = here / "resnet-vs-plain" / name
+    path.write_bytes(path.read_bytes() + b" ")
+    files = ["--plan", "results/tiny/plan.json"] + ["--papers", "papers"] * (step != "summarise")
+    if step == "summarise":
+        files = [str(path.parent), "--output", "results/summary/tiny.json"]
+    assert said(monkeypatch, capsys, step, *files, *words) == (2, f"{path}: was changed since it was made")
+
+
+@pytest.mark.parametrize("step", ["collect", "tables", "figures", "judge", "calibrate", "report", "compare"])
+def test_a_plan_with_two_arms_swapped_is_refused(
+    here: Path, step: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    swapped(here / "plan.json")
+    output = {"judge": "claims.json", "calibrate": "calibration.csv", "report": "report.html"}.get(
+        step, "tinyimage10"
+    )
+    words = ["--papers", "papers"] * (step not in ("collect", "calibrate")) + ["--runs", str(RUNS)] * (
+        step == "collect"
+    )
+    if step == "compare":
+        output += "/comparison.csv"
+    found = said(monkeypatch, capsys, step, "--plan", f"{here}/plan.json", *words, "--output", f"{here}/{output}")
+    assert found == (2, f"{here}/plan.json: was changed since it was written")
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "history.csv", "predictions.csv", "filters.npy", "run.json"])
+def test_render_refuses_a_run_that_training_did_not_write_and_partial_leaves_it_out(
+    here: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = next(RUNS.glob("*resnet*")) / name
+    path.write_bytes(path.read_bytes() + b" ")
+    assert said(monkeypatch, capsys, "render") == (2, f"{path}: is not as training wrote it")
+    assert said(monkeypatch, capsys, "render", "resnet-vs-plain", "--partial")[0] == 0
+    assert "1 of 1 damaged" in (here / "resnet-vs-plain/table-shallow.csv").read_text()
+
+
+def test_claims_and_explain_read_nothing_that_was_edited(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said(monkeypatch, capsys, "claims")[0] == 0
+    for name, words in (
+        ("claims.json", ["claims"]),
+        ("resnet-vs-plain/table-shallow.runs.json", ["explain", "resnet-vs-plain/table-shallow", "1", "n"]),
+        ("resnet-vs-plain/runs.csv", ["explain", "resnet-vs-plain/table-shallow", "1", "n"]),
+    ):
+        kept = (here / name).read_bytes()
+        (here / name).write_bytes(kept + b" ")
+        assert said(monkeypatch, capsys, *words) == (2, f"{here / name}: was changed since it was made")
+        (here / name).write_bytes(kept)
+
+
+def test_render_does_not_care_what_is_there_and_leaves_receipts(here: Path) -> None:
+    before = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}
+    for path in before:
+        path.write_bytes(b"")
+    render(Path("params.yaml"), [], {})
+    assert {path: path.read_bytes() for path in here.rglob("*") if path.is_file()} == before
+
+
+def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
+    """The command's exit code, and what it says is wrong, without the remedy."""
+    monkeypatch.setattr("sys.argv", ["ablate", *words])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    _, err = capsys.readouterr()
+    assert "Traceback" not in err
+    return int(ended.value.code or 0), err.strip().removeprefix("ablate: error: ").split("; ")[0]
+
+
+def test_a_receipt_is_sealed_itself(here: Path) -> None:
+    receipt = here / FOLDER / "claims.json"
+    found = read_if_sealed(receipt)
+    assert found and found["outputs"]["claims.json"] and "papers/tinyimage10.yaml" in "".join(found["inputs"])
+    receipt.write_text(json.dumps(found | {"outputs": {**found["outputs"], "claims.json": 64 * "0"}}))
+    assert read_if_sealed(receipt) is None
+    receipt.write_text(json.dumps(sealed(found)))
+    assert whys() == {}
+
+
+def test_the_committed_results_are_as_their_receipts_say() -> None:
+    """A clone has no runs to make them from: receipts and Git vouch for them."""
+    listed = subprocess.run(
+        ["git", "ls-files", "results/pilot"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    files = [ROOT / name for name in listed if FOLDER not in name and not name.endswith("README.md")]
+    assert files
+    check(ROOT / "results/pilot", files)
