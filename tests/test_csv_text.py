@@ -16,6 +16,8 @@ from ablate.collect import TEXT
 from ablate.csv_text import read_csv, read_rows, read_text, to_csv
 from ablate.data.describe import describe
 from ablate.errors import UserError
+from ablate.files import digest, read_json, write_json
+from ablate.seals import sealed
 from conftest import ROOT
 
 WORDS = [
@@ -157,6 +159,9 @@ def test_the_list_of_duplicates_has_no_formula_of_an_archives_own(packs: dict[st
     if evil not in pairs.read_text():
         row = ["near", "1", *[first["split"], first["class_name"], evil] * 2]
         pairs.write_text(pairs.read_text().splitlines()[0] + "\n" + ",".join(row) + "\n")
+    report = read_json(tmp_path / "verify.json")
+    report["sha256"] |= {file.name: digest(file) for file in (pairs, tmp_path / "index.csv")}
+    write_json(tmp_path / "verify.json", sealed(report))
     describe(tmp_path / "pack.json", "d", tmp_path / "evil")
     text = (tmp_path / "evil/d-duplicates.csv").read_text()
     assert f"'{evil}" in text and f",{evil}" not in text

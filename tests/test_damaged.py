@@ -23,10 +23,12 @@ from ablate.config import load
 from ablate.csv_text import read_rows
 from ablate.errors import UserError
 from ablate.files import as_json, read_json, write_json, write_text
-from ablate.keys import Keys, due
+from ablate.keys import TRAINED_ON, Keys, due
 from ablate.plan import RUNS, make_plan
 from ablate.plan_record import plan_record
+from ablate.seals import sealed, sha256_of
 from conftest import TINY
+from fabricated import vouch
 
 QUICK = settings(
     max_examples=60, deadline=None, derandomize=True,
@@ -44,7 +46,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         Path("params.yaml").write_text(TINY)
         meta = {"sha256": {"images.npy": "0" * 64, "labels.npy": "1" * 64}, "classes": ["a", "b"]}
-        write_json(Path("data/embedded/cifar10/pack.json"), meta)
+        meta |= {name: None for name in TRAINED_ON if name not in meta}
+        write_json(Path("data/embedded/cifar10/pack.json"), sealed(meta))
         params = load(Path("params.yaml"))
         plan = make_plan(params)
         for run in plan.runs.values():
@@ -61,6 +64,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
             texts |= {"manifest.json": as_json(manifest), "run.json": as_json(record), "filters.npy": "x"}
             for name, text in texts.items():
                 write_text(RUNS / run.id / name, text)
+            vouch(RUNS / run.id)
         write_json(OUT / "plan.json", plan_record(params, plan))
         collect(OUT / "plan.json", RUNS, "tinyimage10", OUT / "tinyimage10")
         (run,) = (r["run"] for r in read_json(OUT / "plan.json")["runs"] if r["paper"] == "tinyimage10")
@@ -68,7 +72,10 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
         claim = {"paper": "p", "statement": "s", "verdict": "reproduced", "sentence": "So.", "why": None}
         control = {"outcome": "passed", "dataset": "d", "control": "c", "seed": 0, "said": "so"}
         write_json(OUT / "claims.json", {"claims": [claim], "controls": [control]})
-        write_json(OUT / "seeds.json", {"added": [], "look": 2, "looks": [2, 3], "digest": "", "claims": []})
+        looked = {"added": [], "look": 2, "looks": [2, 3], "digest": "", "claims": []}
+        write_json(OUT / "seeds.json", sealed(looked))
+        made = {name: sha256_of(OUT / name) for name in ("claims.json", "tinyimage10/table-optimiser.runs.json")}
+        write_json(OUT / ".receipts/all.json", sealed({"code": "", "inputs": {}, "outputs": made}))
         beat = {"run": "a", "epochs": 2, "done": 1, "images_per_s": 1.0, "metrics": {"val_top1": 0.5}, "eta_s": 1.0}
         write_json(Path(".ablate/progress/a.json"), beat | {"updated": 4e9})
     finally:

@@ -217,6 +217,20 @@ def test_render_refuses_a_run_that_training_did_not_write_and_partial_leaves_it_
     assert "1 of 1 damaged" in (here / "resnet-vs-plain/table-shallow.csv").read_text()
 
 
+def test_what_cannot_be_judged_leaves_nothing_of_an_earlier_call(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise UserError("no verdict today")
+
+    monkeypatch.setattr("ablate.board.write_board", fail)
+    assert said(monkeypatch, capsys, "render", "--partial") == (
+        0,
+        f"ablate: left out: {here}/claims.json: no verdict today",
+    )
+    assert not list(here.glob("claims.*")) and not list(here.glob("models.*")) and (here / "report.html").exists()
+
+
 def test_claims_and_explain_read_nothing_that_was_edited(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -52,7 +52,8 @@ def render(params_file: Path, papers: Sequence[str], values: Mapping[str, Any], 
         _compare(steps_of[f"compare_{paper}"], plan, sources, folder / paper / "comparison.csv", partial)
     if not papers:
         _compare(steps_of["comparison"], plan, sources, folder / "comparison.csv", partial)
-        _do(folder / "claims.json", bound(steps.judge, plan, sources, folder / "claims.json"), partial)
+        claims, also = folder / "claims.json", steps_of["claims"].outputs
+        _do(claims, bound(steps.judge, plan, sources, claims), partial, also)
         _do(folder / "calibration.csv", bound(steps.calibrate, plan, folder / "calibration.csv"), partial)
         _do(folder / "report.html", bound(steps.report, plan, sources, folder / "report.html"), partial)
     return folder
@@ -63,8 +64,10 @@ def _compare(step: Job, plan: Path, papers: Path, output: Path, partial: bool) -
         _do(output, bound(write_comparison, plan, papers, output), partial)
 
 
-def _do(output: Path, job: Callable[[], None], partial: bool) -> None:
+def _do(output: Path, job: Callable[[], None], partial: bool, also: Sequence[Path] = ()) -> None:
     if not _try(f"{output}", job, partial):
+        for path in also:
+            path.unlink(missing_ok=True)
         for suffix in (".csv", ".json", ".md", ".tex", ".runs.json", ".svg", ".png", output.suffix):
             output.with_suffix(suffix).unlink(missing_ok=True)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import UserError
-from ablate.files import write_text
+from ablate.files import read_json, write_text
 
 SEAL = "seal"  # the key of a record's own digest
 KNOWN = Path(".ablate/digests")
@@ -66,8 +66,8 @@ def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
 def read_if_sealed(path: Path) -> dict[str, Any] | None:
     """The record in a file; None where there is none, or its bytes are not as they were written."""
     try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        found = read_json(path)
+    except UserError:
         return None
     return found if isinstance(found, dict) and found.get(SEAL) == seal_of(found) else None
 
