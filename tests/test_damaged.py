@@ -194,11 +194,12 @@ def test_a_damaged_run_never_stops_plan_or_status(
                 assert ended(words, capsys)[0] == 0
         code, out, _ = ended("status --json", capsys)
         state = {entry["run"]: entry for entry in json.loads(out)}[run_files(name).parent.name]
-        if name != "metrics.json" or content == '{"status": "done", "epochs": 1}':
+        # What a run left is believed only by its manifest.
+        if name in ("run.json", "history.csv") or content == '{"status": "done", "epochs": 1}':
             assert (code, state["state"]) == (0, "done")
         else:
-            assert (code, state["state"]) == (0, "planned" if content == "gone" else "damaged")
-            assert content == "gone" or "metrics.json" in state["error"]
+            assert (code, state["state"]) == (0, "planned" if (name, content) == ("metrics.json", "gone") else "damaged")
+            assert (name, content) == ("metrics.json", "gone") or name in state["error"]
 
 
 @QUICK
@@ -255,26 +256,23 @@ def test_no_change_of_any_other_file_is_a_traceback(
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    "change",
     [
-        (lambda text: text.replace(",", ";"), "no column run"),
-        (lambda text: "\ufeff" + text, None),
-        (lambda text: text.encode("utf-16"), "utf-8"),
-        (lambda text: text.replace("\n", "\r\n"), None),
-        (lambda text: text.rsplit(",", 3)[0], "different lengths"),
-        (lambda text: text.replace("run,", '"run,', 1), "unexpected end"),
+        lambda text: text.replace(",", ";"),
+        lambda text: "\ufeff" + text,
+        lambda text: text.encode("utf-16"),
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.rsplit(",", 3)[0],
+        lambda text: text.replace("run,", '"run,', 1),
     ],
 )
-def test_a_table_that_a_spreadsheet_saved_is_named(
-    change: Any, said: str | None, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_table_that_a_spreadsheet_saved_is_named(change: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also where it says the same: other bytes are not what was collected."""
     file = OUT / "tinyimage10/runs.csv"
     with damaged(file, change(file.read_text())):
         assert ended("plan", capsys)[0] == 0
         code, _, err = ended("explain tinyimage10/table-optimiser 1 val_top1", capsys)
-        if said:
-            is_one_sentence(code, err, str(file))
-            assert said in err
+        is_one_sentence(code, err, str(file))
 
 
 def test_a_run_s_lock_and_log_may_be_anything(capsys: pytest.CaptureFixture[str]) -> None:
@@ -404,6 +402,7 @@ def test_partial_leaves_out_a_paper_that_cannot_be_collected(
         patch.setattr(render.steps, "collect", refused)
         with pytest.raises(UserError, match="some/file"):
             render.render(Path("params.yaml"), papers, {})
+        made.clear()
         render.render(Path("params.yaml"), papers, {}, partial=True)
     assert len(made) == 1
     said = capsys.readouterr().err
