@@ -198,7 +198,10 @@ def test_a_damaged_run_never_stops_plan_or_status(
         if name in ("run.json", "history.csv") or content == '{"status": "done", "epochs": 1}':
             assert (code, state["state"]) == (0, "done")
         else:
-            assert (code, state["state"]) == (0, "planned" if (name, content) == ("metrics.json", "gone") else "damaged")
+            assert (code, state["state"]) == (
+                0,
+                "planned" if (name, content) == ("metrics.json", "gone") else "damaged",
+            )
             assert (name, content) == ("metrics.json", "gone") or name in state["error"]
 
 

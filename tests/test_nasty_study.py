@@ -26,6 +26,7 @@ from ablate.files import read_json, write_json
 from ablate.inert import UNSEEN, in_latex, visible
 from ablate.names import arm_name
 from ablate.records import unprintable
+from ablate.seals import sealed
 from ablate.tables import write_table
 from drawn import fabricate, study, texts
 from fabricated import Fabricated
@@ -290,7 +291,7 @@ def test_a_contact_sheet_takes_any_name_of_a_class(tmp_path: Path, packs: dict[s
     (tmp_path / "pack.json").unlink()
     meta = read_json(folder / "pack.json")
     meta["words"] = ["a\nb", "\x00", "\u202e", "x" * 10**6, "", "中文", "<b>", "\x1b[31m", "two\r\nlines", "z" * 300]
-    write_json(tmp_path / "pack.json", meta)
+    write_json(tmp_path / "pack.json", sealed(meta))
     describe(tmp_path / "pack.json", "d", tmp_path / "out")
     assert read_json(tmp_path / "out/d.json")["words"] == meta["words"]
     assert (tmp_path / "out/d-samples.jpg").stat().st_size > 10_000
