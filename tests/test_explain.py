@@ -114,7 +114,7 @@ def test_render_makes_everything_without_training(ablate: Ablate, trained: list[
 def test_of_many_figures_and_tables_in_a_process_the_one_that_fails_is_named(
     ablate: Ablate, trained: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Oracle: the key in params.yaml of the one that is asked for wrongly, and the path of the one whose code fails."""
+    """Oracle: the key of the one that is asked for wrongly, and the path of the one whose code fails."""
     params = tmp_path / "params.yaml"
     assert ablate("render")[0] == 0
     here = ["--plan", "results/tiny/plan.json", "--papers", "papers", "--output", "results/tiny/resnet-vs-plain"]
