@@ -4,18 +4,21 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test slurm install lock clean
+.PHONY: demo test lint slurm install lock clean
 
 demo: install
 	snakemake --cores 8 all
 	ablate outputs
 
-test: install
+test: lint
+	pytest -n auto --dist worksteal
+
+lint: install
 	ruff check .
 	ruff format --check .
 	snakefmt --check Snakefile workflow
 	mypy
-	pytest -n auto --dist worksteal
+	lint-imports --no-cache
 
 slurm: install
 	pytest tests/slurm

@@ -14,7 +14,7 @@ import json
 from dataclasses import fields
 from pathlib import Path
 
-from ablate.calibration import Design, by_seeds, calibrate, pooled_sd, summary
+from ablate.verdicts.calibration import Design, by_seeds, calibrate, pooled_sd, summary
 
 ROOT = Path(__file__).parents[1]
 
@@ -44,7 +44,7 @@ def main() -> None:
     columns = ["direction", "noise", "planted", "effect", "reproduced", "contradicted", "wrong", "any_wrong"]
     print(looked[[*columns, "mean_seeds"]].round(3).to_string(index=False))
     if args.output:
-        from ablate.figures.calibration import write_calibration
+        from ablate.verdicts.calibration_figure import write_calibration
 
         write_calibration(table, args.output)
     print(json.dumps(summary(table)))

@@ -15,9 +15,9 @@ import json
 import statistics
 from pathlib import Path
 
-from ablate.config import Dataset, load
-from ablate.cost import MARGIN, START_S, Machine, Measured, expected_seconds, read_history
-from ablate.plan import Run, make_plan
+from ablate.plan.cost import MARGIN, START_S, Machine, Measured, expected_seconds, read_history
+from ablate.plan.params import Dataset, load
+from ablate.plan.runs import Run, make_plan
 
 ROOT = Path(__file__).parents[1]
 

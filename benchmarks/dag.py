@@ -23,12 +23,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ablate.config import load
 from ablate.data.embedded import write_cifar10, write_tiny_imagenet
 from ablate.data.pack import make_pack
 from ablate.data.verify import verify
 from ablate.files import write_json
-from ablate.plan import make_plan
+from ablate.plan.params import load
+from ablate.plan.runs import make_plan
 
 ROOT = Path(__file__).parents[1]
 PARAMS = """
@@ -69,9 +69,9 @@ rule job:
 START = """
 import gc
 gc.set_threshold(1_000_000)  # as the command does before it imports what is imported here
-from ablate.trainer import Trainer
+from ablate.train.trainer import Trainer
 Trainer.steps = lambda trainer: exit()
-from ablate.cli import main
+from ablate.cli.main import main
 main()
 """
 

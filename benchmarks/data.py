@@ -21,11 +21,11 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
-from ablate.config import load
 from ablate.data.embedded import write_tiny_imagenet
 from ablate.files import digest, write_json
-from ablate.provenance import processor
-from ablate.resources import available_cores
+from ablate.plan.params import load
+from ablate.runtime.cores import available_cores
+from ablate.runtime.manifest import processor
 
 ROOT = Path(__file__).parents[1]
 NAME = "tiny-imagenet"

@@ -23,18 +23,19 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
-from ablate.compat import import_torchvision
-from ablate.config import Settings, load
 from ablate.data.embedded import write_tiny_imagenet
 from ablate.data.pack import make_pack
 from ablate.data.reorganise import reorganise
 from ablate.data.verify import verify
 from ablate.data.views import Pack
 from ablate.files import write_json
-from ablate.models import build
-from ablate.plan import Run
-from ablate.resources import keep_freed_memory
-from ablate.trainer import Trainer, name_of, pick_device
+from ablate.models._torchvision import import_torchvision
+from ablate.models.build import build
+from ablate.plan.params import load
+from ablate.plan.runs import Run
+from ablate.plan.settings import Settings
+from ablate.runtime.cores import keep_freed_memory
+from ablate.train.trainer import Trainer, name_of, pick_device
 
 ROOT = Path(__file__).parents[1]
 LR = {"resnet18": 0.02, "alexnet": 0.01}

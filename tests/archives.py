@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ablate import cli
-from ablate.config import Dataset
+from ablate.cli import main as cli
+from ablate.plan.params import Dataset
 
 WNIDS = ["n00000003", "n00000001", "n00000002"]  # unsorted, as in the real archive
 TINY = Dataset(

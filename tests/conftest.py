@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from ablate.config import Dataset, Params, load
 from ablate.data.embedded import write_cifar10, write_tiny_imagenet
 from ablate.data.fetch import fetch
 from ablate.data.pack import make_pack
 from ablate.data.verify import verify
-from ablate.gpus import VISIBLE
+from ablate.plan.params import Dataset, Params, load
+from ablate.runtime.gpus import VISIBLE
 from pretended import LISTING, Jobs, listing
 
 ROOT = Path(__file__).parents[1]

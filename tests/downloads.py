@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from ablate.config import Fingerprint
 from ablate.data.download import CHUNK
 from ablate.data.fetch import fetch
 from ablate.errors import UserError
 from ablate.files import read_json
+from ablate.plan.params import Fingerprint
 
 BODY = b"PK" + random.Random(0).randbytes(1_000_000)
 PAGE = b"<!DOCTYPE html><html>sign in</html>"

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from ablate.data.views import Pack
-from ablate.figures import Places, draw
-from ablate.names import arm_name
-from ablate.tables import StudyResults
+from ablate.figures.common import Places
+from ablate.figures.registry import draw
+from ablate.plan.names import arm_name
+from ablate.results.study import StudyResults
 from fabricated import vouch
 
 SEEDS = (0, 1)

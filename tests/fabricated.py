@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ablate.claims import Claim
-from ablate.collect import collect
-from ablate.names import arm_name
-from ablate.papers import Deviation, Paper, Reported, Stated
+from ablate.papers.claim import Claim
+from ablate.papers.paper import Deviation, Paper, Reported, Stated
+from ablate.plan.names import arm_name
 from ablate.records import check_record
+from ablate.results.collect import collect
+from ablate.results.study import StudyResults, study_results
 from ablate.seals import sealed, sha256_of
-from ablate.tables import StudyResults, study_results
 
 SETTINGS = {"dataset": "d", "model": "net1", "optimizer": "sgd", "lr": 0.1, "epochs": 2, "batch_size": 4}
 HEAD = "title: A paper\nauthors: Somebody\nreference: Somewhere\n"

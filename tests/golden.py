@@ -9,10 +9,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ablate.config import Settings, load
-from ablate.plan import Run
-from ablate.train import train
-from ablate.trainer import Trainer
+from ablate.plan.params import load
+from ablate.plan.runs import Run
+from ablate.plan.settings import Settings
+from ablate.train.job import train
+from ablate.train.trainer import Trainer
 
 FILE = Path(__file__).with_name("golden.json")
 RUNS: dict[str, dict[str, Any]] = {

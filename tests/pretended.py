@@ -25,8 +25,8 @@ def listing(folder: Path, text: str, code: int = 0) -> None:
 JOB = """
 import os, sys, time
 from pathlib import Path
-from ablate import slots
-from ablate.gpus import Gpu
+from ablate.runtime import slots
+from ablate.runtime.gpus import Gpu
 slots.POLL_S = 0.005
 name, names, limits, until, log = sys.argv[1:]
 def note(what):

@@ -19,28 +19,30 @@ from dvc.utils.flatten import flatten
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablate.calibration import pooled_sd
-from ablate.cells import Table
-from ablate.claims import Claim, check_names
-from ablate.collect import summarise
-from ablate.compare import compare, write_comparison
-from ablate.config import Params, Study, load
+from ablate.cli.render import render
 from ablate.csv_text import read_rows
-from ablate.effects import contrasts
 from ablate.errors import UserError
-from ablate.evidence import evidence
-from ablate.explain import explain
-from ablate.figures import Places, draw
+from ablate.figures.common import Places
+from ablate.figures.registry import draw
 from ablate.files import read_json
-from ablate.looks import arms_of, first_seeds
-from ablate.papers import check
-from ablate.plan import RUNS, make_plan
-from ablate.plan_record import plan_record
-from ablate.render import render
-from ablate.report import write_report
+from ablate.papers.claim import Claim, check_names
+from ablate.papers.paper import check
+from ablate.plan.params import Params, Study, load
+from ablate.plan.record import plan_record
+from ablate.plan.runs import RUNS, make_plan
+from ablate.results.collect import summarise
+from ablate.results.explain import explain
+from ablate.results.report import write_report
+from ablate.results.study import StudyResults, collected_history, collected_runs, study_results
+from ablate.results.table import Table
 from ablate.seals import sealed
-from ablate.tables import StudyResults, collected_history, collected_runs, study_results, write_table
-from ablate.trained_pairs import trained_pairs
+from ablate.tables.comparison import compare, write_comparison
+from ablate.tables.effects import contrasts
+from ablate.tables.registry import write_table
+from ablate.verdicts.calibration import pooled_sd
+from ablate.verdicts.evidence import evidence
+from ablate.verdicts.looks import arms_of, first_seeds
+from ablate.verdicts.model_pairs import trained_pairs
 from conftest import TINY
 from fabricated import PAPER, Fabricated, claim, deviation, paper, reported
 

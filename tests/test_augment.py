@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from ablate import augment
-from ablate.augment import AUGMENTS, MIXES, RANDAUGMENT, Affine, Boxes, Jitter, Operations
-from ablate.compat import import_torchvision
+from ablate.models._torchvision import import_torchvision
+from ablate.train import augment
+from ablate.train.augment import AUGMENTS, MIXES, RANDAUGMENT, Affine, Boxes, Jitter, Operations
 
 import_torchvision()
 from torchvision.transforms import v2  # noqa: E402

@@ -7,11 +7,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ablate.board import judged, write_board
-from ablate.controls import PAPER as CONTROLS
 from ablate.files import read_json
-from ablate.papers import read
-from ablate.receipts import Job
+from ablate.papers.paper import read
+from ablate.plan.receipts import Job
+from ablate.verdicts.assess import judged
+from ablate.verdicts.claims_table import write_board
+from ablate.verdicts.controls import PAPER as CONTROLS
 from conftest import Workspace
 from fabricated import HEAD, Fabricated, vouch
 

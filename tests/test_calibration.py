@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from ablate import calibration
+from ablate.verdicts import calibration
 
 
 def test_the_spread_is_pooled_over_arms(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_power_rises_with_seeds_and_few_decide_nothing(simulated: pd.DataFrame) 
 
 @pytest.mark.slow
 def test_the_calibration_is_drawn(simulated: pd.DataFrame, tmp_path: Path) -> None:
-    from ablate.figures.calibration import write_calibration
+    from ablate.verdicts.calibration_figure import write_calibration
 
     folder = tmp_path / "out"
     write_calibration(simulated, folder)

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from ablate import checkpoint, keys
-from ablate import train as engine
 from ablate.files import digest
-from ablate.interrupt import Interrupted
-from ablate.plan import Run
-from ablate.train import train
-from ablate.trainer import Trainer
+from ablate.plan import keys
+from ablate.plan.runs import Run
+from ablate.runtime import checkpoint
+from ablate.runtime.signals import Interrupted
+from ablate.train import job as engine
+from ablate.train.job import train
+from ablate.train.trainer import Trainer
 from test_train import small
 
 pytestmark = pytest.mark.usefixtures("own_folder")

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from ablate.claims import BEHAVIOURS, KEYS, METRICS, OF_PAIRS, Claim, check_alone
-from ablate.config import load
 from ablate.errors import UserError
-from ablate.evidence import MEASURES
-from ablate.plan import Plan, make_plan
-from ablate.statements import statement
+from ablate.papers.claim import BEHAVIOURS, KEYS, METRICS, OF_PAIRS, Claim, check_alone
+from ablate.papers.statement import statement
+from ablate.plan.params import load
+from ablate.plan.runs import Plan, make_plan
+from ablate.verdicts.evidence import MEASURES
 from conftest import ROOT
 from fabricated import claim, paper, reported
 from test_papers import NUMBER, PAPERS, TEXTS, plain, refused
@@ -65,7 +65,8 @@ def test_every_claim_can_be_said_and_says_its_margin(id: str, claim: Claim) -> N
 
 
 def test_claims_of_the_papers_need_no_pandas_and_no_torch() -> None:
-    code = "import sys, ablate.papers, ablate.statements; sys.exit(bool({'torch', 'pandas'} & {*sys.modules}))"
+    code = "import sys, ablate.papers.paper, ablate.papers.statement as s; "
+    code += "sys.exit(bool({'torch', 'pandas'} & {*sys.modules}))"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

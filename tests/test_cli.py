@@ -9,9 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ablate import cli, weights
-from ablate.compat import import_torchvision
+from ablate.cli import main as cli
 from ablate.files import read_json
+from ablate.models._torchvision import import_torchvision
+from ablate.models.registry import weights
 from conftest import ROOT
 
 

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from ablate.errors import UserError
-from ablate.tables import study_results, write_table
+from ablate.results.study import study_results
+from ablate.tables.registry import write_table
 from fabricated import Fabricated, vouch
 
 VALUES = {0: 0.2, 1: 0.3, 2: 0.7}

@@ -17,8 +17,8 @@ import pytest
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from ablate.config import Params
 from ablate.data.embedded import write_cifar10, write_tiny_imagenet
+from ablate.plan.params import Params
 from conftest import ROOT, Workspace
 from network import Network, network
 

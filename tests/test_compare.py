@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ablate.compare import NO_TEST, compare
+from ablate.tables.comparison import NO_TEST, compare
 from fabricated import Fabricated, deviation, paper, reported, vouch
 
 ONE = {0: (0.8, 0.40), 1: (0.7, 0.50)}  # seed: train, val

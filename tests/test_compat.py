@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import ablate.compat
+import ablate.models._torchvision
 
-SOURCE = Path(ablate.compat.__file__).parents[1]
+SOURCE = Path(ablate.models._torchvision.__file__).parents[2]
 STUB = "torchvision._meta_registrations"
 
 
@@ -33,7 +33,7 @@ def fake(root: Path, body: str) -> Path:
 def test_torchvision_imports_twice_and_builds_a_network() -> None:
     code = """
 import torch
-from ablate.compat import import_torchvision
+from ablate.models._torchvision import import_torchvision
 first = import_torchvision()
 assert import_torchvision() is first
 import torchvision
@@ -49,7 +49,7 @@ def test_working_torchvision_is_left_alone(tmp_path: Path) -> None:
     root = fake(tmp_path, "ready = True\n")
     code = f"""
 import sys
-from ablate.compat import import_torchvision
+from ablate.models._torchvision import import_torchvision
 before = set(sys.modules)
 assert import_torchvision().ready
 print(sorted(set(sys.modules) - before), {STUB!r} in sys.modules)
@@ -65,7 +65,7 @@ if hasattr(_meta_registrations, "real"):
 """
     code = f"""
 import sys
-from ablate.compat import import_torchvision
+from ablate.models._torchvision import import_torchvision
 package = import_torchvision()
 assert package.extension is sys.modules["torchvision.extension"]
 print(hasattr(sys.modules[{STUB!r}], "real"), import_torchvision() is package)
@@ -77,7 +77,7 @@ def test_other_errors_pass_through_without_a_stub(tmp_path: Path) -> None:
     root = fake(tmp_path, "raise RuntimeError('compiled with different CUDA major versions')\n")
     code = f"""
 import sys
-from ablate.compat import import_torchvision
+from ablate.models._torchvision import import_torchvision
 try:
     import_torchvision()
 except RuntimeError as error:
@@ -90,7 +90,7 @@ def test_torchvision_does_not_bring_what_no_classifier_needs() -> None:
     """Oracle: sys.modules, and torch's own answer to the question that the stand-in passes on."""
     code = """
 import sys
-from ablate.compat import import_torchvision
+from ablate.models._torchvision import import_torchvision
 vision = import_torchvision()
 vision.models.resnet18
 print(*(name in sys.modules for name in ("torch._dynamo", "torch.onnx", "torchvision.datasets")))
@@ -108,7 +108,7 @@ def test_a_torchvision_that_wants_more_of_the_compiler_gets_it(tmp_path: Path) -
     root = fake(tmp_path, "from . import extension\nfrom torch._dynamo.eval_frame import is_dynamo_supported\n")
     code = """
 import sys
-from ablate.compat import import_torchvision
+from ablate.models._torchvision import import_torchvision
 package = import_torchvision()
 print(package.is_dynamo_supported.__module__, package.extension is sys.modules["torchvision.extension"])
 """

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from ablate.config import Settings, load
 from ablate.errors import UserError
-from ablate.plan import Run, make_plan
+from ablate.plan.params import load
+from ablate.plan.runs import Run, make_plan
+from ablate.plan.settings import Settings
 from conftest import ROOT, TINY
 
 STUDIES = "studies.resnet-vs-plain.shallow"

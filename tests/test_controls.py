@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ablate.controls import PAPER, broken, outcomes, renaming_p
+from ablate.verdicts.controls import PAPER, broken, outcomes, renaming_p
 from fabricated import Fabricated
 
 

@@ -22,13 +22,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablate.config import Dataset, load
 from ablate.data import cifar10, own, tiny_imagenet
 from ablate.data.assurance import accepted
 from ablate.data.fetch import fetch
 from ablate.errors import UserError
 from ablate.files import digest, read_json
-from ablate.keys import content_digest
+from ablate.plan.keys import content_digest
+from ablate.plan.params import Dataset, load
 from archives import CIFAR, TINY, WNIDS, Files, Make, binary, cifar_batches, jpeg, pickled, tiny_files, write_zip
 from conftest import ROOT as REPOSITORY
 from conftest import gate

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
-from ablate import cli
-from ablate.config import Dataset, Params, Settings, load
-from ablate.cost import (
+from ablate.cli import main as cli
+from ablate.data.views import Pack
+from ablate.files import read_json
+from ablate.models.registry import REGISTRY
+from ablate.models.summary import summary
+from ablate.plan.cost import (
     FORWARD,
     NETWORKS,
     PRIOR,
@@ -26,13 +29,12 @@ from ablate.cost import (
     splits_of,
     wall_seconds,
 )
-from ablate.data.views import Pack
-from ablate.files import read_json
-from ablate.keys import FILES, Keys
-from ablate.layers import summary
-from ablate.models import REGISTRY
-from ablate.plan import RUNS, Run, make_plan
-from ablate.train import train
+from ablate.plan.keys import FILES
+from ablate.plan.params import Dataset, Params, load
+from ablate.plan.runs import RUNS, Run, make_plan
+from ablate.plan.settings import Settings
+from ablate.train.job import train
+from ablate.workflow.due import Keys
 from conftest import ROOT, TINY
 from fabricated import vouch
 
@@ -213,7 +215,7 @@ def test_a_run_that_is_due_takes_the_training_of_its_starting_weights_along(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Oracle: the demo's two arms of five-cnns from other weights share one source; nothing of either is there."""
-    from ablate.plan_cost import estimates, reasons, totals
+    from ablate.workflow.cost_table import estimates, reasons, totals
 
     monkeypatch.chdir(tmp_path)  # where there are no results, as there are here after `make demo`
     params = load(ROOT / "params.yaml", {"scale": "demo"})
@@ -228,7 +230,7 @@ def test_a_run_that_is_due_takes_the_training_of_its_starting_weights_along(
 def test_planning_imports_no_torch() -> None:
     code = """
 import sys
-from ablate.cli import app
+from ablate.cli.main import app
 sys.argv = ["ablate", sys.argv[1]]
 app(standalone_mode=False)
 print({"torch", "pandas", "scipy"} & {*sys.modules}, file=sys.stderr)

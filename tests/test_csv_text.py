@@ -12,11 +12,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ablate.collect import TEXT
 from ablate.csv_text import read_csv, read_rows, read_text, to_csv
 from ablate.data.describe import describe
 from ablate.errors import UserError
 from ablate.files import digest, read_json, write_json
+from ablate.results.collect import TEXT
 from ablate.seals import sealed
 from conftest import ROOT
 

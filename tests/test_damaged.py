@@ -17,16 +17,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ablate import cli, keys, render, results_cli
-from ablate.collect import collect
-from ablate.config import load
+from ablate.cli import main as cli
+from ablate.cli import render
+from ablate.cli import results as results_cli
 from ablate.csv_text import read_rows
 from ablate.errors import UserError
 from ablate.files import as_json, read_json, write_json, write_text
-from ablate.keys import TRAINED_ON, Keys, due
-from ablate.plan import RUNS, make_plan
-from ablate.plan_record import plan_record
+from ablate.plan import keys
+from ablate.plan.keys import TRAINED_ON
+from ablate.plan.params import load
+from ablate.plan.record import plan_record
+from ablate.plan.runs import RUNS, make_plan
+from ablate.results.collect import collect
 from ablate.seals import sealed, sha256_of
+from ablate.workflow.due import Keys, due
 from conftest import TINY
 from fabricated import vouch
 
@@ -90,8 +94,8 @@ def inside(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     params = load(Path("params.yaml"))
     monkeypatch.setattr(cli, "load", lambda *_: params)
     monkeypatch.setattr(results_cli, "load", lambda *_: params)
-    monkeypatch.setattr("ablate.papers.check_files", lambda *_: None)
-    monkeypatch.setattr("ablate.plan_record.protocol", lambda *_: None)
+    monkeypatch.setattr("ablate.papers.paper.check_files", lambda *_: None)
+    monkeypatch.setattr("ablate.plan.record.protocol", lambda *_: None)
 
 
 def run_files(name: str) -> Path:

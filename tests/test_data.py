@@ -19,17 +19,18 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from ablate.compat import import_torchvision
-from ablate.config import Dataset, Params, Settings, load
 from ablate.data.describe import describe, overview, table_of
 from ablate.data.duplicates import exact, near, perceptual_hashes
+from ablate.data.index import read_index
 from ablate.data.pack import make_pack
 from ablate.data.reorganise import reorganise
-from ablate.data.verify import read_index
 from ablate.data.views import Pack
 from ablate.errors import UserError
 from ablate.files import digest, read_json, write_json
-from ablate.keys import content_digest
+from ablate.models._torchvision import import_torchvision
+from ablate.plan.keys import content_digest
+from ablate.plan.params import Dataset, Params, load
+from ablate.plan.settings import Settings
 from archives import TINY, jpeg, tiny_files, write_tar, write_zip
 from conftest import ROOT, gate
 

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from ablate.effects import contrasts, importance
 from ablate.errors import UserError
 from ablate.figures.sensitivity import sensitivity
-from ablate.tables import write_table
+from ablate.tables.effects import contrasts, importance
+from ablate.tables.registry import write_table
 from fabricated import Fabricated
 
 # Validation accuracy by seed of each combination of augment (first) and weights (second).

@@ -28,7 +28,7 @@ DATA = "embed fetch verify pack describe report"
 LATER = " ".join(rule for rule in BOTH.split() if rule != "report")
 NETS = "compare tables_tinyimage10"  # tables of layers and parameters read the networks
 TABLED = "tables_tinyimage10 tables_resnet-vs-plain report"
-DRAWN = "figures_tinyimage10 figures_resnet-vs-plain claims calibrate report"
+DRAWN = "figures_tinyimage10 figures_resnet-vs-plain report"
 PRINTED = "tables_tinyimage10 figures_tinyimage10 compare comparison claims report"
 CHECKED = "verify pack describe report"
 AFTER = ONE.replace("resnet-vs-plain", "tinyimage10")
@@ -110,7 +110,7 @@ EVENTS = [
     Event("a fresh clone and `dvc pull`", clone, jobs=f"describe plan {BOTH}", stages="report", really=""),
     Event(
         "`git checkout` of a branch with other code and settings, and back",
-        "git checkout -q -b other; sed -i 's/0.02/0.03/' params.yaml; echo 'X = 1' >> src/ablate/feed.py;"
+        "git checkout -q -b other; sed -i 's/0.02/0.03/' params.yaml; echo 'X = 1' >> src/ablate/train/loader.py;"
         " git commit -qam other; git checkout -q main",
     ),
     Event("runs and data deleted, then `dvc checkout`", "rm -rf results/runs results/pretrained data; dvc checkout"),
@@ -122,12 +122,12 @@ EVENTS = [
     Event("a seed added", edit("seeds: [0]", "seeds: [0, 1]"), f"{ALL} (seed 1)", f"plan {BOTH}", EVERY),
     Event("a level removed", edit("[cifar-resnet7, ", "["), "", f"plan {BOTH}", EVERY, ""),
     Event("a table renamed", edit("table-shallow:", "table-flat:"), "", f"plan {BOTH}", EVERY),
-    Event("a comment in training code", "echo '# about' >> src/ablate/trainer.py", stages=EVERY),
-    Event("training code", "echo 'X = 1' >> src/ablate/trainer.py", f"{ALL} source", BOTH, EVERY),
+    Event("a comment in training code", "echo '# about' >> src/ablate/train/trainer.py", stages=EVERY),
+    Event("training code", "echo 'X = 1' >> src/ablate/train/trainer.py", f"{ALL} source", BOTH, EVERY),
     Event(
         "a network's code", "echo 'X = 1' >> src/ablate/models/keras_cnns.py", "deep", f"{ONE} {NETS}", EVERY, "deep"
     ),
-    Event("a table's code", "echo 'X = 1' >> src/ablate/table_kinds.py", "", TABLED, EVERY),
+    Event("a table's code", "echo 'X = 1' >> src/ablate/tables/accuracy.py", "", TABLED, EVERY),
     Event("a figure's code", "echo 'X = 1' >> src/ablate/figures/curves.py", "", DRAWN, EVERY),
     Event("a paper's YAML", "echo '# about' >> papers/tinyimage10.yaml", "", PRINTED, "report"),
     Event("a rule's command", "sed -i 's/--threads/ --threads/' workflow/rules/train.smk", stages=EVERY),
@@ -169,7 +169,7 @@ EVENTS = [
     ),
     Event(
         "a table's code, with an old time",
-        "f=src/ablate/table_kinds.py; echo 'X = 1' >> $f; touch -d 2001-01-01 $f",
+        "f=src/ablate/tables/accuracy.py; echo 'X = 1' >> $f; touch -d 2001-01-01 $f",
         "",
         TABLED,
         EVERY,

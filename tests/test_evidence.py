@@ -7,11 +7,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ablate.claims import Claim
-from ablate.evidence import NO_TEST, Evidence, evidence
 from ablate.files import read_json
-from ablate.papers import Paper
-from ablate.tables import collected_runs
+from ablate.papers.claim import Claim
+from ablate.papers.paper import Paper
+from ablate.results.study import collected_runs
+from ablate.verdicts.evidence import NO_TEST, Evidence, evidence
 from fabricated import Fabricated, claim, paper, reported, vouch
 
 

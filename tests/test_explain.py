@@ -8,10 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ablate import cli, steps
-from ablate.config import load
-from ablate.jobs import figure_jobs
-from ablate.plan import RUNS, make_plan
+from ablate.cli import main as cli
+from ablate.cli import steps
+from ablate.cli.jobs import figure_jobs
+from ablate.plan.params import load
+from ablate.plan.runs import RUNS, make_plan
 from conftest import TINY
 from fabricated import PAPER, Fabricated, vouch
 
@@ -124,7 +125,7 @@ def test_of_many_figures_and_tables_in_a_process_the_one_that_fails_is_named(
         code, _, err = ablate("plan", "--output", "results/tiny/plan.json")
         assert code == 2 and f"params.yaml: studies.resnet-vs-plain.shallow.{what}.spoiled: " in err
         params.write_text(whole)
-    monkeypatch.setattr("ablate.figures.draw", lambda *_: 1 / 0)
+    monkeypatch.setattr("ablate.figures.registry.draw", lambda *_: 1 / 0)
     first = next(iter(figure_jobs(Path(here[1]), Path("papers"), Path(here[-1]), None, []).items()))
     with pytest.raises(ZeroDivisionError) as raised:
         first[1]()

@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 
-from ablate.config import Fingerprint
 from ablate.data import download
 from ablate.data.download import CHUNK
 from ablate.errors import UserError
+from ablate.plan.params import Fingerprint
 from downloads import BODY, PAGE, Fetch, Server, make_certificate, pin, serving
 
 
@@ -204,7 +204,7 @@ def test_sigkill_in_the_middle_of_a_download(run: Fetch, server: Server) -> None
     server.body = b"PK" + random.Random(1).randbytes(5_000_000)
     server.answers.append({"pause": 0.02})
     program = (
-        "import sys; from pathlib import Path; from ablate.config import Fingerprint; "
+        "import sys; from pathlib import Path; from ablate.plan.params import Fingerprint; "
         "from ablate.data.fetch import fetch; target, receipt, url, pin = sys.argv[1:]; "
         "fetch('a.zip', Path(target), path=None, mirror=None, urls=[url], receipt=Path(receipt), "
         "digests={'mine': Fingerprint.model_validate_json(pin)})"

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from ablate.config import load
 from ablate.errors import UserError
-from ablate.figures import FIGURES, STYLE, Places, draw, write_figure
-from ablate.figures.common import NARROW, WIDE, Powers
-from ablate.provenance import PICTURES
+from ablate.figures.common import NARROW, STYLE, WIDE, Places, Powers
+from ablate.figures.registry import FIGURES, draw, write_figure
+from ablate.plan.code import PICTURES
+from ablate.plan.params import load
 from drawn import GRID, RATES, fabricate, legend, study, texts
 from fabricated import vouch
 

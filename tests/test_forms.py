@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ablate.config import Dataset
-from ablate.data.verify import read_index, verify
+from ablate.data.index import read_index
+from ablate.data.verify import verify
+from ablate.plan.params import Dataset
 from archives import CIFAR, TINY, WNIDS, Make, binary, cifar_batches, pickled, tiny_files, write_tar, write_zip
 
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import torch
 
-from ablate import gpus
-from ablate.config import load
 from ablate.errors import UserError
-from ablate.gpus import GIB, VISIBLE, Gpu, Use, gpu_list, usable
-from ablate.resources import share
-from ablate.trainer import limit_memory, out_of_memory
+from ablate.plan.params import load
+from ablate.runtime import gpus
+from ablate.runtime.cores import share
+from ablate.runtime.gpus import GIB, VISIBLE, Gpu, Use, gpu_list, usable
+from ablate.train.trainer import limit_memory, out_of_memory
 from conftest import TINY, Workspace
 from pretended import UUIDS, listing
 
@@ -117,7 +117,9 @@ def test_named_gpus_that_torch_lacks_are_refused() -> None:
 
 
 def test_torch_is_not_imported_to_find_gpus() -> None:
-    text = "import sys, ablate.config, ablate.gpus, ablate.slots; sys.exit('torch' in sys.modules)"
+    text = (
+        "import sys, ablate.plan.params, ablate.runtime.gpus, ablate.runtime.slots; sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", text], check=False).returncode == 0
 
 

@@ -5,7 +5,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from ablate.images_test import compare_models
+from ablate.verdicts.model_pairs import compare_models
 
 
 def answers(both: int, only_a: int, only_b: int, neither: int) -> tuple[np.ndarray, np.ndarray]:

@@ -19,11 +19,11 @@ from rich.console import Console
 from rich.table import Table
 from snakemake.logging import DefaultFormatter
 
-from ablate import cli
-from ablate.cells import Best, latex, markdown
+from ablate.cli import main as cli
 from ablate.errors import UserError
 from ablate.inert import UNSEEN, in_latex, in_markdown, visible
-from ablate.progress import Heartbeat, track
+from ablate.results.table import Best, latex, markdown
+from ablate.runtime.progress import Heartbeat, track
 from ablate.terminal import Terminal
 from conftest import Workspace
 from nasty import NASTY

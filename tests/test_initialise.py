@@ -13,11 +13,12 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ablate.models import ACTIVATIONS, INITS, REGISTRY, build
 from ablate.models.activation import replace_relu
+from ablate.models.build import build
 from ablate.models.head import head_of
 from ablate.models.initialise import initialise
 from ablate.models.outline import outline
+from ablate.models.registry import ACTIVATIONS, INITS, REGISTRY
 
 CLASSES = 7
 # One of each of torchvision's families.

@@ -12,7 +12,7 @@ import pytest
 PROGRAM = """
 import time
 from pathlib import Path
-from ablate.interrupt import stop_once
+from ablate.runtime.signals import stop_once
 stop_once()
 try:
     print("ready", flush=True)
@@ -24,7 +24,7 @@ finally:
 """
 NOTING = """
 import time
-from ablate import interrupt
+from ablate.runtime import signals as interrupt
 interrupt.PATIENCE_S = {patience}
 with interrupt.Signals() as signals:
     print("ready", flush=True)
@@ -36,7 +36,7 @@ print(signals.number, flush=True)
 """
 CHILD = """
 import subprocess, sys
-from ablate.interrupt import left_to_child
+from ablate.runtime.signals import left_to_child
 child = '''
 import sys, time
 try:

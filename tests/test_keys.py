@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from ablate import keys
-from ablate.config import Params, load
-from ablate.keys import FILES, NEW, Keys, code_digest, key_digest, run_key, start_key
-from ablate.plan import PRETRAINED, RUNS, Run, make_plan
+from ablate.plan import keys
+from ablate.plan.keys import FILES, NEW, code_digest, key_digest, run_key, start_key
+from ablate.plan.params import Params, load
+from ablate.plan.runs import PRETRAINED, RUNS, Run, make_plan
 from ablate.seals import sealed
+from ablate.workflow.due import Keys
 from conftest import TINY, made_packs
 from fabricated import vouch
 

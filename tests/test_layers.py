@@ -11,10 +11,11 @@ import pytest
 from rich.console import Console
 from torch import nn
 
-from ablate.compat import import_torchvision
-from ablate.layers import as_json, as_text, summary
-from ablate.models import REGISTRY, build
+from ablate.models._torchvision import import_torchvision
+from ablate.models.build import build
 from ablate.models.outline import outline
+from ablate.models.registry import REGISTRY
+from ablate.models.summary import as_json, as_text, summary
 
 # Oracle: the figures 5 to 8 of the five-cnns paper, copied: type, output shape without the batch, Param #.
 # Figures 5 and 6 do not list activations, which Keras puts into the layers before them.

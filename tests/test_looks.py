@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from ablate.board import judged
-from ablate.config import load
 from ablate.errors import UserError
 from ablate.files import read_json
-from ablate.papers import read
-from ablate.plan import current_plan, make_plan, more_seeds, seeds_file
-from ablate.verdicts import alpha_at
+from ablate.papers.paper import read
+from ablate.plan.params import load
+from ablate.plan.runs import current_plan, make_plan, more_seeds, seeds_file
+from ablate.verdicts.assess import judged
+from ablate.verdicts.judge import alpha_at
 from conftest import TINY, Workspace
 from fabricated import HEAD, Fabricated
 

@@ -19,19 +19,22 @@ from typing import Any
 
 import pytest
 
-from ablate import interrupt, provenance, resources
-from ablate.checkpoint import CHECKPOINTS, Claim
-from ablate.config import load
 from ablate.errors import UserError
 from ablate.files import whole, write_text
-from ablate.gpus import Gpu, Use, asked, usable
-from ablate.interrupt import Signals, stop_once
-from ablate.plan import make_plan
-from ablate.progress import Heartbeat, heartbeat_path
-from ablate.provenance import MOST_PATCH, source
-from ablate.resources import available_cores
-from ablate.slots import gpu_slot
-from ablate.status import statuses
+from ablate.plan.params import load
+from ablate.plan.runs import make_plan
+from ablate.plan.status import statuses
+from ablate.runtime import cores as resources
+from ablate.runtime import manifest as provenance
+from ablate.runtime import signals as interrupt
+from ablate.runtime.checkpoint import CHECKPOINTS
+from ablate.runtime.cores import available_cores
+from ablate.runtime.gpus import Gpu, Use, asked, usable
+from ablate.runtime.manifest import MOST_PATCH, source
+from ablate.runtime.progress import Heartbeat, heartbeat_path
+from ablate.runtime.run_lock import Claim
+from ablate.runtime.signals import Signals, stop_once
+from ablate.runtime.slots import gpu_slot
 from conftest import TINY
 
 NO_LOCKS = [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK, errno.EINVAL]
@@ -207,7 +210,7 @@ def test_a_second_signal_is_the_first_one_s_or_ends_a_training_at_once(name: str
     """In a process of its own. Oracle: soon after the first it changes nothing; later the process dies of it."""
     program = f"""
 import signal
-from ablate import interrupt
+from ablate.runtime import signals as interrupt
 interrupt.PATIENCE_S = {patience}
 interrupt.stop_once()
 with interrupt.Signals() as signals:
@@ -275,7 +278,7 @@ def test_an_nvidia_smi_that_talks_nonsense_finds_no_gpu(
 def test_an_nvidia_smi_that_hangs_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(tmp_path / "bin", "nvidia-smi", "#!/bin/sh\nexec sleep 60\n")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr("ablate.gpus.LIST_S", 0.2)
+    monkeypatch.setattr("ablate.runtime.gpus.LIST_S", 0.2)
     with pytest.raises(UserError, match=r"nvidia-smi says nothing.*device: cpu"):
         asked("name")
 
@@ -445,7 +448,7 @@ def test_a_checkpoint_that_is_none_is_passed_over(content: bytes | str, capsys: 
 
     import torch
 
-    from ablate.checkpoint import Checkpoint
+    from ablate.runtime.checkpoint import Checkpoint
 
     saved = Checkpoint("run", "key")
     saved.keep(0, 1, {"a": 1})
@@ -476,7 +479,7 @@ def test_a_damaged_choice_of_precision_is_made_again(content: str) -> None:
 
     import torch
 
-    from ablate import precision
+    from ablate.train import precision
 
     images, labels = torch.zeros(2, 3, 4, 4), torch.zeros(2, dtype=torch.long)
     key = json.dumps(["net", [2, 3, 4, 4], "here", torch.__version__])

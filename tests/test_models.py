@@ -18,15 +18,16 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-import ablate.models
-from ablate.compat import import_torchvision
-from ablate.layers import summary
-from ablate.models import INITS, REGISTRY, build, check, check_name, contaminated, module_of
+import ablate.models.registry
+from ablate.models._torchvision import import_torchvision
+from ablate.models.build import build
 from ablate.models.head import head_of
 from ablate.models.initialise import initialise
 from ablate.models.outline import outline
+from ablate.models.registry import INITS, REGISTRY, check, check_name, contaminated, module_of
 from ablate.models.residual import Block, from_column
-from ablate.weights import load_start
+from ablate.models.summary import summary
+from ablate.models.weights import load_start
 
 CLASSES = 7
 # The smallest images for speed, in pixels; a new network is tried at 64, and the papers' sides without memory.
@@ -253,10 +254,10 @@ def test_choices_where_a_paper_is_silent_are_written_down(name: str) -> None:
 
 def test_names_and_options_are_checked_without_torch() -> None:
     code = (
-        "import sys, ablate.models as m; m.check('net1', init='keras', activation='elu');"
+        "import sys, ablate.models.registry as m; m.check('net1', init='keras', activation='elu');"
         "m.imagenet_name('torchvision:vgg11'); m.module_of('cnn1'); sys.exit('torch' in sys.modules)"
     )
-    source = str(Path(ablate.models.__file__).parents[2])
+    source = str(Path(ablate.models.registry.__file__).parents[2])
     subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": source}, check=True, timeout=60)
     assert INITS[0] == "default"
     assert (module_of("net1"), module_of("torchvision:vgg11")) == ("residual", "torchvision_nets")

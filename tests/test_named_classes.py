@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ablate.config import load
 from ablate.errors import UserError
-from ablate.named_classes import asked, check_classes
-from ablate.plan import make_plan
+from ablate.plan.params import load
+from ablate.plan.runs import make_plan
+from ablate.workflow.named_classes import asked, check_classes
 from conftest import TINY, Workspace
 
 WRONG = TINY.replace("per_class: 5}", "classes: [cat, dgo]}")
@@ -53,7 +53,8 @@ def test_a_plan_imports_no_torch(tmp_path: Path) -> None:
     (tmp_path / "w.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
     axes = "{model: ['torchvision:resnet18', cifar-plain7], weights: [scratch, 'file:w.safetensors']}"
     (tmp_path / "params.yaml").write_text(TINY.replace("{model: [cifar-resnet7, cifar-plain7]}", axes))
-    code = "import sys; from pathlib import Path; from ablate.config import load; from ablate.plan import make_plan; "
+    code = "import sys; from pathlib import Path; from ablate.plan.params import load; "
+    code += "from ablate.plan.runs import make_plan; "
     code += (
         "make_plan(load(Path('params.yaml'))); sys.exit(bool({'torch', 'pandas', 'matplotlib'} & set(sys.modules)))"
     )

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ablate.errors import UserError
-from ablate.names import arm_name, arms_in, class_names, unique
+from ablate.plan.names import arm_name, arms_in, class_names, unique
 
 # Pieces that labels are made of, so that separators and quotes meet in every way.
 PIECES = st.sampled_from(["", " ", "/", " / ", '"', "\\", "A", "B", "n", "\n", "\\u0041", "é", "e\u0301"])

@@ -14,20 +14,20 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from matplotlib.lines import Line2D
 
-from ablate import report
-from ablate.board import write_board
-from ablate.calibration import Design, calibrate
-from ablate.compare import write_comparison
 from ablate.data.describe import describe
-from ablate.figures import FIGURES, STYLE, draw, write_figure
-from ablate.figures.calibration import write_calibration
-from ablate.figures.common import legend_below, panels, save
+from ablate.figures.common import STYLE, legend_below, panels, save
+from ablate.figures.registry import FIGURES, draw, write_figure
 from ablate.files import read_json, write_json
 from ablate.inert import UNSEEN, in_latex, visible
-from ablate.names import arm_name
-from ablate.records import unprintable
+from ablate.plain import unprintable
+from ablate.plan.names import arm_name
+from ablate.results import report
 from ablate.seals import sealed
-from ablate.tables import write_table
+from ablate.tables.comparison import write_comparison
+from ablate.tables.registry import write_table
+from ablate.verdicts.calibration import Design, calibrate
+from ablate.verdicts.calibration_figure import write_calibration
+from ablate.verdicts.claims_table import write_board
 from drawn import fabricate, study, texts
 from fabricated import Fabricated
 from nasty import NASTY

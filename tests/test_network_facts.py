@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 import torch
 
-from ablate.compat import import_torchvision
-from ablate.fit_rules import ALONE_CIFAR, IMAGENET_SIDE, NETWORKS, facts, network_fault, torchvision_names
-from ablate.models import REGISTRY, TORCHVISION, build
+from ablate.models._torchvision import import_torchvision
+from ablate.models.build import build
 from ablate.models.outline import outline
+from ablate.models.registry import REGISTRY, TORCHVISION
+from ablate.plan.fit_rules import ALONE_CIFAR, IMAGENET_SIDE, NETWORKS, facts, network_fault, torchvision_names
 
 # One of torchvision's for each line of the table that is of a family.
 FAMILIES = [

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.optim import SGD, Adam, AdamW, RMSprop, lr_scheduler
 
-from ablate.optimise import Average, Patience, Schedule, clip, loss_of, make_optimizer
+from ablate.train.optimise import Average, Patience, Schedule, clip, loss_of, make_optimizer
 from recipes import OPTIMIZERS, SCHEDULES, Recipe, recipes
 
 VAL_LOSSES = [1.0, 0.9, 0.9, 0.95, 0.8, 0.9]  # after the fourth epoch two in a row were no better

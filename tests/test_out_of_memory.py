@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ablate.gpus import VISIBLE
+from ablate.runtime.gpus import VISIBLE
 from pretended import UUIDS, Jobs, until
 from test_train import small
 
@@ -25,8 +25,9 @@ def looked():
     print("torch looks for", os.environ["CUDA_VISIBLE_DEVICES"], file=sys.stderr)
     return look()
 torch.cuda.is_available = looked
-from ablate import checkpoint, cli, slots
-from ablate.trainer import Trainer
+from ablate.cli import main as cli
+from ablate.runtime import checkpoint, slots
+from ablate.train.trainer import Trainer
 checkpoint.EVERY_S, slots.POLL_S = 0.0, 0.01
 whole = Trainer.step
 def step(self):

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ablate.config import Fingerprint
 from ablate.data import own
 from ablate.files import digest
+from ablate.plan.params import Fingerprint
 from downloads import BODY, PAGE, Fetch
 
 

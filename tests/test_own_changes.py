@@ -14,8 +14,6 @@ from typing import Any
 
 import pytest
 
-from ablate import keys
-from ablate.config import load
 from ablate.data import own
 from ablate.data.embedded import write_cifar10
 from ablate.data.fetch import fetch
@@ -23,8 +21,11 @@ from ablate.data.pack import make_pack
 from ablate.data.verify import verify
 from ablate.errors import UserError
 from ablate.files import read_json, write_json
-from ablate.keys import Keys, later_key, verify_key
-from ablate.plan import make_plan
+from ablate.plan import keys
+from ablate.plan.keys import later_key, verify_key
+from ablate.plan.params import load
+from ablate.plan.runs import make_plan
+from ablate.workflow.due import Keys
 from archives import TINY, WNIDS, jpeg, tiny_files, write_zip
 from conftest import TINY as PARAMS
 from conftest import Workspace

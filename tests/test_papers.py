@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from ablate.config import load
 from ablate.errors import UserError
-from ablate.layers import summary
-from ablate.papers import OF_NETWORKS, OF_RUNS, Paper, Reported, check, check_files, read
-from ablate.plan import Plan, make_plan
+from ablate.models.summary import summary
+from ablate.papers.paper import OF_NETWORKS, OF_RUNS, Paper, Reported, check, check_files, read
+from ablate.plan.params import load
+from ablate.plan.runs import Plan, make_plan
 from conftest import ROOT, TINY
 
 FOLDER = ROOT / "papers"
@@ -220,7 +220,7 @@ def test_files_and_papers_have_to_match(plan: Plan, tmp_path: Path) -> None:
 
 
 def test_reading_papers_needs_no_torch() -> None:
-    code = "import sys, ablate.papers; sys.exit('torch' in sys.modules)"
+    code = "import sys, ablate.papers.paper; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

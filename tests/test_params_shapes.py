@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from ablate import cli
-from ablate.config import load, values_of
+from ablate.cli import main as cli
 from ablate.errors import UserError
-from ablate.papers import read
-from ablate.plan import make_plan
+from ablate.papers.paper import read
+from ablate.plan.params import load, values_of
+from ablate.plan.runs import make_plan
 from ablate.records import read_yaml
 from conftest import ROOT, TINY
 

@@ -5,10 +5,10 @@ from collections import Counter
 
 import pytest
 
-from ablate import cli
-from ablate.config import load
-from ablate.plan import make_plan
-from ablate.plan_record import plan_record, protocol
+from ablate.cli import main as cli
+from ablate.plan.params import load
+from ablate.plan.record import plan_record, protocol
+from ablate.plan.runs import make_plan
 from conftest import ROOT
 
 ARMS = {

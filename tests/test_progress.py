@@ -16,15 +16,15 @@ from pathlib import Path
 
 import pytest
 
-from ablate import progress
-from ablate.progress import Heartbeat, format_duration, format_metric, heartbeat_path, read_heartbeats, track
+from ablate.runtime import progress
+from ablate.runtime.progress import Heartbeat, format_duration, format_metric, heartbeat_path, read_heartbeats, track
 
 SOURCE = Path(progress.__file__).parents[1]
 
 TRAIN_PY = """
 import sys, time
 from pathlib import Path
-from ablate.progress import Heartbeat, heartbeat_path
+from ablate.runtime.progress import Heartbeat, heartbeat_path
 run, seconds = sys.argv[1], float(sys.argv[2])
 with Heartbeat(heartbeat_path(run), run=run, epochs=2) as beat:
     for epoch in (1, 2):
@@ -155,7 +155,7 @@ def test_track_without_total(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_track_draws_a_bar_on_a_terminal(tmp_path: Path) -> None:
-    code = "from ablate.progress import track\nfor _ in track(range(3), 'decode'): pass"
+    code = "from ablate.runtime.progress import track\nfor _ in track(range(3), 'decode'): pass"
     status, output = in_terminal([sys.executable, "-c", code], tmp_path)
     assert status == 0
     assert "decode" in output and "3/3" in output and output.rstrip().endswith("\x1b[?25h")

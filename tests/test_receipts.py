@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from ablate import cli
-from ablate.config import load
+from ablate.cli import main as cli
+from ablate.cli.render import render
 from ablate.errors import UserError
 from ablate.files import read_json
-from ablate.keys import NEW, code_digest
-from ablate.plan import RUNS, make_plan
-from ablate.receipts import FOLDER, Rendering, check, rendering
-from ablate.render import render
+from ablate.plan.keys import NEW, code_digest
+from ablate.plan.params import load
+from ablate.plan.receipts import FOLDER, Rendering, check, rendering
+from ablate.plan.runs import RUNS, make_plan
 from ablate.seals import read_if_sealed, sealed
 from conftest import ROOT, TINY
 from fabricated import PAPER, Fabricated, vouch
@@ -145,7 +145,7 @@ def test_content_of_code_and_inputs_counts_and_no_time(here: Path, monkeypatch: 
     }  # fmt: skip
     paper.write_text(paper.read_text().removesuffix("# about\n"))
     real = code_digest
-    monkeypatch.setattr("ablate.receipts.code_digest", lambda step: "other" if step == "figures" else real(step))
+    monkeypatch.setattr("ablate.plan.receipts.code_digest", lambda step: "other" if step == "figures" else real(step))
     assert whys() == dict.fromkeys(("figures_resnet-vs-plain", "figures_tinyimage10"), "code changed")
 
 
@@ -223,7 +223,7 @@ def test_what_cannot_be_judged_leaves_nothing_of_an_earlier_call(
     def fail(*_: object) -> None:
         raise UserError("no verdict today")
 
-    monkeypatch.setattr("ablate.board.write_board", fail)
+    monkeypatch.setattr("ablate.verdicts.claims_table.write_board", fail)
     assert said(monkeypatch, capsys, "render", "--partial") == (
         0,
         f"ablate: left out: {here}/claims.json: no verdict today",

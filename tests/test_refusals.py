@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from ablate.config import load
 from ablate.errors import UserError
 from ablate.figures import curves as drawn
-from ablate.kinds import FIGURES, HISTORY, TABLES, Kind
-from ablate.plan import make_plan
+from ablate.plan.kinds import FIGURES, HISTORY, TABLES, Kind
+from ablate.plan.params import load
+from ablate.plan.runs import make_plan
 from conftest import ROOT, TINY
 from test_params_shapes import as_yaml
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from ablate import seals
 from ablate.errors import UserError
-from ablate.keys import FILES, key_digest, start_key
-from ablate.plan import Run
+from ablate.plan.keys import FILES, key_digest, start_key
+from ablate.plan.runs import Run
 from ablate.seals import LARGE, of_run, read_if_sealed, read_sealed, seal_of, sealed, sha256_of
 from fabricated import Fabricated, vouch
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ablate.seed_tests import chance, fewest_seeds, holm, p_values, seeds_needed, sign_flip, t_above
+from ablate.verdicts.seed_tests import chance, fewest_seeds, holm, p_values, seeds_needed, sign_flip, t_above
 
 # Sign flips
 

@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 
-from ablate import slots
 from ablate.errors import UserError
-from ablate.gpus import VISIBLE, Gpu
-from ablate.slots import Ticket, gpu_slot, grants
+from ablate.runtime import slots
+from ablate.runtime.gpus import VISIBLE, Gpu
+from ablate.runtime.slots import Ticket, gpu_slot, grants
 from pretended import Jobs, until
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn.functional import conv2d
 
-from ablate.small_maps import POSITIONS, _Product, use_products
+from ablate.train.small_maps import POSITIONS, _Product, use_products
 
 SHAPES = {  # channels, filters, kernel, stride, padding, side of the input
     "3x3": (16, 8, 3, 1, 1, 2),

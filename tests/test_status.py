@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from ablate import cli
-from ablate.checkpoint import CHECKPOINTS, Claim
-from ablate.config import load
-from ablate.plan import RUNS, make_plan
-from ablate.progress import Heartbeat, heartbeat_path
-from ablate.status import statuses
+from ablate.cli import main as cli
+from ablate.plan.params import load
+from ablate.plan.runs import RUNS, make_plan
+from ablate.plan.status import statuses
+from ablate.runtime.checkpoint import CHECKPOINTS
+from ablate.runtime.progress import Heartbeat, heartbeat_path
+from ablate.runtime.run_lock import Claim
 from conftest import TINY
 from fabricated import vouch
 

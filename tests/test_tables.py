@@ -12,9 +12,10 @@ import pytest
 
 from ablate.data.describe import describe
 from ablate.errors import UserError
-from ablate.figures import write_figure
-from ablate.report import write_report
-from ablate.tables import StudyResults, write_table
+from ablate.figures.registry import write_figure
+from ablate.results.report import write_report
+from ablate.results.study import StudyResults
+from ablate.tables.registry import write_table
 from fabricated import Fabricated
 
 VAL = {("one", 0): 0.2, ("one", 1): 0.4, ("two", 0): 0.5, ("two", 1): None}  # None: diverged

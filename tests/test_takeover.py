@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ablate import takeover
+from ablate.runtime import takeover
 from conftest import Workspace
 from pretended import until
 
@@ -22,7 +22,7 @@ from pretended import until
 HOLDER = """
 import subprocess, sys, time
 from pathlib import Path
-from ablate.takeover import take_over
+from ablate.runtime.takeover import take_over
 take_over()
 Path(".snakemake/locks/0.output.lock").write_text("results/x\\n")
 if sys.argv[1:]:

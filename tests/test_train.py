@@ -15,15 +15,16 @@ import torch
 from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy
 
-from ablate.config import Settings, load
 from ablate.data.views import Pack
 from ablate.errors import UserError
-from ablate.evaluate import Tally
-from ablate.feed import _bounds, home
 from ablate.files import digest
-from ablate.plan import Run
-from ablate.train import train
-from ablate.trainer import Trainer
+from ablate.plan.params import load
+from ablate.plan.runs import Run
+from ablate.plan.settings import Settings
+from ablate.train.evaluate import Tally
+from ablate.train.job import train
+from ablate.train.loader import _bounds, home
+from ablate.train.trainer import Trainer
 from conftest import ROOT
 
 pytestmark = pytest.mark.usefixtures("own_folder")
@@ -63,9 +64,9 @@ def test_a_job_imports_neither_torch_s_compiler_nor_what_tables_need(packs: dict
     """Oracle: sys.modules after a whole `ablate train`. torch._dynamo alone takes as long to import as torch."""
     code = """
 import sys
-from ablate.cli import app
+from ablate.cli.main import app
 app(standalone_mode=False)
-print({"torch._dynamo", "torch._inductor", "pandas", "scipy", "ruamel.yaml", "ablate.papers"} & {*sys.modules})
+print({"torch._dynamo", "torch._inductor", "pandas", "scipy", "ruamel.yaml", "ablate.papers.paper"} & {*sys.modules})
 """
     for model in ("alexnet", "cifar-resnet7"):  # one of torchvision's, and one of ours
         run = small(dataset="tiny-imagenet", classes=(0, 10), model=model, epochs=1, per_class=2)
@@ -123,8 +124,8 @@ def test_compiling_without_a_compiler_is_one_message(
 ) -> None:
     """In a process of its own, since torch remembers what it compiled."""
     text = f"""
-from ablate.train import train
-from ablate.plan import Run
+from ablate.train.job import train
+from ablate.plan.runs import Run
 from pathlib import Path
 train(Run.from_json({small(epochs=1).to_json()!r}), pack=Path({str(packs["cifar10"])!r}), out=Path("out"),
       device="cpu", compile_mode="default")

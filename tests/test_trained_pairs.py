@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from ablate.files import read_json
-from ablate.papers import read
-from ablate.trained_pairs import trained_pairs
+from ablate.papers.paper import read
+from ablate.verdicts.model_pairs import trained_pairs
 from fabricated import HEAD, Fabricated
 
 CLAIMS = """

@@ -11,10 +11,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from ablate.compat import import_torchvision
 from ablate.errors import UserError
-from ablate.models import build, imagenet_name
-from ablate.weights import convert_imagenet, freeze_all_but_head, imagenet_url, load_start, train_mode
+from ablate.models._torchvision import import_torchvision
+from ablate.models.build import build
+from ablate.models.registry import imagenet_name
+from ablate.models.weights import convert_imagenet, freeze_all_but_head, imagenet_url, load_start, train_mode
 
 
 def made(name: str = "cifar-resnet7", classes: int = 10, image_size: int = 8, seed: int = 0) -> nn.Module:

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from snakemake.utils import format as snakemake_format
 from typer.main import get_command
 
-from ablate.cli import app
+from ablate.cli.main import app
 from ablate.data.embedded import write_cifar10
 from ablate.errors import UserError
-from ablate.plan import IMAGENET
-from ablate.words import options
+from ablate.plan.runs import IMAGENET
+from ablate.runtime.options import options
 from conftest import ROOT, Workspace
 from network import network
 
@@ -198,8 +198,8 @@ def test_own_data_own_weights_and_the_rule_imagenet_without_a_mirror(workspace: 
     import torch
     from safetensors.torch import load_file, save_file
 
-    from ablate.compat import import_torchvision
-    from ablate.models import build
+    from ablate.models._torchvision import import_torchvision
+    from ablate.models.build import build
 
     folder = workspace.folder / HOSTILE
     folder.mkdir()
@@ -216,7 +216,7 @@ def test_own_data_own_weights_and_the_rule_imagenet_without_a_mirror(workspace: 
     name, served = "squeezenet1_1", tmp_path / "served.pth"
     model = import_torchvision().models.get_model(name)
     torch.save(model.state_dict(), served)
-    code = workspace.folder / "src/ablate/weights.py"  # the digest in the official name is of the official bytes
+    code = workspace.folder / "src/ablate/models/weights.py"  # the official name has the official digest
     text = code.read_text()
     assert "return first.url, found[1]" in text
     digest = hashlib.sha256(served.read_bytes()).hexdigest()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ablate.resources import share
+from ablate.runtime.cores import share
 from conftest import ROOT, Workspace
 
 pytestmark = pytest.mark.slow
@@ -39,7 +39,7 @@ def test_a_changed_lr_retrains_its_study_alone_and_changing_it_back_trains_nothi
 
     workspace.edit("title: one", "title: one  # a comment")
     assert "Nothing to be done" in workspace.snakemake("all").stderr
-    (workspace.folder / "src/ablate/augment.py").touch()
+    (workspace.folder / "src/ablate/train/augment.py").touch()
     assert "Nothing to be done" in workspace.snakemake("all").stderr
 
     table = (workspace.folder / "results/tiny/resnet-vs-plain/table-shallow.md").read_text()

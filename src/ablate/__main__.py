@@ -4,11 +4,11 @@ import signal
 
 
 def main() -> None:
-    """Run `ablate.cli.main`; while its modules are imported, Ctrl-C ends the process at once."""
+    """Run `ablate.cli.main.main`; while its modules are imported, Ctrl-C ends the process at once."""
     before = signal.getsignal(signal.SIGINT)
     if before is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from ablate.cli import main as run
+    from ablate.cli.main import main as run
 
     signal.signal(signal.SIGINT, before)
     run()

@@ -16,7 +16,7 @@ from ruamel.yaml.error import MarkedYAMLError, StringMark
 from ruamel.yaml.events import AliasEvent
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
-from ablate.records import CONTROL, DEPTH, unprintable
+from ablate.plain import CONTROL, DEPTH, unprintable
 
 LARGEST = 256 * 1024  # bytes: ten times the shipped params.yaml, and about a second
 VALUES = 15_000

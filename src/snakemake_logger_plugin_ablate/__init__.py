@@ -19,7 +19,7 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from ablate.inert import visible
-from ablate.progress import HEARTBEAT_FOLDER
+from ablate.runtime.progress import HEARTBEAT_FOLDER
 from snakemake_logger_plugin_ablate.display import Display, Jobs, PrintAbove
 
 # The bars say all of these already.

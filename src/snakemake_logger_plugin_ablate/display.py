@@ -20,12 +20,7 @@ from snakemake.logging import get_event
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from ablate.inert import visible
-from ablate.progress import (
-    LIVE_VARIABLE,
-    format_duration,
-    format_metric,
-    read_heartbeats,
-)
+from ablate.runtime.progress import LIVE_VARIABLE, format_duration, format_metric, read_heartbeats
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

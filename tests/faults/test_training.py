@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from ablate.config import Settings
-from ablate.plan import Run
+from ablate.plan.runs import Run
+from ablate.plan.settings import Settings
 
 pytestmark = pytest.mark.slow
 
@@ -47,9 +47,11 @@ def child(record: str, pack: str, folder: str, stateful: bool) -> None:
     """Train in ``folder`` with a checkpoint at every step, and log which steps were done."""
     import torch
 
-    from ablate import checkpoint, feed, trainer
-    from ablate import train as loop
-    from ablate.interrupt import Interrupted
+    from ablate.runtime import checkpoint
+    from ablate.runtime.signals import Interrupted
+    from ablate.train import job as loop
+    from ablate.train import loader as feed
+    from ablate.train import trainer
 
     os.chdir(folder)
     sys.stderr = Path("log").open("a")  # noqa: SIM115
@@ -83,7 +85,7 @@ def child(record: str, pack: str, folder: str, stateful: bool) -> None:
 def start(run: Run, pack: Path, folder: Path, stateful: bool = False) -> BaseProcess:
     folder.mkdir(exist_ok=True)
     context = multiprocessing.get_context("forkserver")  # with torch imported: a start takes no seconds
-    context.set_forkserver_preload(["ablate.train", "torch._dynamo"])
+    context.set_forkserver_preload(["ablate.train.job", "torch._dynamo"])
     process = context.Process(target=child, args=(run.to_json(), str(pack), str(folder), stateful))
     process.start()
     return process

@@ -7,23 +7,24 @@ from functools import cache
 from snakemake.exceptions import WorkflowError
 from snakemake.io import contains_wildcard
 
-from ablate.config import load
-from ablate.cost import expected_seconds, limit_minutes, read_history
+from ablate.plan.params import load
+from ablate.plan.cost import expected_seconds, limit_minutes, read_history
 from ablate.errors import UserError
 from ablate.files import as_json
-from ablate.gpus import Use, usable
-from ablate.interrupt import stop_once
-from ablate.keys import FILES, NEW, RECEIPTS, Keys, content, due, why_look, why_plan
-from ablate.named_classes import asked, check_packs
-from ablate.papers import check_files
-from ablate.plan import IMAGENET, LOOK_AGAIN, PRETRAINED, RUNS, current_plan, make_plan
-from ablate.plan_record import plan_record, protocol
-from ablate.provenance import code_of
-from ablate.receipts import Rendering, describing, rendering
-from ablate.resources import available_cores, share
+from ablate.runtime.gpus import Use, usable
+from ablate.runtime.signals import stop_once
+from ablate.plan.keys import FILES, NEW, RECEIPTS, content
+from ablate.workflow.due import Keys, due, why_look, why_plan
+from ablate.workflow.named_classes import asked, check_packs
+from ablate.papers.paper import check_files
+from ablate.plan.runs import IMAGENET, LOOK_AGAIN, PRETRAINED, RUNS, current_plan, make_plan
+from ablate.plan.record import plan_record, protocol
+from ablate.plan.code import code_of
+from ablate.plan.receipts import Rendering, describing, rendering
+from ablate.runtime.cores import available_cores, share
 from ablate.seals import read_if_sealed, read_sealed
-from ablate.takeover import take_over
-from ablate.words import options, own_programs_first
+from ablate.runtime.takeover import take_over
+from ablate.runtime.options import options, own_programs_first
 
 try:
     PARAMS = load(Path("params.yaml"), config)

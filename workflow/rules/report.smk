@@ -1,4 +1,4 @@
-# collect -> tables and figures -> report; all of it iterates over the plan. What a step is made of: ablate.receipts.
+# collect -> tables and figures -> report; all of it iterates over the plan. What a step is made of: ablate.plan.receipts.
 COLLECTED = ["runs.csv", "history.csv", "metrics.json", "provenance.json"]
 BESIDE = [".md", ".tex", ".runs.json"]  # each table's .csv
 SUMMARY = [f"results/summary/{PARAMS.scale}{suffix}" for suffix in (".json", ".csv")]  # what DVC compares

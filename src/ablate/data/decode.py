@@ -21,8 +21,8 @@ from ablate.data.containers import refuse
 from ablate.data.duplicates import perceptual_hashes
 from ablate.data.layouts import Contents, Item, Pixels
 from ablate.files import send_out, whole
-from ablate.progress import track
-from ablate.resources import available_cores, processes_can_share
+from ablate.runtime.cores import available_cores, processes_can_share
+from ablate.runtime.progress import track
 
 BLOCK = 128  # images decoded at a time: 1.5 MB of 64x64, which stays in a core's cache
 DRAIN = 64  # blocks after which they are sent to the disk

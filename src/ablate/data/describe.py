@@ -10,16 +10,16 @@ from PIL import Image, ImageDraw, ImageFont
 from rich.table import Table
 from rich.text import Text
 
-from ablate.config import Params
 from ablate.csv_text import csv_of, read_lines
 from ablate.data.assurance import CHECKED, UNSEEN, accepted
+from ablate.data.index import read_index
 from ablate.data.layouts import Pixels
-from ablate.data.verify import read_index
 from ablate.data.views import Pack
 from ablate.errors import UserError
 from ablate.files import read_json, whole, write_json, write_text
 from ablate.inert import visible
-from ablate.receipts import Rendering, describing
+from ablate.plan.params import Params
+from ablate.plan.receipts import Rendering, describing
 from ablate.seals import SEAL, read_sealed, sha256_of
 
 CELL = 64  # pixels; smaller images are doubled

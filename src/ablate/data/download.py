@@ -15,10 +15,10 @@ import pooch
 import requests
 from tqdm import tqdm
 
-from ablate.config import Fingerprint
 from ablate.data.identify import HTML, SourceError, identify, mismatch, wrong
 from ablate.inert import say
-from ablate.progress import LINE_EVERY_S
+from ablate.plan.params import Fingerprint
+from ablate.runtime.progress import LINE_EVERY_S
 
 ATTEMPTS = 5  # at one address
 BACKOFF_S = 1.0  # before the second attempt; doubles with each further one

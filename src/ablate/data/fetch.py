@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 from urllib.request import url2pathname
 
-from ablate.config import Fingerprint
 from ablate.data.download import download
 from ablate.data.identify import SourceError, identify, readable, wrong
 from ablate.data.origin import note
 from ablate.data.own import bring, where
 from ablate.errors import UserError
 from ablate.files import whole, write_json
+from ablate.plan.params import Fingerprint
 
 
 def sources(archive: str, mirror: str | None, urls: Iterable[str]) -> list[str]:

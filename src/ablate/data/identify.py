@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
-from ablate.config import Fingerprint
 from ablate.errors import UserError
 from ablate.files import digest
+from ablate.plan.params import Fingerprint
 
 KINDS = {b"PK": "a zip file", b"\x1f\x8b": "a gzip file", b"BZh": "a bzip2 file", b"\xfd7zXZ": "an xz file"}
 HTML = "an HTML page in place of the archive"

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from ablate.config import Fingerprint
 from ablate.data.containers import is_archive, is_junk, other_kind, shown
 from ablate.data.identify import HTML, SourceError, head_of, identify, is_page, readable, unreadable
 from ablate.data.origin import note, noted
 from ablate.inert import say
-from ablate.progress import track
+from ablate.plan.params import Fingerprint
+from ablate.runtime.progress import track
 
 # The largest data set has 120,000 files in 0.25 GB. Far more than that is another folder, named by mistake.
 MAX_FILES = 400_000

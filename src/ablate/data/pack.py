@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ablate.data.verify import read_index
+from ablate.data.index import read_index
 from ablate.errors import UserError
 from ablate.files import digest, open_array, read_json, whole, write_json
-from ablate.keys import Key
+from ablate.plan.keys import Key
 from ablate.seals import read_sealed, sealed, sha256_of
 
 STATISTICS = ("mean", "std_over_pixels", "std_over_images")

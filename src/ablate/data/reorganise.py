@@ -9,12 +9,12 @@ from pathlib import Path
 
 from PIL import Image
 
+from ablate.data.index import read_index
 from ablate.data.layouts import layout
-from ablate.data.verify import read_index
 from ablate.errors import UserError
 from ablate.files import write_json
-from ablate.keys import Key
-from ablate.progress import track
+from ablate.plan.keys import Key
+from ablate.runtime.progress import track
 
 
 def reorganise(archive: Path, kind: str, *, index: Path, tree: Path, receipt: Path, key: Key | None = None) -> None:

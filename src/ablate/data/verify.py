@@ -6,18 +6,18 @@ What passes is written down for the later steps: the index of labelled images, a
 import csv
 from collections import Counter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ablate.config import Dataset
 from ablate.data import duplicates
 from ablate.data.containers import refuse
 from ablate.data.decode import decode
+from ablate.data.index import Row
 from ablate.data.layouts import Contents, Item, Pixels, layout
-from ablate.errors import UserError
 from ablate.files import digest, open_array, whole, write_json
-from ablate.keys import Key
+from ablate.plan.keys import Key
+from ablate.plan.params import Dataset
 from ablate.seals import sealed
 
 PAIR_COLUMNS = ["kind", "distance", "split_1", "class_1", "member_1", "split_2", "class_2", "member_2"]
@@ -140,24 +140,3 @@ def _audit(
             "val_images_with_a_twin_in_train": len(np.unique(b[across])),
         }
     return audit
-
-
-class Row(NamedTuple):
-    """A line of the index: an image, its label, and what both are. In the order of the pack."""
-
-    split: str
-    label: str
-    class_name: str
-    words: str
-    member: str
-    filename: str
-    grayscale: str  # 0 or 1
-
-
-def read_index(index: Path) -> list[Row]:
-    """Raises UserError when the file is damaged."""
-    with index.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.reader(file))
-    if not rows or tuple(rows[0]) != Row._fields or any(len(row) != len(Row._fields) for row in rows):
-        raise UserError(f"{index}: damaged; delete it and run again")
-    return [Row(*row) for row in rows[1:]]

@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ablate.config import Settings
-from ablate.data.layouts import Pixels
 from ablate.errors import UserError, choose
 from ablate.files import open_array
+from ablate.plan.settings import Settings
 from ablate.seals import read_sealed, sha256_of
+
+if TYPE_CHECKING:
+    from ablate.data.layouts import Pixels
 
 Indices = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -19,7 +21,7 @@ Indices = np.ndarray[Any, np.dtype[np.int64]]
 class View:
     """One split of one arm: positions in the pack, and labels counted from the arm's first class."""
 
-    images: Pixels  # (N, S, S, 3) uint8, the whole pack, memory-mapped
+    images: "Pixels"  # (N, S, S, 3) uint8, the whole pack, memory-mapped
     positions: Indices  # (n,) rows of the pack
     labels: Indices  # (n,) 0 .. classes - 1
 
@@ -29,7 +31,7 @@ class Pack:
     """An opened pack."""
 
     meta: dict[str, Any]
-    images: Pixels  # (N, S, S, 3) uint8, memory-mapped
+    images: "Pixels"  # (N, S, S, 3) uint8, memory-mapped
     labels: Indices  # (N,)
 
     @classmethod

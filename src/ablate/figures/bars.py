@@ -27,9 +27,9 @@ from ablate.figures.common import (
     panels,
     values,
     wrapped,
-)  # fmt: skip
-from ablate.names import class_names
-from ablate.tables import StudyResults
+)
+from ablate.plan.names import class_names
+from ablate.results.study import StudyResults
 
 HATCHES = ["", "////", "....", "xxxx", "\\\\\\\\", "----"]
 FLAT_LABELS, MANY_LABELS = 12, 50  # names that fit side by side, and upright

@@ -24,9 +24,34 @@ from ablate.data.views import Pack
 from ablate.errors import UserError
 from ablate.files import whole
 from ablate.inert import visible
-from ablate.plan import ENDED
+from ablate.plan.runs import ENDED
+from ablate.results.study import StudyResults
 from ablate.seals import of_run
-from ablate.tables import StudyResults
+
+TITLE_SIZE = 7.5  # points; the scales' labels then fit a narrow figure
+# Readable in print and by colour-blind readers; ids in the SVG are fixed, so that equal data give equal bytes.
+STYLE = {
+    "svg.hashsalt": "ablate",
+    "text.parse_math": False,  # a title or a level may hold any $
+    "text.usetex": False,
+    "figure.dpi": 150,
+    "savefig.dpi": 150,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "font.size": 7,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "legend.handlelength": 3,  # long enough to see the dashes
+    "figure.constrained_layout.h_pad": 0.06,
+    "figure.constrained_layout.w_pad": 0.06,
+    "figure.titlesize": TITLE_SIZE,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
+    "hatch.linewidth": 0.5,
+}
 
 NARROW, WIDE = 3.5, 7.0  # inches: one and two columns of a printed page
 CHARACTER = 4.0  # points that a character takes at the style's 7 points, on average

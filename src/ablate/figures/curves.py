@@ -23,9 +23,9 @@ from ablate.figures.common import (
     looks,
     of_arm,
     panels,
-)  # fmt: skip
-from ablate.kinds import curves_of
-from ablate.tables import StudyResults
+)
+from ablate.plan.kinds import curves_of
+from ablate.results.study import StudyResults
 
 # Columns of history.csv: the panel's title and the axis.
 METRICS = {

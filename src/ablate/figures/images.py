@@ -21,10 +21,10 @@ from ablate.figures.common import (
     of_arm,
     panels,
     wrapped,
-)  # fmt: skip
-from ablate.kinds import ANSWERS
-from ablate.names import class_names
-from ablate.tables import StudyResults
+)
+from ablate.plan.kinds import ANSWERS
+from ablate.plan.names import class_names
+from ablate.results.study import StudyResults
 
 Images = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -107,7 +107,7 @@ def augmented(results: StudyResults, places: Places, argument: str = "") -> Figu
     """
     import torch  # here and not above: it takes a second
 
-    from ablate.augment import AUGMENTS
+    from ablate.train.augment import AUGMENTS
 
     if argument not in AUGMENTS:
         raise choose("augmented", argument, AUGMENTS, "augmentation")

@@ -4,9 +4,9 @@ import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from ablate.effects import contrasts, importance
 from ablate.figures.common import WIDE
-from ablate.tables import StudyResults
+from ablate.results.study import StudyResults
+from ablate.tables.effects import contrasts, importance
 
 
 def sensitivity(results: StudyResults) -> Figure:

@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor, nn
 
-from ablate.models import INITS
+from ablate.models.registry import INITS
 
 
 def initialise(model: nn.Module, init: str = "default", variance: float | None = None) -> None:

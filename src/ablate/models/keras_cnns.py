@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from ablate.compat import import_torchvision
 from ablate.models._checks import refuse_dropout, require_pixels, window
+from ablate.models._torchvision import import_torchvision
 from ablate.models.head import Head
 from ablate.models.initialise import initialise
 
@@ -109,7 +109,7 @@ def cnn4(*, classes: int, image_size: int, dropout: float | None = None) -> nn.M
 def cnn5(*, classes: int, image_size: int, dropout: float | None = None) -> nn.Module:
     """Return model 5 (section IV.E), untrained: ResNet-50, dense 1024, head; shapes as for `cnn1`.
 
-    The paper starts from ImageNet weights; loading them is the caller's (`ablate.weights.load_start`), and both
+    The paper starts from ImageNet weights; loading them is the caller's (`weights.load_start`), and both
     dense layers are its `Head`, for which such weights have nothing. The backbone is torchvision's, with its own
     initialisation and normalisation constants. It counts 25,864,328 values the Keras way with 200 classes; figure
     9 has 25,890,888, since the convolutions of Keras's ResNet-50 carry 26,560 biases that torchvision's lack.

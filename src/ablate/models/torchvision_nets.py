@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from ablate.compat import import_torchvision
-from ablate.models import TORCHVISION
 from ablate.models._checks import refuse_dropout, require_pixels, window
+from ablate.models._torchvision import import_torchvision
 from ablate.models.outline import outline
+from ablate.models.registry import TORCHVISION
 
 
 def alexnet(*, classes: int, image_size: int, dropout: float | None = None) -> nn.Module:

@@ -1,0 +1,1 @@
+"""The commands, and nothing that a library function could not do."""

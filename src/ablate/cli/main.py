@@ -1,0 +1,222 @@
+"""The command line: what a user asks for here, and the steps of the DAG from `ablate.cli.steps`."""
+
+import errno
+import gc
+import json
+import sys
+from collections import Counter
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ablate.cli.results import results
+from ablate.cli.steps import steps
+from ablate.errors import UserError
+from ablate.files import write_json
+from ablate.inert import say
+from ablate.plan.params import load, values_of
+from ablate.plan.runs import current_plan, state
+from ablate.runtime.progress import nowhere, open_streams
+from ablate.runtime.signals import stop_once
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+PARAMS, PAPERS, RESULTS = Path("params.yaml"), Path("papers"), Path("results")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"ablate {version('ablate')}")
+        raise typer.Exit
+
+
+@app.callback()
+def ablate(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print it and leave")
+    ] = False,
+) -> None:
+    """Ablation studies, from archives to a verdict on every claim. `snakemake --cores 8 all` does all of it."""
+
+
+@app.command()
+def plan(
+    scale: Annotated[str | None, typer.Option(help="instead of the one in params.yaml")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="a list of objects, for machines: one for each run")
+    ] = False,
+    runs: Annotated[bool, typer.Option("--runs", help="list the runs")] = False,
+    total: Annotated[
+        bool, typer.Option("--total", help="with --json: one object for each paper, and one of all")
+    ] = False,
+    slots: Annotated[int | None, typer.Option(help="runs at once; default: what this machine would start")] = None,
+    values: Annotated[str, typer.Option(help="JSON laid over params.yaml")] = "{}",
+    output: Annotated[Path | None, typer.Option(help="write the plan there for the later steps")] = None,
+) -> None:
+    """Say per paper what is done, what is to run, why, and what that will cost."""
+    from ablate.papers.paper import check_files
+    from ablate.plan.record import plan_record, protocol
+    from ablate.workflow.due import Keys
+    from ablate.workflow.named_classes import check_packs
+
+    over = values_of(values) | ({"scale": scale} if scale else {})
+    params = load(PARAMS, over)
+    made = current_plan(params)
+    check_files(PARAMS, PAPERS)
+    check_packs(made, Keys(params, made))
+    if output:
+        write_json(output, plan_record(params, made, protocol(PARAMS, over)))
+        return
+    from ablate.plan import cost
+    from ablate.workflow import cost_table as plan_cost
+
+    here = cost.machine(params.compute, len(made.runs), slots)
+    seconds = plan_cost.estimates(params, made, cost.read_history(RESULTS, params.datasets), here)
+    why = plan_cost.reasons(params, made)
+    if as_json and not total:
+        entries = [
+            entry | {"state": state(run), "why": why[run], "seconds": round(seconds[run].seconds, 1),
+                     "basis": seconds[run].basis}
+            for entry in plan_record(params, made, protocol(PARAMS, over))["runs"]
+            for run in [entry["run"]]
+        ]  # fmt: skip
+        print(json.dumps(entries, indent=1))
+        return
+    rows = plan_cost.totals(params, made, why, seconds, here)
+    if as_json:
+        print(json.dumps(rows, indent=1))
+        return
+    from ablate.terminal import show
+
+    table = plan_cost.runs_table(made, why, seconds) if runs else plan_cost.as_table(rows, here)
+    show(table, width=200)
+    say(f"scale {made.scale}: {len(made.planned)} planned, {len(made.runs)} to train once each, "
+        f"{rows[-1]['done']} of them done")  # fmt: skip
+    for line in plan_cost.said(rows, seconds, here):
+        say(line)
+
+
+@app.command()
+def status(
+    scale: Annotated[str | None, typer.Option(help="instead of the one in params.yaml")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="a list of objects, for machines")] = False,
+) -> None:
+    """Say what every run of the plan is doing: planned, running, interrupted, failed, done, diverged."""
+    from ablate.plan.status import statuses
+    from ablate.runtime.progress import format_duration
+
+    found = statuses(current_plan(load(PARAMS, {"scale": scale} if scale else {})))
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    from rich.table import Table
+
+    from ablate.terminal import show
+
+    table = Table("run", "state", "epoch", "val top-1 %", "images/s", "ETA")
+    for f in found:
+        epoch = f"{f['epoch']}/{f['epochs']}" if "epochs" in f else str(f.get("epoch", ""))
+        top1 = "" if f.get("val_top1") is None else f"{100 * f['val_top1']:.1f}"
+        speed = f"{f['images_per_s']:.0f}" if f.get("images_per_s") else ""
+        eta = format_duration(f["eta_s"]) if "eta_s" in f else f.get("error", "")
+        table.add_row(f["run"], f["state"], epoch, top1, speed, eta)
+    show(table, width=200)
+    counted = Counter(f["state"] for f in found)
+    say(", ".join(f"{n} {state}" for state, n in counted.items()))
+
+
+@app.command()
+def outputs() -> None:
+    """Name the tables and figures of the current scale."""
+    params = load(PARAMS)
+    for paper, studies in params.studies.items():
+        say(f"results/{params.scale}/{paper}/comparison.md")
+        for study in studies.values():
+            for name in study.tables:
+                say(f"results/{params.scale}/{paper}/{name}.md")
+            for name in study.figures:
+                say(f"results/{params.scale}/{paper}/{name}.svg")
+    say(f"results/{params.scale}/comparison.md")
+    say(f"results/{params.scale}/report.html")
+
+
+@app.command()
+def data(
+    scale: Annotated[str | None, typer.Option(help="instead of the one in params.yaml")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="a list of objects, for machines")] = False,
+    values: Annotated[str, typer.Option(help="JSON laid over params.yaml")] = "{}",
+) -> None:
+    """Show what is there of each data set of the current scale: digests, counts, statistics, contact sheet."""
+    from ablate.data.describe import overview, table_of
+
+    params = load(PARAMS, values_of(values) | ({"scale": scale} if scale else {}))
+    entries = overview(params)
+    if as_json:
+        print(json.dumps(entries, indent=1))
+    else:
+        from ablate.terminal import show
+
+        show(*(table_of(entry) for entry in entries), width=120)
+
+
+@app.command()
+def model(
+    name: Annotated[str, typer.Argument(help="a network: one of params.yaml's names, or torchvision:<name>")],
+    classes: Annotated[int, typer.Option()] = 200,
+    size: Annotated[int, typer.Option(help="side of the images in pixels")] = 64,
+    activation: Annotated[str | None, typer.Option(help="in place of every ReLU")] = None,
+    stem: Annotated[str | None, typer.Option(help="of torchvision's ResNets: imagenet or cifar")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="an object, for machines")] = False,
+) -> None:
+    """Print a network's layers: output shapes, parameters, multiply-adds."""
+    from ablate.models.summary import as_json as plain
+    from ablate.models.summary import as_text, summary
+
+    try:
+        found = summary(name, classes, size, activation=activation, stem=stem)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    if as_json:
+        print(json.dumps(plain(found), indent=1))
+    else:
+        from ablate.terminal import show
+
+        show(as_text(found), width=120)
+
+
+for step in steps.registered_commands:
+    step.rich_help_panel = "Steps, as the workflow's rules call them"
+app.registered_commands += results.registered_commands + steps.registered_commands
+
+
+def main() -> None:
+    """Run the command; a user's mistake ends with its message and exit code 2, an interrupt with 130."""
+    gc.set_threshold(1_000_000)  # looking for garbage while torch or pandas is imported costs a sixth of that
+    stop_once()
+    open_streams()
+    try:
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # and not when Python has gone: `| head`, a full disk
+    except UserError as error:
+        print(f"ablate: error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except OSError as error:
+        if error.filename or error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EDQUOT):
+            raise
+        with suppress(OSError):  # stderr may have gone as well; whoever reads no further knows it
+            if error.errno != errno.EPIPE:
+                print(
+                    f"ablate: error: cannot write what was asked for: {error.strerror}", file=sys.stderr, flush=True
+                )
+        sys.stdout = sys.stderr = nowhere()
+        sys.exit(1 if error.errno == errno.EPIPE else 2)
+
+
+if __name__ == "__main__":
+    main()

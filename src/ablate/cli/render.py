@@ -1,0 +1,84 @@
+"""Everything after training, from what is on disk: the rules' own commands, without Snakemake."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial as bound
+from pathlib import Path
+from typing import Any
+
+from ablate.cli import steps
+from ablate.cli.jobs import figure_jobs, table_jobs
+from ablate.data.describe import overview
+from ablate.errors import UserError, choose
+from ablate.files import write_json
+from ablate.inert import say
+from ablate.plan.params import load
+from ablate.plan.receipts import COLLECTED, Job, rendering
+from ablate.plan.record import plan_record, protocol
+from ablate.plan.runs import RUNS, current_plan
+from ablate.tables.comparison import write_comparison
+
+
+def render(params_file: Path, papers: Sequence[str], values: Mapping[str, Any], *, partial: bool = False) -> Path:
+    """Collect ``papers`` (none: all) and make their tables, comparison and figures; of all, the report too.
+
+    Returns the folder of results. Raises UserError for the first thing that cannot be made; with ``partial`` it is
+    said on stderr, what an earlier call left of it is removed, and the rest is made.
+    """
+    params, folder = load(params_file, values), Path("results")
+    folder /= params.scale
+    for name in papers:
+        if name not in params.studies:
+            raise choose("PAPER", name, params.studies, "paper")
+    plan, sources = folder / "plan.json", Path("papers")
+    record = plan_record(params, current_plan(params), protocol(params_file, values))
+    write_json(plan, record)
+    _try("the data's description", bound(overview, params), partial)  # draws what is missing of it
+    packs = {name: Path("data", spec.variant, name, "pack.json") for name, spec in params.datasets.items()}
+    there = {name: path for name, path in packs.items() if path.exists()}
+    steps_of = rendering(record, plan, sources, packs=there)
+    for paper in papers or params.studies:
+        gather = bound(steps.collect, plan, RUNS, folder / paper, partial=partial)
+        if not _try(f"{folder / paper}", gather, partial):
+            for name in COLLECTED:  # of an earlier call: nothing is to be made of it
+                (folder / paper / name).unlink(missing_ok=True)
+        for step, jobs in (
+            ("tables", table_jobs(plan, sources, folder / paper, RUNS)),
+            ("figures", figure_jobs(plan, sources, folder / paper, RUNS, list(there.values()))),
+        ):
+            with steps_of[f"{step}_{paper}"].making():
+                for output, job in jobs.items():
+                    _do(output, job, partial)
+        _compare(steps_of[f"compare_{paper}"], plan, sources, folder / paper / "comparison.csv", partial)
+    if not papers:
+        _compare(steps_of["comparison"], plan, sources, folder / "comparison.csv", partial)
+        claims, also = folder / "claims.json", steps_of["claims"].outputs
+        _do(claims, bound(steps.judge, plan, sources, claims), partial, also)
+        _do(folder / "calibration.csv", bound(steps.calibrate, plan, folder / "calibration.csv"), partial)
+        _do(folder / "report.html", bound(steps.report, plan, sources, folder / "report.html"), partial)
+    return folder
+
+
+def _compare(step: Job, plan: Path, papers: Path, output: Path, partial: bool) -> None:
+    with step.making():
+        _do(output, bound(write_comparison, plan, papers, output), partial)
+
+
+def _do(output: Path, job: Callable[[], None], partial: bool, also: Sequence[Path] = ()) -> None:
+    if not _try(f"{output}", job, partial):
+        for path in also:
+            path.unlink(missing_ok=True)
+        for suffix in (".csv", ".json", ".md", ".tex", ".runs.json", ".svg", ".png", output.suffix):
+            output.with_suffix(suffix).unlink(missing_ok=True)
+
+
+def _try(what: str, job: Callable[[], object], partial: bool) -> bool:
+    """Do it; with ``partial``, a UserError is said on stderr, and the answer is False."""
+    try:
+        job()
+    except UserError as error:
+        if not partial:
+            raise
+        say(f"ablate: left out: {what}: {error}", file=sys.stderr)
+        return False
+    return True

@@ -1,0 +1,130 @@
+"""Commands on results: what made a number, and everything after training."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ablate import stored
+from ablate.cli.steps import Papers, PlanFile
+from ablate.files import read_json
+from ablate.inert import say
+from ablate.plan.params import load
+from ablate.plan.receipts import AGAIN, check, job_of, rendering
+from ablate.plan.runs import LOOK_AGAIN, RUNS, seeds_file
+from ablate.runtime.signals import left_to_child
+from ablate.seals import read_sealed
+
+results = typer.Typer()
+PARAMS = Path("params.yaml")
+Scale = Annotated[str | None, typer.Option(help="instead of the one in params.yaml")]
+
+
+@results.command()
+def compare(
+    plan_file: PlanFile,
+    papers: Papers,
+    output: Annotated[Path, typer.Option(help="results/<scale>/[<paper>/]comparison.csv")],
+) -> None:
+    """Write the numbers that a paper, or every paper, printed beside ours."""
+    from ablate.tables.comparison import write_comparison
+
+    plan = read_sealed(plan_file, AGAIN)
+    every = output.parent == plan_file.parent
+    jobs = rendering(plan, plan_file, papers, folder=output.parent if every else output.parent.parent)
+    with (jobs["comparison"] if every else job_of(jobs, "compare", output.parent.name)).making():
+        write_comparison(plan_file, papers, output)
+
+
+@results.command()
+def explain(
+    table: Annotated[str, typer.Argument(help="a table's file, or <paper>/<name>, or comparison")],
+    row: Annotated[str, typer.Argument(help="its label, or its number from 1 where no label is so")],
+    column: Annotated[str, typer.Argument(help="its name, as in the .csv file")],
+    scale: Scale = None,
+    runs: Annotated[Path, typer.Option(help="folder of the trained runs")] = RUNS,
+    as_json: Annotated[bool, typer.Option("--json", help="a list of objects, for machines")] = False,
+) -> None:
+    """Name the runs behind one cell of a table: status, value, command line, manifest."""
+    from ablate.results.explain import explain as ask
+    from ablate.results.explain import find
+
+    here = Path("results") / (scale or load(PARAMS).scale)
+    file = find(table, here)
+    check(here, [file, *here.glob("*/runs.csv")])
+    found = ask(file, row, column, runs)
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    for entry in found:
+        say(entry.pop("run"))
+        for key, value in entry.items():
+            say(f"  {key:9}{'none' if value is None else value}")
+
+
+@results.command()
+def claims(
+    scale: Scale = None,
+    strict: Annotated[bool, typer.Option("--strict", help="exit with 1 unless every claim is reproduced")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="what the rule `claims` wrote, for machines")] = False,
+) -> None:
+    """Show the verdict on every claim, as the rule `claims` found it."""
+    file = Path("results") / (scale or load(PARAMS).scale) / "claims.json"
+    check(file.parent, [file])
+    found = read_json(file)
+    board = stored.shaped(found, stored.Board, file)
+    if as_json:
+        print(json.dumps(found, indent=1))
+    else:
+        from rich.table import Table
+
+        from ablate.terminal import show
+
+        table = Table("paper", "claim", "verdict", "what was found")
+        for c in board.claims:
+            table.add_row(c.paper, c.statement, c.verdict, " ".join(filter(None, [c.sentence, c.why])))
+        show(table, width=200)
+        for k in board.controls:
+            say(f"control {k.outcome}: {k.dataset}, {k.control}, seed {k.seed}: {k.said}")
+        counted = Counter(c.verdict for c in board.claims)
+        say(", ".join(f"{n} {word}" for word, n in counted.items()))
+    if strict and any(c.verdict != "reproduced" for c in board.claims):
+        raise typer.Exit(1)
+
+
+@results.command()
+def decide(
+    scale: Scale = None,
+    cores: Annotated[str, typer.Option(help="as of snakemake --cores")] = "all",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what the next look would train")] = False,
+) -> None:
+    """Run `snakemake decide`: add seeds to the arms of undecided claims, look by look, and show what was decided."""
+    chosen = scale or load(PARAMS).scale
+    words = [sys.executable, "-m", "snakemake", "--cores", cores, "decide", *(["--dry-run"] if dry_run else [])]
+    with left_to_child():
+        ended = subprocess.run([*words, "--config", f"scale={chosen}"], check=False)
+    if ended.returncode or dry_run:
+        raise typer.Exit(ended.returncode)
+    file = seeds_file(chosen)
+    found = stored.shaped(read_sealed(file, LOOK_AGAIN), stored.Look, file)
+    for c in found.claims:
+        say(f"{c.paper}/{c.claim}: {c.verdict}, n = {c.n}")
+    counted = Counter(c.verdict for c in found.claims)
+    say(", ".join(f"{n} {word}" for word, n in counted.items()), f"with {len(found.added)} runs more;",
+        f"looks at {', '.join(map(str, found.looks))} seeds. Now: snakemake --cores {cores} all")  # fmt: skip
+
+
+@results.command()
+def render(
+    papers: Annotated[list[str] | None, typer.Argument(help="none: all of them, and the report")] = None,
+    scale: Scale = None,
+    partial: Annotated[bool, typer.Option("--partial", help="with runs missing, which is then said")] = False,
+) -> None:
+    """Collect, and make tables, comparison, figures and report from what is on disk. Trains nothing."""
+    from ablate.cli.render import render as run
+
+    say(run(PARAMS, papers or [], {"scale": scale} if scale else {}, partial=partial))

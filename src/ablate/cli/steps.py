@@ -1,0 +1,324 @@
+"""The steps of the DAG, one command each. Snakemake calls them with every value spelled out."""
+
+import json
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ablate.cli.jobs import figure_jobs, table_jobs
+from ablate.errors import UserError
+from ablate.files import read_json, write_json
+from ablate.plan import keys
+from ablate.plan.params import Dataset, load, values_of
+from ablate.plan.receipts import AGAIN, Job, describing, job_of, rendering
+from ablate.plan.runs import RUNS, Run
+from ablate.seals import read_sealed, sealed, sha256_of
+
+steps = typer.Typer()
+
+
+def _spec(text: str) -> Dataset:
+    try:
+        return Dataset.model_validate_json(text)
+    except ValueError as error:
+        raise UserError(f"--spec: not a data set record ({error})") from None
+
+
+Spec = Annotated[str, typer.Option(help="the data set's record, JSON")]
+
+
+@steps.command()
+def embed(spec: Spec, output: Annotated[Path, typer.Option()]) -> None:
+    """Generate an embedded archive in the official layout."""
+    from ablate.data.embedded import write_cifar10, write_tiny_imagenet
+
+    record = _spec(spec)
+    try:
+        if record.layout == "cifar10":
+            write_cifar10(output, **record.generator)
+        else:
+            write_tiny_imagenet(output, **record.generator)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"params.yaml: datasets: generator {record.generator}: {error}") from None
+
+
+@steps.command()
+def fetch(
+    spec: Spec,
+    output: Annotated[Path, typer.Option()],
+    receipt: Annotated[Path, typer.Option()],
+    mirror: Annotated[str | None, typer.Option()] = None,
+) -> None:
+    """Fetch an archive from the mirror or its addresses and check its digest."""
+    from ablate.data.fetch import fetch as run
+
+    record = _spec(spec)
+    run(
+        record.archive,
+        output,
+        path=record.path if record.variant == "official" else None,
+        mirror=mirror or None,
+        urls=record.urls,
+        digests=record.digests,
+        receipt=receipt,
+        asked=keys.asked(record),
+    )
+
+
+Archive = Annotated[Path, typer.Option(help="the fetched archive")]
+Index = Annotated[Path, typer.Option(help="CSV of labelled images")]
+Images = Annotated[Path, typer.Option(help="images.npy")]
+Receipt = Annotated[Path, typer.Option(help="what fetch wrote")]
+Report = Annotated[Path, typer.Option(help="what verify wrote")]
+
+
+@steps.command()
+def verify(
+    spec: Spec,
+    archive: Archive,
+    receipt: Receipt,
+    index: Index,
+    images: Images,
+    duplicates: Annotated[Path, typer.Option(help="CSV of pairs")],
+    report: Annotated[Path, typer.Option()],
+) -> None:
+    """Check all of an archive's content; decode it, index it and list its duplicates."""
+    from ablate.data.verify import verify as run
+
+    record = _spec(spec)
+    key = keys.verify_key(record, read_json(receipt))
+    run(archive, record, index=index, images=images, pairs=duplicates, report=report, key=key)
+
+
+@steps.command()
+def reorganise(
+    spec: Spec,
+    archive: Archive,
+    index: Index,
+    report: Report,
+    tree: Annotated[Path, typer.Option()],
+    receipt: Annotated[Path, typer.Option()],
+) -> None:
+    """Write the labelled images into class folders."""
+    from ablate.data.reorganise import reorganise as run
+
+    key = keys.later_key("reorganise", read_json(report))
+    run(archive, _spec(spec).layout, index=index, tree=tree, receipt=receipt, key=key)
+
+
+@steps.command()
+def pack(
+    images: Images,
+    index: Index,
+    report: Report,
+    receipt: Receipt,
+    output: Annotated[Path, typer.Option()],
+    named: Annotated[str, typer.Option(help="JSON: class names that the plan asks for, and where")] = "{}",
+) -> None:
+    """Add labels, statistics and digests to the decoded images."""
+    from ablate.data.pack import make_pack
+    from ablate.workflow.named_classes import check_classes
+
+    key = keys.later_key("pack", read_json(report))
+    make_pack(images, index=index, report=report, receipt=receipt, pack=output, key=key)
+    check_classes(json.loads(named), read_json(output)["classes"])
+
+
+@steps.command()
+def describe(
+    pack: Annotated[Path, typer.Option(help="pack.json")],
+    name: Annotated[str, typer.Option(help="the data set's")],
+    output: Annotated[Path, typer.Option(help="a folder")],
+) -> None:
+    """Write what a data set holds: facts, a contact sheet, and its duplicates as a list and as a sheet."""
+    from ablate.data.describe import describe as run
+
+    with describing(name, pack, output.parent).making():
+        run(pack, name, output)
+
+
+@steps.command()
+def imagenet(
+    model: Annotated[str, typer.Option(help="one of ours, or torchvision:<name>")],
+    output: Annotated[Path, typer.Option(help="safetensors")],
+    receipt: Annotated[Path, typer.Option()],
+    mirror: Annotated[str | None, typer.Option()] = None,
+) -> None:
+    """Fetch torchvision's ImageNet weights and write them as safetensors; no pickle is run."""
+    from ablate.data.fetch import fetch as bring
+    from ablate.models.weights import convert_imagenet, imagenet_url
+    from ablate.plan.params import Fingerprint
+
+    url, prefix = imagenet_url(model)
+    pth, pin = output.with_suffix(".pth"), Fingerprint(sha256_prefix=prefix)
+    bring(
+        url.rsplit("/", 1)[-1], pth, path=None, mirror=mirror or None, urls=[url], digests={"torchvision": pin},
+        receipt=receipt,
+    )  # fmt: skip
+    convert_imagenet(pth, output)
+    write_json(receipt, sealed(read_json(receipt) | {"weights": sha256_of(output)}))
+    pth.unlink()
+
+
+@steps.command()
+def train(
+    run: Annotated[str, typer.Option(help="the run's record, JSON")],
+    pack: Annotated[Path, typer.Option(help="pack.json")],
+    out: Annotated[Path, typer.Option(help="the run's folder")],
+    start: Annotated[Path | None, typer.Option(help="safetensors to start from")] = None,
+    weights: Annotated[Path | None, typer.Option(help="where to keep the trained weights")] = None,
+    threads: Annotated[int, typer.Option()] = 1,
+    device: Annotated[str, typer.Option()] = "auto",
+    tensorboard: Annotated[Path | None, typer.Option(help="a folder for event files")] = None,
+    compile_mode: Annotated[str | None, typer.Option("--compile", help="torch.compile's mode")] = None,
+    gpus: Annotated[str, typer.Option(help="auto, or numbers and UUIDs with commas between")] = "auto",
+    jobs_per_gpu: Annotated[int, typer.Option(min=1)] = 1,
+    gpu_memory_gb: Annotated[float | None, typer.Option(help="GiB of each job of a GPU")] = None,
+    alone: Annotated[bool, typer.Option("--alone", help="with a GPU of its own")] = False,
+) -> None:
+    """Train one run. SIGINT, SIGTERM and SIGUSR1 save its state and end it with 130, 143 and 138."""
+    from ablate.runtime.gpus import Use
+    from ablate.runtime.signals import Interrupted
+    from ablate.runtime.slots import Crowded
+    from ablate.train.job import train as go
+
+    try:
+        go(
+            Run.from_json(run), pack=pack, out=out, start=start, weights=weights, threads=threads, device=device,
+            tensorboard=tensorboard, compile_mode=compile_mode, gpus=Use(gpus, jobs_per_gpu, gpu_memory_gb, alone),
+        )  # fmt: skip
+    except Interrupted as stopped:
+        with suppress(OSError):  # Ctrl-C may have ended the `tee` that reads it
+            print(f"ablate: {stopped}", file=sys.stderr, flush=True)
+        raise typer.Exit(stopped.code) from None
+    except Crowded as crowded:
+        print(f"ablate: {crowded}", file=sys.stderr, flush=True)
+        # A new program in this process's place: only so is all of the GPU's memory given back while it waits.
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:], "--alone"])
+
+
+def _every(plan_file: Path, output: Path, **places: Any) -> dict[str, Job]:
+    """The rendered steps of a plan; ``output`` is a file in results/<scale>."""
+    return rendering(read_sealed(plan_file, AGAIN), plan_file, folder=output.parent, **places)
+
+
+def _job(step: str, plan_file: Path, output: Path, **places: Any) -> Job:
+    """A paper's; ``output`` is its folder."""
+    return job_of(_every(plan_file, output, **places), step, output.name)
+
+
+PlanFile = Annotated[Path, typer.Option("--plan", help="what `ablate plan --output` wrote")]
+Papers = Annotated[Path, typer.Option(help="folder of one YAML per paper")]
+Folder = Annotated[Path, typer.Option(help="results/<scale>/<paper>")]
+
+
+@steps.command()
+def collect(
+    plan_file: PlanFile,
+    runs: Annotated[Path, typer.Option(help="folder of the trained runs")],
+    output: Folder,
+    partial: Annotated[bool, typer.Option("--partial", help="with rows for runs that are missing")] = False,
+) -> None:
+    """Gather a paper's planned runs into flat files."""
+    from ablate.results.collect import collect as run
+
+    with _job("collect", plan_file, output, runs=runs).making():
+        run(plan_file, runs, output.name, output, partial=partial)
+
+
+@steps.command()
+def summarise(
+    folders: Annotated[list[Path], typer.Argument(help="results/<scale>/<paper>, of each paper")],
+    output: Annotated[Path, typer.Option(help="results/summary/<scale>.json")],
+) -> None:
+    """Join what was collected of each paper, for `dvc metrics` and `dvc plots`."""
+    from ablate.results.collect import summarise as run
+
+    with _every(folders[0].with_name("plan.json"), folders[0])["summarise"].making():
+        run(folders, output)
+
+
+@steps.command()
+def tables(
+    plan_file: PlanFile,
+    papers: Papers,
+    output: Folder,
+    runs: Annotated[Path, typer.Option(help="folder of the trained runs")] = RUNS,
+) -> None:
+    """Write a paper's tables as CSV, Markdown and LaTeX, and the runs behind cells, from what was collected."""
+    with _job("tables", plan_file, output, papers=papers, runs=runs).making():
+        for job in table_jobs(plan_file, papers, output, runs).values():
+            job()
+
+
+@steps.command()
+def figures(
+    plan_file: PlanFile,
+    papers: Papers,
+    output: Folder,
+    runs: Annotated[Path | None, typer.Option(help="folder of the trained runs")] = None,
+    pack: Annotated[list[Path] | None, typer.Option(help="<data set>/pack.json; once for each data set")] = None,
+) -> None:
+    """Draw a paper's figures as SVG and PNG, from what was collected; some read runs and packs as well."""
+    packs = {path.absolute().parent.name: path for path in pack or []}
+    with _job("figures", plan_file, output, papers=papers, packs=packs).making():
+        for job in figure_jobs(plan_file, papers, output, runs, pack or []).values():
+            job()
+
+
+@steps.command()
+def judge(
+    plan_file: PlanFile,
+    papers: Papers,
+    output: Annotated[Path, typer.Option(help="results/<scale>/claims.json")],
+    runs: Annotated[Path, typer.Option(help="folder of the trained runs")] = RUNS,
+) -> None:
+    """Write the verdict on every claim of every paper: table, figure, JSON."""
+    from ablate.verdicts.claims_table import write_board
+
+    with _every(plan_file, output, papers=papers)["claims"].making():
+        write_board(plan_file, papers, runs, output)
+
+
+@steps.command()
+def look(
+    papers: Papers,
+    output: Annotated[Path, typer.Option(help="results/<scale>/decide/look-<k>.json")],
+    previous: Annotated[Path | None, typer.Option(help="the look before; none: this is look 0")] = None,
+    runs: Annotated[Path, typer.Option(help="folder of the trained runs")] = RUNS,
+    values: Annotated[str, typer.Option(help="JSON laid over params.yaml")] = "{}",
+) -> None:
+    """Judge the claims with the seeds that there are, and say which runs the next look needs."""
+    from ablate.verdicts.decide import write_look
+
+    write_look(load(Path("params.yaml"), values_of(values)), papers, runs, previous, output)
+
+
+@steps.command()
+def calibrate(
+    plan_file: PlanFile, output: Annotated[Path, typer.Option(help="results/<scale>/calibration.csv")]
+) -> None:
+    """Plant effects and count the verdicts on them: table and figure of how far verdicts can be trusted."""
+    from ablate.verdicts.calibration import Design, pooled_sd
+    from ablate.verdicts.calibration import calibrate as plant
+    from ablate.verdicts.calibration_figure import write_calibration
+
+    plan = read_json(plan_file)
+    adaptive, papers = plan["adaptive"], dict.fromkeys(key.split("/")[0] for key in plan["studies"])
+    asked = {"schedule": tuple(adaptive["looks"]), "least_chance": adaptive["least_chance"]} if adaptive else {}
+    with _every(plan_file, output)["calibrate"].making():
+        sd = pooled_sd([output.parent / name / "runs.csv" for name in papers])
+        write_calibration(plant(Design(sd=sd, **asked)), output.parent)
+
+
+@steps.command()
+def report(plan_file: PlanFile, papers: Papers, output: Annotated[Path, typer.Option()]) -> None:
+    """Write the report, one HTML page, from the tables and figures in the folders beside it."""
+    from ablate.results.report import write_report
+
+    with _every(plan_file, output, papers=papers)["report"].making():
+        write_report(plan_file, papers, output)

@@ -1,0 +1,68 @@
+"""The kinds of figures, one function each: (StudyResults) -> figure. A new one has a line here and in plan/kinds."""
+
+from collections.abc import Callable
+from inspect import signature
+from pathlib import Path
+
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from ablate.errors import UserError, choose
+from ablate.figures.bars import bars, per_label, sweep
+from ablate.figures.common import STYLE, TITLE_SIZE, Places, save, wrapped
+from ablate.figures.curves import curves, trials
+from ablate.figures.images import augmented, filters, predictions, samples
+from ablate.figures.sensitivity import sensitivity
+from ablate.results.study import LABELS, StudyResults
+
+# A name in params.yaml may carry an argument after a colon, as in samples:lion.
+FIGURES: dict[str, Callable[..., Figure]] = {
+    "curves": curves,
+    "trials": trials,
+    "bars": bars,
+    "sweep": sweep,
+    "sensitivity": sensitivity,
+    "per-label": per_label,
+    "samples": samples,
+    "augmented": augmented,
+    "predictions": predictions,
+    "filters": filters,
+}
+
+
+def draw(results: StudyResults, kind: str, places: Places) -> Figure:
+    """The figure of ``kind``, "name" or "name:argument". Raises UserError for one that there is not."""
+    name, _, argument = kind.partition(":")
+    if name not in FIGURES:
+        raise choose("figures", name, FIGURES, "figure")
+    make = FIGURES[name]
+    taken = signature(make).parameters
+    if argument and "argument" not in taken:
+        raise UserError(f"{name} takes no argument; write {name} and not {kind}")
+    given = ({"argument": argument} if argument else {}) | ({"places": places} if "places" in taken else {})
+    sns.set_theme(context="paper", style="ticks", rc=STYLE)
+    figure = make(results, **given)
+    seeds = results.runs["seed"].nunique()
+    scale = ": ".join(filter(None, [results.scale, LABELS.get(results.scale)]))
+    about = f"{scale}; {seeds} seed{'' if seeds == 1 else 's'}"
+    width, height = figure.get_size_inches()
+    lines = [wrapped(text, width, size=TITLE_SIZE) for text in (results.title, about)]
+    figure.set_size_inches(width, height + 0.14 * "\n".join(lines).count("\n"))
+    figure.suptitle("\n".join(lines))
+    return figure
+
+
+def write_figure(results: StudyResults, kind: str, svg: Path, places: Places | None = None) -> None:
+    """Draw the figure as SVG and, beside it, as PNG.
+
+    Raises UserError, naming the key in params.yaml, for an unknown kind or argument, for a missing source and for a
+    study without any run.
+    """
+    try:
+        if (results.runs["status"] == "missing").all():
+            raise UserError("no run of its study is there; train them")
+        figure = draw(results, kind, places or Places())
+    except UserError as error:
+        key = f"params.yaml: studies.{results.paper}.{results.study}.figures.{svg.stem}"
+        raise UserError(f"{key}: {error}") from error
+    save(figure, svg)

@@ -1,0 +1,113 @@
+"""The networks by name, with all that can be said of one without torch, which importing this leaves out."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
+
+# name -> "module:function" in this package; every function takes (classes, image_size, dropout).
+REGISTRY: dict[str, str] = {
+    "alexnet": "torchvision_nets:alexnet",
+    "resnet18": "torchvision_nets:resnet18",
+    "resnet34": "torchvision_nets:resnet34",
+    "resnet50": "torchvision_nets:resnet50",
+    "cnn1": "keras_cnns:cnn1",
+    "cnn2": "keras_cnns:cnn2",
+    "cnn3": "keras_cnns:cnn3",
+    "cnn4": "keras_cnns:cnn4",
+    "cnn5": "keras_cnns:cnn5",
+    "alexnet10": "alexnet10:alexnet10",
+    "net1": "residual:net1",
+    "net2": "residual:net2",
+    "net3": "residual:net3",
+    "net4": "residual:net4",
+    "net5": "residual:net5",
+    "net6": "residual:net6",
+    "cifar-resnet7": "residual:cifar_resnet7",
+    "cifar-plain7": "residual:cifar_plain7",
+    "cifar-resnet9": "residual:cifar_resnet9",
+    "cifar-plain9": "residual:cifar_plain9",
+}
+TORCHVISION = "torchvision:"  # before the name of any of torchvision's classification models
+
+# What the options of `build` choose from; `None` stands for the architecture's own.
+INITS: tuple[str, ...] = ("default", "gaussian", "xavier", "xavier-normal", "kaiming", "orthogonal", "keras")
+ACTIVATIONS: tuple[str, ...] = ("relu", "elu", "leaky-relu", "gelu", "silu")
+STEMS: tuple[str, ...] = ("imagenet", "cifar")
+
+# Whose ImageNet weights fit: torchvision's name of each.
+_IMAGENET = {name: name for name in ("alexnet", "resnet18", "resnet34", "resnet50")} | {"cnn5": "resnet50"}
+_AUXILIARY = ("googlenet", "inception_v3")  # built without their auxiliary heads
+
+CONTAMINATED = (
+    "Tiny ImageNet's images are ImageNet's, so weights pretrained on ImageNet-1k have very likely seen part of "
+    "its val images, and accuracies that start from them are marked contaminated."
+)
+
+
+def contaminated(weights: str, layout: str) -> bool:
+    """Say whether starting weights have seen images of a data set of this layout; `CONTAMINATED` has the reason."""
+    return weights == "imagenet" and layout == "tiny-imagenet"
+
+
+def check_name(name: str) -> str:
+    """Return `name` if it is in `REGISTRY` or has the form torchvision:<name>; needs no torch.
+
+    Whether torchvision has the model shows when it is built: see `torchvision_nets.require`.
+
+    Raises:
+        ValueError: any other name, with the closest ones.
+    """
+    if name not in REGISTRY and not re.fullmatch(f"{TORCHVISION}[a-z][a-z0-9_]*", name):
+        close = difflib.get_close_matches(name, REGISTRY, n=3)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(REGISTRY)}"
+        raise ValueError(f"unknown model {name!r} ({TORCHVISION}<name> is any other of torchvision's); {hint}")
+    return name
+
+
+def module_of(name: str) -> str:
+    """Return the module of this package that defines the network; raises ValueError for an unknown name."""
+    return REGISTRY.get(check_name(name), "torchvision_nets").partition(":")[0]
+
+
+def imagenet_name(name: str) -> str:
+    """Return torchvision's name of the architecture whose ImageNet weights fit; ValueError where none do."""
+    known = check_name(name).removeprefix(TORCHVISION) if name.startswith(TORCHVISION) else _IMAGENET.get(name)
+    if known is None or known in _AUXILIARY:
+        raise ValueError(f"{name} has no ImageNet weights; models with them: {', '.join(_IMAGENET)}")
+    return known
+
+
+def check(
+    name: str,
+    *,
+    dropout: float | None = None,
+    init: str = "default",
+    init_variance: float | None = None,
+    activation: str | None = None,
+    stem: str | None = None,
+) -> None:
+    """Raise ValueError for options that `build` would refuse, as far as that shows without torch."""
+    check_name(name)
+    if dropout is not None and not 0.0 <= dropout < 1.0:
+        raise ValueError(f"dropout must lie in [0, 1), got {dropout}")
+    levels = (("init", init, INITS), ("activation", activation, ACTIVATIONS), ("stem", stem, STEMS))
+    for key, value, allowed in levels:
+        if value is not None and value not in allowed:
+            raise ValueError(f"unknown {key} {value!r}; known: {', '.join(allowed)}")
+    if init != "gaussian":
+        if init_variance is not None:
+            raise ValueError(f"init_variance belongs to the gaussian initialisation, not to {init!r}")
+    elif init_variance is None or not (math.isfinite(init_variance) and init_variance > 0):
+        raise ValueError(f"the gaussian initialisation needs a positive, finite variance, got {init_variance}")
+    resnet = name in ("resnet18", "resnet34", "resnet50", "cnn5")
+    if stem is not None and not (resnet or name.startswith((f"{TORCHVISION}resne", f"{TORCHVISION}wide_resnet"))):
+        raise ValueError(f"stem is a choice of torchvision's ResNets (and cnn5), not of {name}")
+    if activation is not None and name.startswith(f"{TORCHVISION}densenet"):
+        raise ValueError(f"{name} calls its last ReLU as a function, so its activation cannot be replaced")

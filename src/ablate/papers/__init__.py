@@ -1,0 +1,1 @@
+"""What a paper says: its numbers, where it is silent, its claims."""

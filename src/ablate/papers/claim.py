@@ -1,0 +1,216 @@
+"""A paper's claims as data: what each asks of which arms, by how much, and in which direction.
+
+They stand under ``claims`` in ``papers/<id>.yaml``. `check_alone` checks one by itself, `check_names` against the
+studies that there are; `evidence.py` measures what the runs say. Imports no torch and no pandas.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import BeforeValidator, Field
+
+from ablate.errors import UserError, choose
+from ablate.models.registry import REGISTRY
+from ablate.records import Name, NotNegative, Record
+
+Text = Annotated[str, Field(min_length=1)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Labels = Annotated[  # one or several
+    tuple[Text, ...], Field(min_length=1), BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)
+]
+Direction = Literal["greater", "less", "same"]
+Levels = Mapping[str, Mapping[str, Mapping[str, str]]]  # study: arm: axis: label
+
+
+class Measure(NamedTuple):
+    """What one run is measured by."""
+
+    words: str
+    unit: str  # of differences in it
+    factor: float = 100  # to that unit from the one in which margins are written
+
+
+METRICS = {
+    "train_top1": Measure("training accuracy", "points"),
+    "val_top1": Measure("validation accuracy", "points"),
+    "test_top1": Measure("test accuracy", "points"),
+    "best_val_top1": Measure("best validation accuracy", "points"),
+    "train_loss": Measure("training loss", "nats", 1),
+    "val_loss": Measure("validation loss", "nats", 1),
+    "gap": Measure("gap between training and validation accuracy", "points"),
+}
+# Of a network, on which no run has a say: in a claim of kind `order`, whose arms are then networks.
+OF_NETWORKS = {"parameters": Measure("number of parameters", "parameters", 1)}
+# Each is a number of one run; evidence.py has the functions.
+BEHAVIOURS = {
+    # Share of the evaluated images that get the label which is predicted most often.
+    "largest-label-share": Measure("share of images given the most predicted label", "share", 1),
+    # Of the last epoch. A run that diverged stands at chance, 1 / classes: it did not learn its images.
+    "final-train-top1": Measure("final training accuracy", "points"),
+    # How early a run gets where its pair gets as well, whatever the one or the other ends at: its curve, cut off at
+    # the lower of the two's best accuracies in that seed, averaged over the epochs as a share of that. For a curve
+    # that rises, a difference of 0.1 says that accuracies which both reach come a tenth of the epochs earlier. It
+    # asks the same of both, and is defined for runs that never learn.
+    "train-speed": Measure("speed with which training accuracy rises", "share", 1),
+    "val-speed": Measure("speed with which validation accuracy rises", "share", 1),
+    # Epoch of the lowest validation loss, the first of equals, as a share of the epochs that the run had. Where that
+    # is the last epoch of both arms compared, neither has overfitted yet, and the claim stays undecided.
+    "overfit-epoch": Measure("share of the epochs until the lowest validation loss", "share", 1),
+    "lowest-val-loss": Measure("lowest validation loss of all epochs", "nats", 1),
+}
+OF_PAIRS = ("train-speed", "val-speed")  # which have to have `minus`
+
+# By kind: the keys that a claim must have beside id, quote, where, kind, margin and why, and those that it may have.
+KEYS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
+    kind: (frozenset(must.split()), frozenset(may.split()))
+    for kind, must, may in [
+        ("value", "study metric arm reported", "minus"),
+        ("order", "metric arms", "study over"),
+        ("effect", "study metric axis level reference direction", "at"),
+        ("interaction", "study metric axes direction", "at"),
+        ("gap", "study arm direction", "minus value reported"),
+        ("behaviour", "study behaviour direction", "arm arms minus threshold"),
+    ]
+}
+OF_ALL = frozenset({"id", "quote", "where", "kind", "margin", "why", "note"})
+# What a reported metric is in METRICS, where it has another name there; errors are 1 less an accuracy.
+ERRORS = {"val_error": "val_top1", "test_error": "test_top1"}
+
+
+class Claim(Record):
+    """One sentence of a paper that results can support or contradict."""
+
+    id: Name
+    quote: Text  # verbatim from the paper's text; white space and markup may differ
+    where: Text
+    kind: Literal["value", "order", "effect", "interaction", "gap", "behaviour"]
+    margin: NotNegative  # the smallest difference that counts, in the metric's unit; accuracies are fractions
+    why: Text  # one sentence: why this margin
+    note: Text | None = None
+    study: Text | None = None
+    metric: Text | None = None  # one of METRICS or of OF_NETWORKS
+    direction: Direction | None = None
+    arm: Text | None = None  # its label, as `ablate plan --runs` prints it
+    minus: Text | None = None  # another arm, which is subtracted
+    arms: tuple[Text, ...] = ()  # order: the highest first; behaviour: each of them
+    over: Literal["next", "rest"] = "next"  # order: each arm over the next one, or the first over every other
+    reported: Name | None = None  # value, gap: id of the entry of `reported` that has the claimed value
+    value: Number | None = None  # gap: the claimed value; none given: 0
+    axis: Text | None = None
+    level: Text | None = None
+    reference: Text | None = None
+    axes: dict[Text, tuple[Text, Text]] = Field(default={})  # interaction: {axis: [level, reference]}, two of them
+    at: dict[Text, Labels] = Field(default={})  # {axis: label or labels}: only there; other axes are averaged over
+    behaviour: Text | None = None  # one of BEHAVIOURS
+    threshold: Number | None = None  # behaviour: the claimed value; none given: 0
+
+    @property
+    def sense(self) -> Direction:
+        """In which direction the measured number, less the claimed one, has to lie."""
+        return self.direction or ("same" if self.kind == "value" else "greater")
+
+    @property
+    def measure(self) -> Measure:
+        """What its runs, or its networks, are measured by."""
+        if self.kind == "behaviour":
+            return BEHAVIOURS[str(self.behaviour)]
+        return (METRICS | OF_NETWORKS)["gap" if self.kind == "gap" else str(self.metric)]
+
+    @property
+    def named(self) -> dict[str, tuple[str, ...]]:
+        """Its arms, by key."""
+        return {
+            key: names
+            for key, names in (
+                ("arm", (self.arm or "",)),
+                ("minus", (self.minus or "",)),
+                ("arms", self.arms),
+            )
+            if any(names)
+        }
+
+
+class Claimed(NamedTuple):
+    """What of an entry of `reported` a claim must agree with; papers.py has the entry itself."""
+
+    metric: str
+    study: str | None
+    arm: str | None
+    minus: str | None
+
+
+def check_alone(claim: Claim, reported: Iterable[str], where: str) -> None:
+    """Refuse keys of another kind, missing ones, and what its file does not have; ``reported`` are ids of runs."""
+    must, may = KEYS[claim.kind]
+    given = {key for key in claim.model_fields_set - OF_ALL if getattr(claim, key) is not None}
+    for key in sorted(given - must - may):
+        raise UserError(
+            f"{where}.{key}: does not go with kind {claim.kind}, which has {', '.join(sorted(must | may))}; remove it"
+        )
+    for key in sorted(must - given):
+        raise UserError(f"{where}.{key}: is missing in a claim of kind {claim.kind}; add it")
+    if claim.kind == "behaviour":
+        if claim.behaviour not in BEHAVIOURS:
+            raise choose(f"{where}.behaviour", claim.behaviour, BEHAVIOURS, "behaviour")
+        if (claim.arm is None) == (not claim.arms) or (claim.minus and claim.arms):
+            raise UserError(f"{where}.arms: write arm, with minus or without, or arms for each of several")
+        if len(set(claim.arms)) < len(claim.arms):
+            raise UserError(f"{where}.arms: an arm stands there twice; name each once")
+        if claim.behaviour in OF_PAIRS and claim.minus is None:
+            raise UserError(f"{where}.minus: is missing; {claim.behaviour} is of two arms")
+    if claim.metric is not None:
+        metrics = METRICS | OF_NETWORKS if claim.kind == "order" else METRICS
+        if claim.metric not in metrics:
+            raise choose(f"{where}.metric", claim.metric, metrics, "metric")
+    if claim.kind == "order":
+        if len(claim.arms) < 2 or len(set(claim.arms)) < len(claim.arms):
+            raise UserError(f"{where}.arms: must be two or more, each once, the highest first")
+        if (claim.metric in OF_NETWORKS) == (claim.study is not None):
+            raise UserError(f"{where}.study: goes with a metric of runs, and only with one; add or remove it")
+    if claim.kind == "interaction" and len(claim.axes) != 2:
+        raise UserError(f"{where}.axes: must be two, each with [level, reference]")
+    if claim.kind == "gap" and claim.value is not None and claim.reported is not None:
+        raise UserError(f"{where}.value: stands there beside reported, which has the value; remove one")
+    if claim.sense == "same" and claim.margin == 0:
+        raise UserError(f"{where}.margin: must be above 0, or nothing is ever the same")
+    if claim.reported is not None:
+        _known([claim.reported], reported, f"{where}.reported", "id")
+
+
+def _check_reported(claim: Claim, entry: Claimed, where: str) -> None:
+    ours = Claimed("gap" if claim.kind == "gap" else str(claim.metric), claim.study, claim.arm, claim.minus)
+    theirs = entry._replace(metric=ERRORS.get(entry.metric, entry.metric))
+    for key, a, b in zip(Claimed._fields, ours, theirs, strict=True):
+        if a != b:
+            raise UserError(f"{where}.reported: {claim.reported} has {key} {b!r}, the claim {a!r}; correct one")
+
+
+def check_names(claim: Claim, studies: Levels, reported: Mapping[str, Claimed], where: str) -> None:
+    """Refuse a study, an arm, an axis, a level or a network that there is not, and a number of something else."""
+    if claim.metric in OF_NETWORKS:
+        _known(claim.arms, REGISTRY, f"{where}.arms", "model")
+        return
+    _known([str(claim.study)], studies, f"{where}.study", "study")
+    arms = studies[str(claim.study)]
+    for key, names in claim.named.items():
+        _known(names, arms.keys() - {claim.arm} if key == "minus" else arms, f"{where}.{key}", "arm")
+    axes = {axis: {levels[axis] for levels in arms.values()} for axis in next(iter(arms.values()))}
+    if claim.reported is not None:
+        _check_reported(claim, reported[claim.reported], where)
+    if claim.axis is not None:
+        _known([claim.axis], axes, f"{where}.axis", "axis")
+        _known([str(claim.level)], axes[claim.axis], f"{where}.level", "level")
+        _known([str(claim.reference)], axes[claim.axis] - {str(claim.level)}, f"{where}.reference", "level")
+    for axis, (level, reference) in claim.axes.items():
+        _known([axis], axes, f"{where}.axes", "axis")
+        _known([level], axes[axis], f"{where}.axes.{axis}", "level")
+        _known([reference], axes[axis] - {level}, f"{where}.axes.{axis}", "level")
+    for axis, labels in claim.at.items():
+        _known([axis], axes.keys() - {claim.axis} - claim.axes.keys(), f"{where}.at", "axis")
+        _known(labels, axes[axis], f"{where}.at.{axis}", "level")
+
+
+def _known(names: Sequence[str], allowed: Iterable[str], where: str, what: str) -> None:
+    for name in names:
+        if name not in allowed:
+            raise choose(where, name, allowed, what)

@@ -1,0 +1,154 @@
+"""The code that each step's result depends on: what its modules import, followed through the package.
+
+A result is good as long as this code is: its digest is part of keys (`keys.py`) and of receipts. Embedded archives
+and ImageNet's weights are no part of it: their digests are pinned.
+"""
+
+import ast
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ablate.errors import UserError
+from ablate.files import whole
+from ablate.models.registry import REGISTRY, module_of
+
+PACKAGE = Path(__file__).parents[1]
+LAYOUTS = ("data/tiny_imagenet.py", "data/cifar10.py")  # loaded by their names in params.yaml
+# Where each step's code begins; what is loaded by name stands here as well.
+STEPS: dict[str, tuple[str, ...]] = {
+    "verify": ("data/verify.py", *LAYOUTS),
+    "reorganise": ("data/reorganise.py", *LAYOUTS),
+    "pack": ("data/pack.py",),
+    "describe": ("data/describe.py",),
+    "train": ("train/job.py",),
+    "collect": ("results/collect.py",),
+    "tables": (*(f"tables/{name}.py" for name in ("registry", "accuracy", "per_label", "networks", "effects")),),
+    "compare": ("tables/comparison.py",),
+    "claims": ("verdicts/claims_table.py", "verdicts/decide.py"),
+    "calibrate": ("verdicts/calibration.py", "verdicts/calibration_figure.py"),
+    "figures": ("figures/registry.py",),
+    "report": ("results/report.py", "results/report.html.j2"),
+}
+# Not followed: no result's value follows from how parameters are read, files written and jobs run. What parameters
+# come to is in the plan, which is compared by itself.
+AROUND = (
+    "cli",
+    "workflow",
+    "runtime",
+    "plan",
+    "errors",
+    "files",
+    "records",
+    "plain",
+    "plain_yaml",
+    "stored",
+    "seals",
+)
+FOLLOWED = ("plan/kinds.py", "plan/names.py")  # less these two, from which tables and figures take words
+# Of networks, loaded by their names: each is a family's.
+FAMILIES = frozenset(f"models/{place.partition(':')[0]}.py" for place in REGISTRY.values())
+BUILDER = "models/build.py"
+KNOWN_CODE = Path(".ablate/code-2")  # another number where `_facts` changes
+PICTURES = {"samples", "augmented", "predictions", "per-label"}  # kinds of figures that read the study's pack
+
+
+@cache
+def code_digest(step: str, model: str | None = None) -> str:
+    """SHA-256 of the code that a step's result depends on, the model's file included.
+
+    Comments, docstrings, blank lines and line breaks do not count. The same on every Python that runs this.
+    """
+    digests = [_facts(path)[0] for path in code_of(step, model)]
+    return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
+
+
+@cache
+def code_of(step: str, model: str | None = None) -> list[Path]:
+    """The source files that ``step`` depends on, relative to the working directory.
+
+    Of networks, training depends on the file of its ``model`` alone; other steps on all that they import.
+    """
+    waiting = [*STEPS[step], *([f"models/{module_of(model)}.py"] if model else [])]
+    left_out = FAMILIES - set(waiting) if step == "train" else frozenset()
+    found: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name not in found and name not in left_out:
+            found.add(name)
+            waiting += [*_imports(name), *(FAMILIES if name == BUILDER else ())]
+    return [Path(os.path.relpath(PACKAGE / name)) for name in sorted(found)]
+
+
+def _imports(name: str) -> Iterator[str]:
+    """The package's files that a file of it imports, anywhere in its text, and that are followed."""
+    for module, part in _facts(PACKAGE / name)[1]:
+        place = "/".join(module.split(".")[1:])
+        files = (f"{place}/{part}.py", f"{place}/{part}/__init__.py", f"{place}.py", f"{place}/__init__.py")
+        file = next((f for f in (f.removeprefix("/") for f in files) if (PACKAGE / f).is_file()), None)
+        if file and (file in FOLLOWED or file.removesuffix(".py").split("/")[0] not in AROUND):
+            yield file
+
+
+Facts = tuple[str, list[tuple[str, str]]]  # digest of the code; (module, name) of each import of the package's own
+
+
+def _facts(path: Path) -> Facts:
+    """What a source file says. Kept by content, since parsing costs 10 ms a file, which each job would pay."""
+    return _facts_of(path.suffix, path.read_bytes())
+
+
+@cache
+def _facts_of(suffix: str, source: bytes) -> Facts:
+    name = hashlib.sha256(source).hexdigest()
+    if suffix != ".py":  # a template
+        return name, []
+    known = KNOWN_CODE / name
+    with suppress(OSError, ValueError, TypeError):
+        kept = json.loads(known.read_bytes()) if known.is_file() else {}
+        if kept.get("check") == _check(name, kept.get("digest"), kept.get("imports")):  # else none, or damaged
+            return kept["digest"], [(module, part) for module, part in kept["imports"]]
+    tree = ast.parse(source)
+    digest, imports = hashlib.sha256(_shape(tree).encode()).hexdigest(), sorted(set(_own_imports(tree)))
+    with suppress(UserError), whole(known) as part:  # a folder that cannot be written only costs time
+        record = {"digest": digest, "imports": imports, "check": _check(name, digest, imports)}
+        part.write_text(json.dumps(record), encoding="utf-8")
+    return digest, imports
+
+
+def _check(*parts: Any) -> str:
+    """A digest by which a damaged record is known."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _own_imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """Imports for types alone do not run, and are left out."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "ablate":
+            yield from ((str(node.module), alias.name) for alias in node.names)
+        yield from _own_imports(node)
+
+
+def _shape(node: Any) -> str:
+    """A syntax tree as text, less docstrings. Empty fields are left out, since each Python adds some."""
+    if isinstance(node, list):
+        return f"[{','.join(map(_shape, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = {name: value for name, value in ast.iter_fields(node) if value not in (None, [])}
+    if isinstance(node, ast.JoinedStr):  # 3.12 ends a nested format with an empty text
+        fields["values"] = [part for part in node.values if getattr(part, "value", None) != ""]
+    if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and _documented(node):
+        fields["body"] = node.body[1:]
+    return f"{type(node).__name__}({','.join(f'{name}={_shape(value)}' for name, value in fields.items())})"
+
+
+def _documented(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return ast.get_docstring(node, clean=False) is not None

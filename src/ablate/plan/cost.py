@@ -1,0 +1,281 @@
+"""What planned runs will cost: seconds and bytes of each, from measured runs of its kind, or from a stated prior.
+
+Imports no torch, so that the rules can ask while Snakemake reads them.
+"""
+
+import heapq
+import json
+import math
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+from ablate.csv_text import read_rows
+from ablate.errors import UserError
+from ablate.files import read_json
+from ablate.inert import say
+from ablate.plan.params import Compute, Dataset
+from ablate.plan.runs import ENDED, Run
+from ablate.runtime.cores import available_cores, share
+from ablate.runtime.gpus import Use, asked, usable
+from ablate.runtime.manifest import processor
+from ablate.stored import Timed
+
+# (side of the images in pixels, multiply-adds of one of them, parameters) as `ablate model` counts them, with 200
+# classes at 64 pixels and 10 at 32. At another side, multiply-adds follow the area.
+NETWORKS = {
+    "alexnet": (64, 94.9e6, 57.82e6),
+    "resnet18": (64, 148.1e6, 11.28e6),
+    "resnet34": (64, 299.1e6, 21.39e6),
+    "resnet50": (64, 334.1e6, 23.92e6),
+    "cnn1": (64, 31.9e6, 13.07e6),
+    "cnn2": (64, 31.9e6, 2.56e6),
+    "cnn3": (64, 900.7e6, 140.37e6),
+    "cnn4": (64, 166.6e6, 8.86e6),
+    "cnn5": (64, 335.9e6, 25.81e6),
+    "alexnet10": (64, 182.4e6, 6.07e6),
+    "net1": (64, 894.6e6, 6.65e6),
+    "net2": (64, 667.8e6, 6.23e6),
+    "net3": (64, 470.9e6, 2.37e6),
+    "net4": (64, 876.9e6, 7.14e6),
+    "net5": (64, 1443.2e6, 12.23e6),
+    "net6": (64, 894.6e6, 6.65e6),
+    "cifar-resnet7": (32, 38.7e6, 0.31e6),
+    "cifar-plain7": (32, 38.7e6, 0.31e6),
+    "cifar-resnet9": (32, 57.5e6, 0.60e6),
+    "cifar-plain9": (32, 57.5e6, 0.60e6),
+}
+# Multiply-adds of forward passes per second while training, on one thread of an AMD EPYC with AVX-512 while the other
+# core trained as well. bf16: median of the 18 networks of results/pilot, whose medians lie between 14e9 and 36e9.
+# fp32: ResNet-18 took 1.8 times as long as in bf16, in the same process.
+PRIOR = {"bf16": 25e9, "auto": 25e9, "fp32": 14e9}
+START_S = 2.5  # of a job before `ablate train` begins to count: `start of a job` of benchmarks/dag.py
+FORWARD = 1 / 3  # of a training step's multiply-adds are the forward pass; evaluation is only that
+MARGIN = 4.0  # 99.5 % of the pilot's runs took less than so many times their estimate: benchmarks/cost.py
+MOST = 1e15  # images of a run: more are damage
+CHECKPOINTS = 2  # of each run, while it trains
+
+
+class Estimate(NamedTuple):
+    """What one run is expected to take, and what that rests on."""
+
+    seconds: float
+    basis: str
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What runs are estimated for."""
+
+    device: str  # as manifests name it
+    gpu: bool
+    slots: int  # runs at once
+    threads: int  # of one run, on the CPU
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A run that was trained: what it was, how much of it, and how long it took."""
+
+    run: str
+    model: str
+    side: int  # of the images, pixels
+    images: float  # through a training step, and a third of those that were evaluated
+    wall_s: float
+    device: str
+    threads: int
+    precision: str
+
+    @property
+    def arm(self) -> str:
+        return arm_of(self.run)
+
+
+def expected_seconds(
+    run: Run, data: Dataset, history: Iterable[Measured], machine: Machine | None = None
+) -> Estimate:
+    """Seconds that a job for ``run`` takes, start included, where no other uses the same cores or GPU.
+
+    From the nearest of: other seeds of its arm; its network on images of this size, by image; any networks, by
+    multiply-add; `PRIOR`. Runs on the machine's own device are preferred, then such with the same precision; another
+    precision counts as in `PRIOR`, and on a CPU time falls with threads. Without ``machine``, as for a cluster:
+    whatever devices were used before.
+    """
+    s, images = run.settings, images_of(run, data)
+    known = [m for m in history if m.side == data.image_size or m.model in NETWORKS]
+    if machine:
+        known = [m for m in known if m.device == machine.device] or [m for m in known if is_gpu(m) == machine.gpu]
+    adds = multiply_adds(s.model, data.image_size)
+    tiers: list[tuple[str, list[Measured], Callable[[Measured], float]]] = [
+        ("of this arm", [m for m in known if m.arm == arm_of(run.id)], lambda m: m.wall_s),
+        (
+            f"of {s.model}",
+            [m for m in known if (m.model, m.side) == (s.model, data.image_size)],
+            lambda m: m.wall_s / m.images * images,
+        ),
+        (
+            "of other networks",
+            [m for m in known if m.model in NETWORKS],
+            lambda m: m.wall_s / (m.images * multiply_adds(m.model, m.side)) * images * adds,
+        ),
+    ]
+    cpu_threads = machine.threads if machine and not machine.gpu else None
+    for what, found, seconds in tiers:
+        if found:
+            alike = [m for m in found if PRIOR[m.precision] == PRIOR[s.precision]] or found
+            took = median(
+                seconds(m) * PRIOR[m.precision] / PRIOR[s.precision] * (m.threads / cpu_threads if cpu_threads else 1)
+                for m in alike
+            )
+            where = ", ".join(sorted({m.device for m in alike}))
+            return Estimate(START_S + took, f"measured: {len(alike)} runs {what} on {where}")
+    took = images * adds / PRIOR[s.precision] / (cpu_threads or 1)
+    return Estimate(START_S + took, f"prior: {PRIOR[s.precision] / 1e9:g}e9 multiply-adds/s, one thread, AMD EPYC")
+
+
+def limit_minutes(estimate: Estimate, attempt: int = 1) -> int:
+    """Whole minutes to grant a job on a cluster, with a margin; each further attempt gets twice as many."""
+    return int(max(10, math.ceil(estimate.seconds * MARGIN / 60)) * 2 ** (attempt - 1))
+
+
+def expected_bytes(run: Run, data: Dataset, *, weights: bool = False) -> int:
+    """Of a run's folder: 15 KB of records and filters, 25 bytes a prediction, 100 an epoch; and its weights."""
+    _, held = splits_of(run, data)
+    kept = weights_bytes(run) if weights else 0
+    return 15_000 + 25 * held + 100 * run.settings.epochs + kept
+
+
+def weights_bytes(run: Run) -> int:
+    """Of a network's weights, float32."""
+    return round(4 * _network(run.settings.model)[2])
+
+
+def checkpoint_bytes(run: Run) -> int:
+    """Of what a run keeps to go on from while it trains: weights, and one or two values more for each of them."""
+    s = run.settings
+    moments = 2 if s.optimizer in ("adam", "adamw") else 1
+    return CHECKPOINTS * weights_bytes(run) * (1 + moments + (s.ema is not None))
+
+
+def pack_bytes(data: Dataset) -> int:
+    """Of a data set's decoded images."""
+    return data.n_classes * (data.train_per_class + data.val_per_class) * data.image_size**2 * 3
+
+
+def images_of(run: Run, data: Dataset) -> float:
+    """Images that a run takes through training steps, and a third of those that it evaluates, after each epoch and
+    once at the end."""
+    train, held = splits_of(run, data)
+    return run.settings.epochs * train + (run.settings.epochs + 1) * held * FORWARD
+
+
+def splits_of(run: Run, data: Dataset) -> tuple[int, int]:
+    """Training images of a run, and images that it is evaluated on."""
+    n_classes, each, held = data.counts(run.settings)
+    return n_classes * each, n_classes * held
+
+
+def multiply_adds(model: str, side: int) -> float:
+    """Of a forward pass of one image. An unknown network counts as the median of the known ones."""
+    known_side, adds, _ = _network(model)
+    return adds * (side / known_side) ** 2
+
+
+def _network(model: str) -> tuple[int, float, float]:
+    if model in NETWORKS:
+        return NETWORKS[model]
+    at_64 = [found for found in NETWORKS.values() if found[0] == 64]
+    return 64, median(adds for _, adds, _ in at_64), median(params for *_, params in at_64)
+
+
+def read_history(results: Path, datasets: Mapping[str, Dataset]) -> list[Measured]:
+    """The measured runs below ``results``, each once: in runs/ and pretrained/, and those that results name.
+
+    A run that was interrupted is left out, as its manifest has the time of its last start alone. So is what is
+    damaged: a run of ours is trained again, and other files are named on stderr.
+    """
+    found: dict[str, Measured] = {}
+    for manifest in sorted([*results.glob("runs/*/manifest.json"), *results.glob("pretrained/*/manifest.json")]):
+        metrics = manifest.with_name("metrics.json")
+        with suppress(UserError):  # of a damaged run, which is trained again
+            _add(found, manifest.parent.name, read_json(manifest), read_json(metrics), datasets)
+    for provenance in sorted(results.glob("*/*/provenance.json")):
+        table = provenance.with_name("runs.csv")
+        if table.exists():
+            try:
+                manifests, rows = read_json(provenance), read_rows(table, "run", "status", "epochs")
+                if not isinstance(manifests, dict):
+                    raise UserError(f"{provenance}: damaged: no object with names and values; render its paper again")
+            except UserError as error:
+                say(f"ablate: not counted in what runs cost: {error}", file=sys.stderr)
+                continue
+            for row in rows:
+                _add(found, row["run"], manifests.get(row["run"]), row, datasets)
+    return list(found.values())
+
+
+def _add(found: dict[str, Measured], run: str, manifest: Any, metrics: Any, datasets: Mapping[str, Dataset]) -> None:
+    """Add a run that ended and whose files tell what it took; not one of a data set that is gone, of another version,
+    trained from Python, or damaged.
+    """
+    if run in found:
+        return
+    with suppress(AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        timed = Timed.model_validate(manifest)
+        settings = json.loads(timed.command[timed.command.index("--run") + 1])["settings"]
+        side, model = datasets[settings["dataset"]].image_size, str(settings["model"])
+        n_train, *held = (int(metrics.get(f"n_{split}") or 0) for split in ("train", "val", "test"))
+        epochs = int(metrics["epochs"])
+        images = epochs * n_train + (epochs + 1) * sum(held) * FORWARD
+        if timed.starts == 1 and metrics["status"] in ENDED and 0 < images < MOST:
+            facts = timed.model_dump(include={"wall_s", "device", "threads", "precision"})
+            found[run] = Measured(run=run, model=model, side=side, images=images, **facts)
+
+
+def arm_of(run: str) -> str:
+    """A run's name without its seed."""
+    return run.rpartition("_s")[0]
+
+
+def is_gpu(measured: Measured) -> bool:
+    """By the device's name, which is all that a manifest tells."""
+    return re.search(r"NVIDIA|Tesla|GeForce|Quadro|Radeon|Instinct", measured.device) is not None
+
+
+def machine(compute: Compute, jobs: int, slots: int | None = None) -> Machine:
+    """This machine, for ``jobs`` runs; ``slots`` of them at once, or as many as the rules would start."""
+    if slots is not None and slots < 1:
+        raise UserError(f"--slots: {slots}, but it must be 1 or more")
+    use = Use(compute.gpus, compute.jobs_per_gpu, compute.gpu_memory_gb)
+    if there := len(usable(compute.device, use)):
+        threads = compute.threads or available_cores()
+        return Machine(_gpu_name(), True, slots or there * use.jobs_per_gpu, threads)
+    cores = available_cores()
+    claim, threads = share(cores, cores, max(jobs, 1), compute.threads)
+    return Machine(processor(), False, slots or cores // claim, threads)
+
+
+def _gpu_name() -> str:
+    """Of the first GPU, as torch has it in manifests."""
+    return asked("name").partition("\n")[0] or "GPU"
+
+
+def wall_seconds(seconds: Mapping[str, float], slots: int, after: Mapping[str, str] | None = None) -> float:
+    """Until the last of the runs has ended, where each goes to the slot that is free first, the longest first.
+
+    ``seconds`` is {run: how long}, ``after`` {run: the run whose weights it starts from}. Snakemake knows no lengths
+    and starts runs in another order, so this is what slots can do, and the true time is somewhat longer.
+    """
+    after, ends = after or {}, dict[str, float]()
+    free = [0.0] * slots
+    waiting = sorted(seconds, key=lambda run: (run in after, -seconds[run]))  # those that others wait for come first
+    for run in waiting:
+        began = max(heapq.heappop(free), ends.get(after.get(run, ""), 0.0))
+        ends[run] = began + seconds[run]
+        heapq.heappush(free, ends[run])
+    return max(ends.values(), default=0.0)

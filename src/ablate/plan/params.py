@@ -1,0 +1,285 @@
+"""The schema of ``params.yaml`` and its loader: every key, its type, unit, default and allowed values.
+
+Nothing else reads ``params.yaml``. `load` merges the chosen scale's overlay and command-line values, refuses
+what it does not know, and returns frozen records. It imports no torch, so that planning stays fast.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
+
+from ablate.errors import UserError, choose
+from ablate.models import registry as models
+from ablate.plain import not_plain
+from ablate.plan.fit_rules import check_fit, weights_fault
+from ablate.plan.reserved import check_params
+from ablate.plan.settings import Settings
+from ablate.records import SHORT, Count, Name, Positive, Record, check_record, explain, read_yaml, tuples
+from ablate.runtime.gpus import gpu_list
+
+EXAMPLE = '{"scale": "pilot"}'
+
+
+def _once(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds: must each stand there once (got {list(seeds)})")
+    return seeds
+
+
+Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1), AfterValidator(_once)]
+
+
+class Fingerprint(Record):
+    """What tells one archive from any other: every value that is given must match."""
+
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    sha256_prefix: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")] | None = None  # in torch.hub's file names
+    md5: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = None
+    bytes: Count | None = None
+
+    @model_validator(mode="after")
+    def _digest(self) -> "Fingerprint":
+        if not (self.sha256 or self.sha256_prefix or self.md5):
+            raise ValueError(
+                "sha256: or md5 must be given; write {sha256: ...}, with bytes: ... if you know the size"
+            )
+        return self
+
+
+class Dataset(Record):
+    """One archive: where it comes from and what must be in it."""
+
+    layout: Literal["tiny-imagenet", "cifar10"]
+    variant: Literal["official", "embedded"] = "official"
+    archive: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$", max_length=200)]  # file name
+    urls: tuple[Annotated[str, Field(pattern=r"^(https|file)://")], ...] = ()  # tried in order
+    digests: dict[Name, Fingerprint] = {}  # label: what its bytes must be; any one of them must match
+    path: str | None = None  # an archive or an extracted folder of your own, instead of mirror and urls
+    near_duplicates: Annotated[int, Field(ge=0, le=10)] | None = 4  # bits of 64; null: not looked for
+    image_size: Count  # pixels
+    n_classes: Count
+    train_per_class: Count
+    val_per_class: Count
+    n_test: Annotated[int, Field(ge=0)] = 0  # unlabelled images, counted and left out
+    tree: bool = False  # also write train/<class>/ and val/<class>/ folders
+    generator: dict[str, int] = {}  # of the embedded variant: arguments of its generator
+
+    def counts(self, s: Settings) -> tuple[int, int, int]:
+        """Classes of a run, and of each its training images and those that it is evaluated on.
+
+        `data.views` makes the same splits of a pack.
+        """
+        n_classes = self.n_classes if s.classes is None else len(s.classes)
+        if s.class_range:
+            n_classes = s.class_range[1] - s.class_range[0]
+        return n_classes, min(self.trainable(s), s.per_class or self.train_per_class), self._held(s)
+
+    def trainable(self, s: Settings) -> int:
+        """Training images of each class that a run may use, before it takes the first of them."""
+        return 8 * (self.train_per_class // 10) if s.split == "holdout" else self.train_per_class
+
+    def tested(self, s: Settings) -> int:
+        """Images that a run is tested on in the end: of test, or of val where there is no test split."""
+        return self.counts(s)[0] * (self._held(s) // 2 if s.split == "holdout" else self._held(s))
+
+    def _held(self, s: Settings) -> int:
+        return 2 * (self.train_per_class // 10) if s.split == "holdout" else self.val_per_class
+
+
+class Study(Record):
+    """One experiment: the product of its axes, on its settings, over its seeds."""
+
+    title: str
+    settings: dict[str, Any] = {}
+    at_scale: dict[str, Any] = {}  # the scale's settings for this study; `load` fills it from the overlay
+    axes: dict[Name, Annotated[tuple[Any, ...], Field(min_length=1)]] = {}
+    seeds: Seeds | None = None
+    tables: dict[Name, str] = {}  # output name: function in ablate.results.study
+    figures: dict[Name, str] = {}  # output name: function in ablate.figures
+
+
+class Compute(Record):
+    """How the work is spread; none of it changes what is computed beyond rounding."""
+
+    threads: Count | None = None  # CPU threads of one training job; null: follow the cores
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    tensorboard: bool = False  # event files in logs/tensorboard
+    # torch.compile's mode, which needs a C++ compiler; reduce-overhead: with CUDA graphs, for small batches on a GPU
+    compile: Literal["default", "reduce-overhead", "max-autotune"] | None = None
+    gpus: Annotated[str, BeforeValidator(gpu_list)] = "auto"  # or a list; as text, with commas between
+    jobs_per_gpu: Count = 1
+    gpu_memory_gb: Positive | None = None  # GiB of each job's tensors; null: whatever is free
+
+
+class Adaptive(Record):
+    """How `decide` adds seeds."""
+
+    looks: Annotated[
+        tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)
+    ]  # seeds of an arm at each look; the last is the cap
+    # of being decided at the last look: an undecided claim below it gets no more seeds; 0: all get them up to the cap
+    least_chance: Annotated[float, Field(ge=0, lt=1)] = 0.1
+
+    @field_validator("looks")
+    @classmethod
+    def _rising(cls, looks: tuple[int, ...]) -> tuple[int, ...]:
+        if list(looks) != sorted(set(looks)):
+            raise ValueError(f"looks: must rise, as [12, 16, 20] does (got {list(looks)})")
+        return looks
+
+
+class Params(Record):
+    """``params.yaml`` with its scale merged in."""
+
+    scale: str
+    scales: tuple[str, ...] = ()  # the names of all of them; `load` fills it
+    mirror: str | None  # a folder or https:// URL that holds the archives under their names
+    recipe: Count  # raised when the training code changes what a run computes
+    compute: Compute
+    seeds: Seeds
+    adaptive: Adaptive | None = None  # null: seeds are not added
+    datasets: dict[Name, Dataset]
+    defaults: dict[str, Any]
+    pretraining: dict[Name, dict[str, Any]] = {}
+    studies: Annotated[dict[Name, dict[Name, Study]], Field(min_length=1)]
+    overrides: dict[str, Any] = {}  # the scale's settings: beat a study's settings, not its axes
+
+
+class Overlay(Record):
+    """What a scale changes: merged key by key over the rest of the file; lists are replaced whole."""
+
+    overrides: dict[str, Any] = {}
+    seeds: tuple[int, ...] | None = None
+    compute: dict[str, Any] = {}
+    adaptive: dict[str, Any] = {}
+    datasets: dict[str, dict[str, Any]] = {}
+    defaults: dict[str, Any] = {}
+    pretraining: dict[str, dict[str, Any]] = {}
+    studies: dict[str, dict[str, dict[str, Any] | None]] = {}  # null: left out at this scale
+
+
+def values_of(text: str) -> dict[str, Any]:
+    """What `--values` says, to be laid over ``params.yaml``. Raises UserError for what is no JSON object."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"--values: no JSON ({error}); write an object such as {EXAMPLE}") from None
+    if not isinstance(found, dict):
+        raise UserError(f"--values: must be an object such as {EXAMPLE} (got {SHORT.repr(found)})")
+    return found
+
+
+def load(path: Path, values: Mapping[str, Any] | None = None) -> Params:
+    """Read ``path``, lay ``values`` (command line) and the scale's overlay over it, check everything.
+
+    Raises UserError that names the key's full path, what is allowed there and the nearest right spelling.
+    """
+    if fault := not_plain(values or {}):
+        raise UserError(f"{path}: what the command line lays over it {fault}; write plain values")
+    raw = _merge(read_yaml(path), values or {}, str(path))
+    scales = _mapping(raw.pop("scales", None), f"{path}: scales")
+    overlays = {
+        name: check_record(Overlay, _mapping(body, f"{path}: scales.{name}"), f"{path}: scales.{name}")
+        for name, body in scales.items()
+    }
+    scale = raw.get("scale")
+    if not isinstance(scale, str) or scale not in overlays:
+        raise choose(f"{path}: scale", scale, overlays, "scale")
+    overlay = {k: v for k, v in (scales[scale] or {}).items() if v is not None}
+    overlay["studies"] = {
+        paper: {name: study and _at_scale(study) for name, study in studies.items()}
+        for paper, studies in (overlay.get("studies") or {}).items()
+    }
+    raw = _merge(raw, overlay, f"{path}: scales.{scale}")
+    papers = {
+        paper: {
+            name: study for name, study in _mapping(of_paper, f"{path}: studies.{paper}").items() if study is not None
+        }
+        for paper, of_paper in _mapping(raw.get("studies"), f"{path}: studies").items()
+    }
+    raw["studies"] = {paper: studies for paper, studies in papers.items() if studies}  # without those left out
+    params = check_record(Params, raw | {"scales": tuple(scales)}, str(path))
+    check_params(params, str(path))
+    return params
+
+
+def _mapping(value: Any, where: str) -> Mapping[str, Any]:
+    """``value``, or an empty mapping where nothing is written."""
+    if not isinstance(value, Mapping | None):
+        raise UserError(f"{where}: must be a mapping of keys to values (got {SHORT.repr(value)})")
+    return value or {}
+
+
+def _at_scale(study: dict[str, Any]) -> dict[str, Any]:
+    """A study's overlay, its settings apart: they beat the scale's overrides, which beat the study's own settings."""
+    return {"at_scale" if key == "settings" else key: value for key, value in study.items()}
+
+
+def settings(layers: Iterable[tuple[str, Mapping[str, Any]]], params: Params) -> Settings:
+    """One arm's settings from ``layers`` of (where it stands, values), later ones beating earlier ones.
+
+    Raises UserError that names the layer and key to blame.
+    """
+    merged: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    for where, layer in layers:
+        for key, value in layer.items():
+            if key not in Settings.model_fields:
+                raise choose(f"{where}.{key}", key, Settings.model_fields, "key")
+            merged[key], origin[key] = value, f"{where}.{key}"
+    try:
+        arm = Settings.model_validate(tuples(merged))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0]) if first["loc"] else str(first["msg"]).split("error, ")[-1].split(":")[0]
+        raise UserError(f"{origin.get(key, f'params.yaml: defaults.{key}')}: {explain(first)}") from None
+    if arm.dataset not in params.datasets:
+        raise choose(origin["dataset"], arm.dataset, params.datasets, "dataset")
+    _check_model(arm, origin)
+    sources = {"scratch", "imagenet", *(f"pretrain:{name}" for name in params.pretraining)}
+    if arm.weights not in sources:
+        file = re.fullmatch(r"file:(.+\.safetensors)", arm.weights)
+        if not file:
+            raise choose(origin["weights"], arm.weights, {*sources, "file:<path>.safetensors"})
+        if not Path(file[1]).is_file():
+            raise UserError(f"{origin['weights']}: there is no file {file[1]}; correct the path")
+        if fault := weights_fault(Path(file[1])):
+            raise UserError(f"{origin['weights']}: {file[1]} is no safetensors file ({fault}); make it again")
+    if fault := check_fit(arm, params.datasets[arm.dataset]):
+        key, said = fault.split(": ", 1)
+        raise UserError(f"{origin.get(key, f'params.yaml: defaults.{key}')}: {said}")
+    return arm
+
+
+def _check_model(arm: Settings, origin: Mapping[str, str]) -> None:
+    """Refuse a network that is not known, and options that it does not have."""
+    try:
+        models.check_name(arm.model)
+    except ValueError:
+        raise choose(origin["model"], arm.model, [*models.REGISTRY, "torchvision:<name>"], "model") from None
+    try:
+        models.check(
+            arm.model,
+            dropout=arm.dropout,
+            init=arm.init,
+            init_variance=arm.init_variance,
+            activation=arm.activation,
+            stem=arm.stem,
+        )
+        if arm.weights == "imagenet":
+            models.imagenet_name(arm.model)
+    except ValueError as error:
+        # Which option to blame: the one that was set and that the message speaks of.
+        key = next((k for k in ("stem", "activation", "weights") if k in origin and k in f"{error}"), "model")
+        raise UserError(f"{origin[key]}: {error}") from None
+
+
+def _merge(base: Any, over: Any, where: str) -> Any:
+    """``over`` laid over ``base``: mappings key by key, anything else replaced."""
+    if not (isinstance(base, dict) and isinstance(over, Mapping)):
+        return over
+    return {**base, **{k: _merge(base[k], v, f"{where}.{k}") if k in base else v for k, v in over.items()}}

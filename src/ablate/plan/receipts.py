@@ -1,0 +1,219 @@
+"""What each rendered step was made of and made, by content: a receipt for each, in ``.receipts`` of results/<scale>.
+
+A receipt has the digests of the step's inputs, code and outputs. Why a step would run again follows from it and from
+no file's time; and what a step reads is compared with the receipt of the step that made it.
+"""
+
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ablate.errors import UserError, choose
+from ablate.files import write_json
+from ablate.plan.code import PICTURES, code_digest
+from ablate.plan.keys import NEW
+from ablate.plan.runs import RUNS
+from ablate.seals import read_if_sealed, read_sealed, sealed, sha256_of
+
+FOLDER = ".receipts"
+COLLECTED = ("runs.csv", "history.csv", "metrics.json", "provenance.json")
+TABLE = (".csv", ".md", ".tex", ".runs.json")
+FIGURE = (".svg", ".png")
+DESCRIBED = (".json", "-samples.jpg", "-duplicates.jpg", "-duplicates.csv")
+AGAIN = "`snakemake --cores 8 all` and `ablate render` make it again"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A rendered step: the files that it reads, and those that it makes."""
+
+    name: str
+    step: str  # of provenance.CODE
+    folder: Path  # results/<scale>
+    inputs: tuple[Path, ...]
+    outputs: tuple[Path, ...]
+
+    @property
+    def receipt(self) -> Path:
+        return self.folder / FOLDER / f"{self.name}.json"
+
+    def place(self, path: Path) -> str:
+        """The path in a receipt: from its folder, so that both can be moved."""
+        return Path(os.path.relpath(path, self.folder)).as_posix()
+
+    @contextmanager
+    def making(self) -> Iterator[None]:
+        """Check what the step reads; after the block, write down what was made of what.
+
+        Raises UserError for an input that is not as the step before left it. One that is not there is for the block.
+        """
+        check(self.folder, self.inputs)
+        self.receipt.unlink(missing_ok=True)
+        read = {self.place(path): sha256_of(path) for path in self.inputs}
+        yield
+        made = {self.place(path): found for path in self.outputs if (found := sha256_of(path))}
+        write_json(self.receipt, sealed({"code": code_digest(self.step), "inputs": read, "outputs": made}))
+
+
+def check(folder: Path, paths: Collection[Path]) -> None:
+    """Raise UserError for one of ``paths`` below results/<scale>, ``folder``, that is not as its step left it.
+
+    The plan carries its own digest. What lies elsewhere is checked by whoever reads it.
+    """
+    known = _recorded(folder)
+    for path in paths:
+        if path.name == "plan.json":
+            read_sealed(path, AGAIN)
+        elif not (place := Path(os.path.relpath(path, folder)).as_posix()).startswith("../") and path.exists():
+            if known.get(place) is None:
+                raise UserError(f"{path}: has no receipt of the step that made it; {AGAIN}")
+            if known[place] != sha256_of(path):
+                raise UserError(f"{path}: was changed since it was made; {AGAIN}")
+
+
+def _recorded(folder: Path) -> dict[str, str]:
+    """{place: digest} of all that the receipts name as made."""
+    receipts = [read_if_sealed(path) or {} for path in sorted((folder / FOLDER).glob("*.json"))]
+    return {place: found for receipt in receipts for place, found in receipt.get("outputs", {}).items()}
+
+
+def describing(name: str, pack: Path, folder: Path) -> Job:
+    """The step that describes a data set; ``pack`` is its pack.json, ``folder`` results/<scale>."""
+    read = ("pack.json", "verify.json", "index.csv", "duplicates.csv")
+    made = tuple(folder / "data" / f"{name}{suffix}" for suffix in DESCRIBED)
+    return Job(f"describe_{name}", "describe", folder, tuple(pack.with_name(file) for file in read), made)
+
+
+def rendering(
+    record: Mapping[str, Any],
+    plan: Path,
+    papers: Path = Path("papers"),
+    runs: Path = RUNS,
+    packs: Mapping[str, Path] | None = None,
+    folder: Path | None = None,
+) -> dict[str, Job]:
+    """The rendered steps of the plan ``record``, which the file ``plan`` holds, in an order that works.
+
+    ``packs`` are {data set: its pack.json}, ``folder`` is results/<scale>, by default that of ``plan``.
+    """
+    folder = folder or plan.parent
+    names = list(dict.fromkeys(key.split("/")[0] for key in record["studies"]))
+    collected = {name: [folder / name / file for file in COLLECTED] for name in names}
+    files = {name: papers / f"{name}.yaml" for name in names}
+    jobs: dict[str, Job] = {}
+
+    def add(name: str, step: str, inputs: Collection[Path], outputs: Collection[Path]) -> None:
+        jobs[name] = Job(name, step, folder, (plan, *inputs), tuple(outputs))
+
+    shown: list[Path] = []  # in the report
+    for name in names:
+        planned = [entry for entry in record["runs"] if entry["paper"] == name]
+        studies = [study for key, study in record["studies"].items() if key.split("/")[0] == name]
+        used = sorted({entry["settings"]["dataset"] for entry in planned})
+        add(f"collect_{name}", "collect", _manifests(planned, runs), collected[name])
+        tables, figures = (
+            {k: v for study in studies for k, v in study[what].items()} for what in ("tables", "figures")
+        )
+        data = [folder / "data" / f"{each}.json" for each in used] if "per-label" in _kinds(tables) else []
+        made = [folder / name / f"{table}{suffix}" for table in tables for suffix in TABLE]
+        add(f"tables_{name}", "tables", [*collected[name], files[name], *data], made)
+        pictures = [packs[each] for each in used if packs and each in packs] if PICTURES & _kinds(figures) else []
+        made = [folder / name / f"{figure}{suffix}" for figure in figures for suffix in FIGURE]
+        add(f"figures_{name}", "figures", [*collected[name], files[name], *pictures], made)
+        made = [folder / name / f"comparison{suffix}" for suffix in TABLE]
+        add(f"compare_{name}", "compare", [*collected[name], files[name]], made)
+        shown += [folder / name / f"{table}.csv" for table in (*tables, "comparison")]
+        shown += [folder / name / f"{figure}.png" for figure in figures]
+    every = [path for name in names for path in (*collected[name], files[name])]
+    add("comparison", "compare", every, [folder / f"comparison{suffix}" for suffix in TABLE])
+    board = [folder / f"claims{suffix}" for suffix in (".json", *TABLE, *FIGURE)]
+    add("claims", "claims", every, board + [folder / f"models{suffix}" for suffix in TABLE])
+    rows = [folder / name / "runs.csv" for name in names]
+    add("calibrate", "calibrate", rows, [folder / f"calibration{suffix}" for suffix in (".csv", *FIGURE)])
+    curves = [folder / name / file for name in names for file in ("metrics.json", "history.csv")]
+    summary = folder.parent / "summary" / f"{folder.name}.json"
+    add("summarise", "collect", curves, [summary, summary.with_suffix(".csv")])
+    used = sorted({entry["settings"]["dataset"] for entry in record["runs"]})
+    shown += [folder / "data" / f"{each}{suffix}" for each in used for suffix in DESCRIBED[:3]]
+    shown += [folder / f"{name}.csv" for name in ("claims", "models", "calibration", "comparison")]
+    shown += [folder / f"{name}.png" for name in ("claims", "calibration")]
+    shown += [path for name in names for path in (folder / name / "provenance.json", files[name])]
+    add("report", "report", shown, [folder / "report.html"])
+    return jobs
+
+
+def _manifests(planned: list[dict[str, Any]], runs: Path) -> list[Path]:
+    """Of the runs, each once: what says of every file of theirs what is in it."""
+    return [runs / run / "manifest.json" for run in dict.fromkeys(entry["run"] for entry in planned)]
+
+
+def _kinds(made: Mapping[str, str]) -> set[str]:
+    return {kind.partition(":")[0] for kind in made.values()}
+
+
+def job_of(jobs: Mapping[str, Job], step: str, paper: str) -> Job:
+    """Raises UserError for a paper that is not in the plan."""
+    if f"{step}_{paper}" not in jobs:
+        raise choose("--output", paper, [name.partition("_")[2] for name in jobs if name.startswith(step)], "paper")
+    return jobs[f"{step}_{paper}"]
+
+
+class Rendering:
+    """Why rendered steps would run, from their receipts and the content of files."""
+
+    def __init__(
+        self,
+        jobs: Mapping[str, Job],
+        known: Mapping[Path, str] | None = None,
+        later: Callable[[Path], bool] | None = None,
+    ) -> None:
+        """``known``: digests that inputs will have, whatever is there now. ``later`` says of an input that is not
+        rendered whether it may be made again first."""
+        self.jobs, self.known = jobs, known or {}
+        self._later = later or (lambda path: False)
+        self._makers = {path: job.name for job in jobs.values() for path in job.outputs}
+        self._whys: dict[str, str | None] = {}
+        self._opens: dict[str, bool] = {}
+
+    def why(self, name: str) -> str | None:
+        """``new`` (nothing is there), ``no receipt``, ``code changed``, ``files missing``, ``files changed`` (other
+        bytes than it left) or ``inputs changed``; None: what is there is good as far as what it is made of is."""
+        if name not in self._whys:
+            self._whys[name] = self._why(self.jobs[name])
+        return self._whys[name]
+
+    def open(self, name: str) -> bool:
+        """Whether something that the step is made of may be made again before it."""
+        if name not in self._opens:
+            self._opens[name] = any(map(self._open, self.jobs[name].inputs))
+        return self._opens[name]
+
+    def _open(self, path: Path) -> bool:
+        maker = self._makers.get(path)
+        return bool(self.why(maker)) or self.open(maker) if maker else self._later(path)
+
+    def _why(self, job: Job) -> str | None:
+        if not any(path.exists() for path in job.outputs):
+            return NEW
+        receipt = read_if_sealed(job.receipt)
+        if receipt is None:
+            return "no receipt"
+        if receipt["code"] != code_digest(job.step):
+            return "code changed"
+        found = {job.place(path): sha256_of(path) for path in job.outputs}
+        if None in found.values() or found.keys() != receipt["outputs"].keys():
+            return "files missing"
+        if found != receipt["outputs"]:
+            return "files changed"
+        if {job.place(path) for path in job.inputs} != receipt["inputs"].keys():
+            return "inputs changed"
+        for path in job.inputs:
+            maker, now = self._makers.get(path), self.known.get(path) or sha256_of(path)
+            # What is made again first is another then; where nothing of it is there, this step makes it wanted.
+            waits = self.why(maker) not in (None, NEW) if maker else self._later(path) and now is None
+            if not waits and now != receipt["inputs"][job.place(path)]:
+                return "inputs changed"
+        return None

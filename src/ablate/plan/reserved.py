@@ -1,0 +1,63 @@
+"""Names that become names of files and of Snakemake's rules: none may be taken twice, or by the pipeline itself.
+
+What the pipeline takes is read from where it is defined, the text of the workflow, which lies beside the package.
+"""
+
+import re
+from collections.abc import Collection
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ablate.errors import UserError
+
+if TYPE_CHECKING:  # config calls this module
+    from ablate.plan.params import Params
+
+
+WORKFLOW = Path(__file__).parents[3]
+
+
+def check_params(params: "Params", where: str) -> None:
+    """Refuse names that collide; ``where`` is the file. Raises UserError that names the key."""
+    from ablate.plan.runs import PRETRAINED, RUNS  # here: it imports config
+
+    results = {RUNS.name, PRETRAINED.name, *taken(r"\bresults/(\w+)")}
+    rules = taken(r"^(?:rule|checkpoint) (\w+):")
+    for scale in params.scales:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,63}", scale):
+            raise UserError(
+                f"{where}: scales.{scale}: a scale's name is one of a folder: lower case, digits and hyphens"
+            )
+        _free(scale, results, f"{where}: scales.{scale}", "results has a folder of that name")
+    for name in params.datasets:
+        _free(name, taken(r"data/embedded/(\w+)"), f"{where}: datasets.{name}", "data has a folder of that name")
+    beside = taken(r"\{RESULTS\}/(\w+)|\(RESULTS, \"(\w+)")
+    collected = {name for line in taken(r"^COLLECTED = (.+)$") for name in re.findall(r"\"(\w+)", line)}
+    of_paper = collected | taken(r"\{\{paper\}\}/(\w+)")
+    for paper, studies in params.studies.items():
+        _free(paper, rules, f"{where}: studies.{paper}", "the workflow has a rule of that name")
+        _free(paper, beside, f"{where}: studies.{paper}", f"results/{params.scale} has files of that name")
+        seen: dict[str, str] = {}
+        for name, study in studies.items():
+            for what, made in (("tables", study.tables), ("figures", study.figures)):
+                for output in made:
+                    key = f"{where}: studies.{paper}.{name}.{what}.{output}"
+                    _free(output, of_paper, key, "each paper has files of that name")
+                    if output in seen:
+                        raise UserError(f"{key}: {seen[output]} has that name as well, in one folder; rename one")
+                    seen[output] = f"one of the {what} of {name}"
+
+
+@cache
+def taken(pattern: str) -> frozenset[str]:
+    """What ``pattern`` finds in the workflow's files; nothing where the package was installed without them."""
+    files = [WORKFLOW / "Snakefile", *sorted(WORKFLOW.glob("workflow/rules/*.smk"))]
+    texts = [file.read_text(encoding="utf-8") for file in files if file.is_file()]
+    found = (match for text in texts for match in re.finditer(pattern, text, re.MULTILINE))
+    return frozenset(match[match.lastindex or 0] for match in found)
+
+
+def _free(name: str, reserved: Collection[str], key: str, why: str) -> None:
+    if name in reserved:
+        raise UserError(f"{key}: {why}; choose another")

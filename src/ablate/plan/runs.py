@@ -1,0 +1,232 @@
+"""From `Params` to planned runs: the one place where axes are expanded and runs get their identity."""
+
+import hashlib
+import json
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import count, islice, product
+from pathlib import Path
+from typing import Any
+
+from ablate.errors import UserError, choose
+from ablate.models.registry import imagenet_name
+from ablate.plan.kinds import check_kinds
+from ablate.plan.names import arm_name
+from ablate.plan.params import Params, Study, settings
+from ablate.plan.settings import Settings
+from ablate.records import Record
+from ablate.seals import read_sealed
+from ablate.stored import Added, Metrics, read, shaped
+
+RUNS = Path("results/runs")  # trained runs, of all scales
+PRETRAINED = Path("results/pretrained")  # runs whose weights others start from
+ENDED = ("done", "plateau")  # statuses of runs that are averaged; any other is said and left out
+IMAGENET = Path("data/imagenet")  # torchvision's weights, as safetensors
+LOOK_AGAIN = "delete it and say `ablate decide` again"
+
+
+class Run(Record):
+    """One training: fully resolved settings and a seed, and nothing that depends on a machine or a place."""
+
+    settings: Settings
+    seed: int
+    recipe: int
+    variant: str  # of the data set: official or embedded
+    start: str | None = None  # id of the pretraining run whose weights it starts from
+
+    @property
+    def id(self) -> str:
+        """Readable, and unique by a hash of all that the result depends on, defaults left out."""
+        s = self.settings
+        stable = self.model_dump(mode="json", exclude={"seed", "settings"}, exclude_none=True)
+        stable["settings"] = s.model_dump(mode="json", exclude_defaults=True)
+        code = hashlib.sha256(json.dumps(stable, sort_keys=True).encode()).hexdigest()[:10]
+        data = s.dataset if self.variant == "official" else f"{self.variant}-{s.dataset}"
+        classes = f"-{len(s.classes)}names" if s.classes else ""
+        if s.class_range:
+            classes = "-c{}to{}".format(*s.class_range)
+        return f"{s.model}_{data}{classes}_{s.optimizer}-{s.lr:g}_{code}_s{self.seed}"
+
+    @property
+    def start_file(self) -> str | None:
+        """The safetensors file that it starts from, or None."""
+        weights = self.settings.weights
+        if self.start:
+            return f"{PRETRAINED}/{self.start}/weights.safetensors"
+        if weights == "imagenet":
+            return f"{IMAGENET}/{imagenet_name(self.settings.model)}.safetensors"
+        return weights.removeprefix("file:") if weights.startswith("file:") else None
+
+    def to_json(self) -> str:
+        """One line of JSON, keys in a fixed order; `from_json` reads it back."""
+        return json.dumps(self.model_dump(mode="json"), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Run":
+        """Raises UserError when ``text`` is not a run record."""
+        try:
+            return cls.model_validate_json(text)
+        except ValueError as error:
+            raise UserError(f"--run: not a run record ({error}); take it from `ablate plan --json`") from None
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run in its place in a study. The same run may be planned in several."""
+
+    run: Run
+    paper: str
+    study: str
+    arm: str  # `arm_name` of its levels, which is as good as they are
+    levels: dict[str, str]  # axis: label
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that one scale asks for, in the order of ``params.yaml``."""
+
+    scale: str
+    planned: tuple[Planned, ...]  # an arm's seeds of params.yaml before those that were added
+    pretraining: dict[str, Run]  # id: run
+    looks: tuple[int, ...] = ()  # seeds of an arm at each look, where `decide` has looked
+
+    @property
+    def runs(self) -> dict[str, Run]:
+        """Each run once, by id."""
+        return {p.run.id: p.run for p in self.planned}
+
+    def of(self, paper: str, study: str) -> list[Planned]:
+        """The planned runs of one study."""
+        return [p for p in self.planned if (p.paper, p.study) == (paper, study)]
+
+
+def seeds_file(scale: str) -> Path:
+    """Where `decide` says which seeds it has added, and what it found at each look."""
+    return Path("results") / scale / "seeds.json"
+
+
+def current_plan(params: Params) -> Plan:
+    """The plan of ``params`` with the seeds that `decide` has added. Raises UserError as `make_plan` does."""
+    file = seeds_file(params.scale)
+    return make_plan(params, shaped(read_sealed(file, LOOK_AGAIN), Added, file).added if file.exists() else None)
+
+
+def make_plan(params: Params, added: Collection[str] | None = None, *, whole: bool = False) -> Plan:
+    """Expand every study. Raises UserError for an impossible arm, naming the key.
+
+    ``added`` are runs that `decide` has added: of an arm's seeds beyond those of params.yaml, and up to the last of
+    ``adaptive.looks``, these are planned as well, unless other settings lead to other runs by now. ``whole``: all.
+    """
+    looks = params.adaptive.looks if params.adaptive and (added is not None or whole) else ()
+    more = frozenset(added or ())
+    planned: list[Planned] = []
+    sources: dict[str, Run] = {}
+    for paper, studies in params.studies.items():
+        for name, study in studies.items():
+            where = f"params.yaml: studies.{paper}.{name}"
+            seen: set[str] = set()
+            first = len(planned)
+            for labels, layers in _arms(study, where):
+                # From the general to the particular, the last one winning.
+                arm = settings(
+                    [
+                        ("params.yaml: defaults", params.defaults),
+                        (f"{where}.settings", study.settings),
+                        (f"params.yaml: scales.{params.scale}.overrides", params.overrides),
+                        (f"params.yaml: scales.{params.scale}.studies.{paper}.{name}.settings", study.at_scale),
+                        *layers,
+                    ],
+                    params,
+                )
+                start = _source(arm, params)
+                if start:
+                    sources[start.id] = start
+                label = arm_name(labels.values()) if labels else arm.model
+                base = study.seeds or params.seeds
+                for seed in more_seeds(base, looks[-1] if looks else 0):
+                    run = _run(arm, seed, params, start)
+                    if seed not in base and not whole and run.id not in more:
+                        continue
+                    if run.id in seen:
+                        raise UserError(f"{where}: arm {label!r} repeats another arm's settings; remove one")
+                    seen.add(run.id)
+                    planned.append(Planned(run, paper, name, label, labels))
+            check_kinds(study, where, planned[first:], params.datasets)
+    return Plan(params.scale, tuple(planned), sources, looks)
+
+
+def more_seeds(base: Sequence[int], n: int) -> tuple[int, ...]:
+    """``base``, and where these are fewer than ``n`` the smallest other seeds behind them."""
+    others = (seed for seed in count() if seed not in base)
+    return (*base, *islice(others, max(0, n - len(base))))
+
+
+def _arms(study: Study, where: str) -> Any:
+    """Yield ({axis: label}, settings layers) for each combination of levels."""
+    axes = []
+    for axis, levels in study.axes.items():
+        options = []
+        for i, level in enumerate(levels):
+            at = f"{where}.axes.{axis}[{i}]"
+            if isinstance(level, dict):  # values that belong together move together
+                if "label" not in level:
+                    raise UserError(f"{at}: a level of several values needs a label; add label: <name>")
+                if not isinstance(level["label"], str) or not level["label"].strip():
+                    raise UserError(f"{at}.label: must be text (got {level['label']!r}); write a name, in quotes")
+                options.append((str(level["label"]), (at, {k: v for k, v in level.items() if k != "label"})))
+            else:
+                field = axis.replace("-", "_")
+                if field not in Settings.model_fields:
+                    raise choose(f"{where}.axes.{axis}", axis, Settings.model_fields, "axis")
+                options.append((str(level), (at, {field: level})))
+        labels = [label for label, _ in options]
+        for label in labels:
+            if labels.count(label) > 1:
+                raise UserError(f"{where}.axes.{axis}: level {label!r} stands there twice; remove one")
+        axes.append(options)
+    for combination in product(*axes):
+        yield (
+            {axis: label for axis, (label, _) in zip(study.axes, combination, strict=True)},
+            [layer for _, layer in combination],
+        )
+
+
+def _run(arm: Settings, seed: int, params: Params, start: Run | None = None) -> Run:
+    return Run(
+        settings=arm,
+        seed=seed,
+        recipe=params.recipe,
+        variant=params.datasets[arm.dataset].variant,
+        start=start.id if start else None,
+    )
+
+
+def _source(arm: Settings, params: Params) -> Run | None:
+    """The pretraining run behind ``weights: pretrain:<name>``: the named settings with the arm's own model."""
+    if not arm.weights.startswith("pretrain:"):
+        return None
+    name = arm.weights.removeprefix("pretrain:")
+    layers = [
+        ("params.yaml: defaults", params.defaults),
+        (f"params.yaml: scales.{params.scale}.overrides", params.overrides),
+        (f"params.yaml: pretraining.{name}", {**params.pretraining[name], **_architecture(arm)}),
+    ]
+    source = settings(layers, params)
+    if source.weights != "scratch":
+        raise UserError(f"params.yaml: pretraining.{name}.weights: must be scratch")
+    return _run(source, params.seeds[0], params)
+
+
+def _architecture(arm: Settings) -> dict[str, Any]:
+    """What must be the same for weights to fit, and for them to mean the same."""
+    return {key: getattr(arm, key) for key in ("model", "stem", "activation") if getattr(arm, key) is not None}
+
+
+def state(run_id: str) -> str:
+    """``planned``, how the run ended (``done`` or ``diverged``), or ``damaged`` where its metrics do not say."""
+    path = RUNS / run_id / "metrics.json"
+    try:
+        return read(path, Metrics).status if os.path.lexists(path) else "planned"
+    except UserError:
+        return "damaged"

@@ -1,0 +1,79 @@
+"""Everything that defines one arm: each key, its type, unit, default and allowed values."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from ablate.plan.rules import check_settings
+from ablate.records import Count, Name, NotNegative, Positive, Record  # fmt: skip
+
+
+class Settings(Record):
+    """Everything that defines one arm. A run is these and a seed.
+
+    A field added later takes as default here what was done before it existed: run identities leave defaults
+    out, so that existing results stay valid.
+    """
+
+    dataset: Name
+    classes: tuple[int | str, ...] | None = None  # [first, end) of the sorted classes, or names; null: all
+    per_class: Count | None = None  # the first n training images of each class; null: all
+    labels: Literal["true", "shuffled"] = "true"  # of training images; shuffled: a control, val stays at chance
+    split: Literal["official", "holdout"] = "official"  # holdout: val and test cut from train, 0.8/0.1/0.1
+    model: str
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None  # null: the architecture's own rate
+    init: Literal["default", "gaussian", "xavier", "xavier-normal", "kaiming", "orthogonal", "keras"] = "default"
+    init_variance: Positive | None = None  # of gaussian
+    activation: Literal["relu", "elu", "leaky-relu", "gelu", "silu"] | None = None  # null: the architecture's own
+    stem: Literal["imagenet", "cifar"] | None = None  # of torchvision's ResNets; cifar: 3x3, no pooling
+    weights: str = "scratch"  # or imagenet, pretrain:<name under pretraining>, file:<path>.safetensors
+    finetune: Literal["all", "head"] = "all"  # which parameters are trained; head goes with weights to start from
+    augment: Literal[
+        "none", "alexnet-vs-resnet", "five-cnns", "resnet-vs-plain", "flip", "crop", "random-erasing", "randaugment"
+    ] = "none"
+    mix: Literal["none", "mixup", "cutmix"] = "none"  # of images and their labels
+    normalize: Literal["pack", "imagenet"] = "pack"  # whose per-channel mean and std
+    optimizer: Literal["sgd", "adam", "adamw", "rmsprop"]
+    lr: Positive
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0  # SGD's and RMSprop's; Adam keeps beta1 = 0.9
+    nesterov: bool = False  # SGD's
+    weight_decay: NotNegative = 0.0  # L2, added to the gradient; AdamW's is decoupled
+    schedule: Literal["constant", "cosine", "step", "multi-step", "one-cycle", "plateau"] = "constant"
+    step_epochs: Count | None = None  # of step: epochs between two steps
+    milestones: Annotated[tuple[Count, ...], Field(min_length=1)] | None = None  # of multi-step: epochs
+    gamma: Annotated[float, Field(gt=0, le=1)] | None = None  # of step, multi-step, plateau: lr factor at each step
+    patience: Annotated[int, Field(ge=0)] | None = None  # of plateau: epochs without a lower val loss
+    warmup_epochs: Annotated[int, Field(ge=0)] = 0  # linear, by step, before the schedule begins
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    clip_norm: Positive | None = None  # of all gradients together
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None  # decay by step of averaged weights, which are evaluated
+    stop_after: Count | None = None  # epochs without a better val accuracy, after which the run stops
+    epochs: Count
+    batch_size: Count
+    precision: Literal["fp32", "bf16", "auto"] = "fp32"  # bf16: autocast; auto: measured on the machine
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Settings":
+        """Refuse combinations that cannot run; the message's first word is the key to blame."""
+        if self.classes is not None:
+            named = all(isinstance(c, str) for c in self.classes) and len(set(self.classes)) == len(self.classes) > 0
+            if not named and not self.class_range:
+                raise ValueError(
+                    f"classes: {list(self.classes)} is neither a range nor names; write [first, end] with "
+                    f"0 <= first < end, or class names, each once"
+                )
+        if (self.init == "gaussian") != (self.init_variance is not None):
+            raise ValueError("init_variance: goes with init: gaussian, and only with it; set both or neither")
+        if self.finetune == "head" and self.weights == "scratch":
+            raise ValueError("finetune: head leaves untrained layers as they are; set weights as well")
+        if fault := check_settings(self):
+            raise ValueError(fault)
+        return self
+
+    @property
+    def class_range(self) -> tuple[int, int] | None:
+        """[first, end) where the classes are given as a range."""
+        match self.classes:
+            case (int(first), int(end)) if 0 <= first < end:
+                return first, end
+        return None

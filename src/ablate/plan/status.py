@@ -1,0 +1,67 @@
+"""What every planned run is doing: from its results, its lock, its heartbeat, its checkpoints and its log."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ablate.errors import UserError
+from ablate.files import read_json
+from ablate.plan.runs import PRETRAINED, RUNS, Plan
+from ablate.runtime.checkpoint import CHECKPOINTS
+from ablate.runtime.progress import HEARTBEAT_FOLDER, read_heartbeats
+from ablate.runtime.run_lock import Claim
+from ablate.seals import of_run
+from ablate.stored import Metrics, shaped
+
+LOGS = Path("logs")
+END = 2**16  # bytes of a log that are looked at
+
+
+def statuses(plan: Plan) -> list[dict[str, Any]]:
+    """A record per run of the plan, pretraining first: ``run``, ``state`` and what is known of it.
+
+    States: ``planned``; ``running`` (a process on this file system holds its lock or, where that has no locks, has
+    lately given a sign of life); ``interrupted`` (a checkpoint waits); ``failed`` (its log ends with an error);
+    ``damaged`` (its result is not as training wrote it); or how it ended: ``done``, ``plateau``, ``diverged``,
+    ``out-of-memory``.
+    """
+    beats = {beat["run"]: beat for beat in read_heartbeats(HEARTBEAT_FOLDER)}
+    return [
+        _status(run, folder, kind, beats.get(run))
+        for runs, folder, kind in ((plan.pretraining, PRETRAINED, "pretrain"), (plan.runs, RUNS, "train"))
+        for run in runs
+    ]
+
+
+def _status(run: str, folder: Path, kind: str, beat: dict[str, Any] | None) -> dict[str, Any]:
+    found: dict[str, Any] = {"run": run}
+    metrics = folder / run / "metrics.json"
+    if os.path.lexists(metrics):
+        try:
+            result = shaped(read_json(of_run(folder / run, "metrics.json")), Metrics, metrics)
+        except UserError as error:
+            return found | {"state": "damaged", "error": str(error)}
+        found |= {"state": result.status, "epoch": result.epochs, "val_top1": result.val_top1}
+    elif (held := Claim(run).held) or (held is None and beat):
+        found["state"] = "running"
+        if beat:
+            found |= {"epoch": beat["done"], "epochs": beat["epochs"], "val_top1": beat["metrics"].get("val_top1")}
+            found |= {"images_per_s": beat["images_per_s"], "eta_s": beat["eta_s"]}
+    elif said := _error(LOGS / kind / f"{run}.log"):
+        found |= {"state": "failed", "error": said}
+    else:
+        found["state"] = "interrupted" if any((CHECKPOINTS / run).glob("*.pt")) else "planned"
+    return found
+
+
+def _error(log: Path) -> str | None:
+    """The message with which a job ended badly."""
+    if not log.is_file():
+        return None
+    with log.open("rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - END))
+        text = file.read().decode(errors="replace")
+    lines = [line for line in text.splitlines() if line.strip()]
+    if any(line.startswith("Traceback") for line in lines[-40:]):
+        return lines[-1]
+    return next((line for line in lines[-5:] if line.startswith("ablate: error")), None)

@@ -1,0 +1,142 @@
+"""Gather a paper's planned runs into flat files. Iterates over the plan, never over files on disk."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ablate.csv_text import read_csv, to_csv
+from ablate.errors import UserError
+from ablate.files import read_json, write_json, write_text
+from ablate.plan.runs import ENDED
+from ablate.plan.settings import Settings
+from ablate.seals import manifest_of, of_run
+
+METRICS = [
+    "status",
+    "epochs",
+    "train_top1",
+    "train_loss",
+    "n_train",
+    "val_top1",
+    "val_loss",
+    "n_val",
+    "best_val_top1",
+    "best_val_epoch",
+    "test_top1",
+    "test_loss",
+    "n_test",
+]
+CURVES = ["epoch", "train_top1", "train_loss", "val_top1", "val_loss"]  # of history.csv where no run has one
+PLACE = ["study", "arm", "seed", "run"]
+TEXT = ("study", "arm", "run", "status", "data", "contaminated")  # columns of text; all others are numbers
+
+
+def collect(plan: Path, runs: Path, paper: str, out: Path, *, partial: bool = False) -> None:
+    """Write ``out``/runs.csv (a row per planned run of ``paper``), history.csv (a row per epoch of each),
+    metrics.json and provenance.json.
+
+    ``plan`` is what `ablate plan --output` wrote; ``runs`` holds a folder per run.
+    Raises UserError for a run that is missing, that is another than planned, that is not as training wrote it, or
+    that stands there twice. With ``partial`` its row says so in ``status`` (``missing``, ``other settings``,
+    ``damaged``, ``duplicated``) and has no values.
+    """
+    planned = [entry for entry in read_json(plan)["runs"] if entry["paper"] == paper]
+    faults = _faults(planned, runs)
+    if faults and not partial:
+        raise UserError("; ".join(fault for _, fault in faults.values()))
+    rows, histories, provenance = [], [], {}
+    for entry in planned:
+        folder = runs / entry["run"]
+        row = {key: entry[key] for key in PLACE} | dict.fromkeys(METRICS)
+        if entry["run"] in faults:
+            row["status"] = faults[entry["run"]][0]
+            manifest: dict[str, Any] = {}
+        else:
+            metrics, manifest = read_json(of_run(folder, "metrics.json")), manifest_of(folder, entry["run"])
+            row |= {name: metrics.get(name) for name in METRICS}
+            histories.append(read_csv(of_run(folder, "history.csv"), ()).assign(**{key: entry[key] for key in PLACE}))
+            provenance[entry["run"]] = manifest
+        row["wall_s"] = manifest.get("wall_s")
+        row["data"] = manifest.get("data", {}).get("archive", {}).get("digest")  # the label of the archive's digest
+        rows.append(row | {"contaminated": entry["contaminated"]})
+    table = pd.DataFrame(rows).convert_dtypes()
+    history = pd.concat(histories) if histories else pd.DataFrame(columns=[*CURVES, *PLACE])
+    write_text(out / "runs.csv", to_csv(table))
+    write_text(out / "history.csv", to_csv(history))
+    write_json(out / "metrics.json", _summary(table))
+    write_json(out / "provenance.json", provenance)
+
+
+def _faults(planned: list[dict[str, Any]], runs: Path) -> dict[str, tuple[str, str]]:
+    """{run: (status, message)} of the runs that have no result of their own."""
+    faults: dict[str, tuple[str, str]] = {}
+    seen: dict[str, str] = {}
+    times = Counter((entry["study"], entry["run"]) for entry in planned)
+    for entry in planned:
+        run, folder = entry["run"], runs / entry["run"]
+        if times[entry["study"], run] > 1:
+            faults[run] = "duplicated", f"{run}: planned twice in the study {entry['study']}; plan again"
+        elif not (folder / "metrics.json").exists():
+            faults[run] = "missing", f"{folder}/metrics.json: no such file; train the run, or say --partial"
+        elif difference := _difference(entry, folder / "run.json"):
+            faults[run] = "other settings", f"{folder}/run.json: {difference}; delete the folder and train the run"
+        elif fault := _damage(folder):
+            faults[run] = "damaged", fault
+        else:  # equal numbers may be the truth; only a copy is of the same training
+            first = seen.setdefault(manifest_of(folder, run).get("training", run), run)
+            if first != run:
+                for name in (first, run):
+                    faults[name] = "duplicated", f"{folder}: a copy of {first}; delete both and train them"
+    return faults
+
+
+def _damage(folder: Path) -> str | None:
+    """What of the run in ``folder`` is not as training wrote it."""
+    try:
+        for name in ("metrics.json", "history.csv", "predictions.csv", "filters.npy", "run.json"):
+            of_run(folder, name)
+    except UserError as error:
+        return str(error)
+    return None
+
+
+def _difference(entry: dict[str, Any], file: Path) -> str | None:
+    """What the run in ``file`` has that is not as planned."""
+    try:
+        found = read_json(file)
+    except UserError:
+        return "damaged"
+    if not isinstance(found, dict):
+        return "no object with names and values"
+    for key in ("run", "seed"):
+        if found.get(key) != entry[key]:
+            return f"{key} {found.get(key)!r}, planned {entry[key]!r}"
+    try:  # both with their defaults filled in
+        ours, theirs = (
+            Settings.model_validate_json(json.dumps(s)).model_dump() for s in (found["settings"], entry["settings"])
+        )
+    except (KeyError, ValueError) as error:
+        return f"no settings of a run ({error})"
+    return next((f"{key} {ours[key]!r}, planned {theirs[key]!r}" for key in ours if ours[key] != theirs[key]), None)
+
+
+def _summary(table: pd.DataFrame) -> dict[str, Any]:
+    """{study: {arm: mean val_top1}} for `dvc metrics`, which compares numbers by their path."""
+    tree: dict[str, Any] = {}
+    for (study, arm), group in table.groupby(["study", "arm"], sort=False):
+        mean = group.loc[group["status"].isin(ENDED), "val_top1"].mean()
+        tree.setdefault(str(study), {})[str(arm)] = None if pd.isna(mean) else round(float(mean), 6)
+    return tree
+
+
+def summarise(folders: Sequence[Path], target: Path) -> None:
+    """Join what was collected of each paper (``folders``): its metrics into ``target`` (.json), its curves into
+    ``target`` with .csv, for `dvc metrics` and `dvc plots`.
+    """
+    write_json(target, {folder.name: read_json(folder / "metrics.json") for folder in folders})
+    curves = pd.concat([read_csv(folder / "history.csv", TEXT).assign(paper=folder.name) for folder in folders])
+    write_text(target.with_suffix(".csv"), to_csv(curves))

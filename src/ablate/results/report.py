@@ -1,0 +1,95 @@
+"""One self-contained HTML page per scale: every table and figure, and where the results came from."""
+
+import base64
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from ruamel.yaml import YAML
+
+from ablate.csv_text import read_text
+from ablate.data.assurance import CHECKED, UNSEEN, accepted
+from ablate.files import read_json, write_text
+from ablate.results.study import LABELS
+from ablate.results.table import shown
+
+LONG = 30  # characters, beyond which a cell gets a width of its own, or numbers would squeeze it into single words
+
+
+def write_report(plan: Path, papers: Path, page: Path) -> None:
+    """Write ``page``. The figures are embedded, so that the file can be sent as it is.
+
+    A table, figure or data set that is not there is named as missing: `ablate render --partial` makes what it can.
+    """
+    whole, collected = read_json(plan), page.parent
+    folders: dict[str, dict[str, object]] = {}
+    for key, study in whole["studies"].items():
+        paper = key.split("/")[0]
+        folder = collected / paper
+        if paper not in folders:
+            folders[paper] = YAML(typ="safe", pure=True).load((papers / f"{paper}.yaml").read_text(encoding="utf-8"))
+            folders[paper]["studies"] = []
+            folders[paper]["comparison"] = _table(folder / "comparison.csv")
+        folders[paper]["studies"].append(  # type: ignore[attr-defined]
+            {
+                "name": key.split("/")[1],
+                "title": study["title"],
+                "tables": [(name, _table(folder / f"{name}.csv")) for name in study["tables"]],
+                "figures": [(name, _embedded(folder / f"{name}.png")) for name in study["figures"]],
+            }
+        )
+    names = sorted({run["settings"]["dataset"] for run in whole["runs"]})
+    data = {
+        name: read_json(collected / "data" / f"{name}.json")
+        | {
+            f"{what}_sheet": _embedded(collected / "data" / f"{name}-{what}.jpg")
+            for what in ("samples", "duplicates")
+        }
+        for name in names
+        if (collected / "data" / f"{name}.json").exists()
+    }
+    for facts in data.values():
+        facts["accepted"] = accepted(facts["archive"])
+    manifests: dict[str, object] = {}
+    for paper in folders:
+        manifests |= read_json(collected / paper / "provenance.json")
+    text = (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            long=LONG,
+            scale=whole["scale"],
+            note=LABELS.get(whole["scale"], ""),
+            papers=folders,
+            data=data,
+            checks=f"{CHECKED} {UNSEEN}",
+            manifests=manifests,
+            claims=_table(collected / "claims.csv"),
+            board=_embedded(collected / "claims.png"),
+            models=_table(collected / "models.csv"),
+            calibration=_embedded(collected / "calibration.png"),
+            rates=_table(collected / "calibration.csv"),
+            n_runs=len(whole["runs"]),
+        )
+    )
+    write_text(page, text)
+
+
+def environment() -> Environment:
+    """Jinja's, which escapes all text by this one switch: neither here nor in the template is any marked as safe."""
+    return Environment(loader=PackageLoader("ablate.results", "."), autoescape=True, undefined=StrictUndefined)
+
+
+def _embedded(image: Path) -> str | None:
+    return base64.b64encode(image.read_bytes()).decode() if image.exists() else None
+
+
+def _table(file: Path) -> list[list[str]] | None:
+    """The columns' names and the rows, as text. None: no such file; empty: it has no rows."""
+    if not file.exists():
+        return None
+    frame = read_text(file)
+    if frame.empty:
+        return []
+    if "" not in frame:  # else the other columns are arms, whatever they are called
+        frame = shown(frame)
+    return [list(frame.columns), *frame.to_numpy().tolist()]

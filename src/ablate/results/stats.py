@@ -1,0 +1,55 @@
+"""Means over runs with their intervals, and what must be said of runs that are not averaged."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from ablate.plan.runs import ENDED
+
+PM = " ±"  # ends the name of a column that holds the half width of the interval of the column of that name
+Sources = dict[str, float | None]  # run: the value that it gave
+
+
+def ended(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs that are averaged."""
+    return runs[runs["status"].isin(ENDED)]
+
+
+def remarks(runs: pd.DataFrame, contaminated: bool = False) -> str:
+    """What must be said of the runs that are not averaged: 1 of 3 missing; 1 of 3 diverged."""
+    counts = runs.loc[~runs["status"].isin(ENDED), "status"].value_counts()
+    said = [f"{count} of {len(runs)} {status}" for status, count in counts.items()]
+    return "; ".join([*said, *(["contaminated"] if contaminated else [])])
+
+
+def mean(values: Iterable[float]) -> float | None:
+    """None of nothing."""
+    values = list(values)
+    return sum(values) / len(values) if values else None
+
+
+def half_width(values: Iterable[float]) -> float | None:
+    """Of the 95 % interval of the mean: Student's t with n - 1 degrees of freedom; None for fewer than two."""
+    values = list(values)
+    if len(values) < 2:
+        return None
+    from scipy.special import stdtrit  # what scipy.stats calls, and a fifth of the time to import
+
+    spread = math.sqrt(sum((v - sum(values) / len(values)) ** 2 for v in values) / (len(values) - 1))
+    return float(stdtrit(len(values) - 1, 0.975)) * spread / math.sqrt(len(values))
+
+
+def measured(name: str, runs: Mapping[str, float]) -> tuple[dict[str, Any], dict[str, Sources]]:
+    """The two cells ``name`` and its half width, and their sources, from {run: value}."""
+    pair = mean(runs.values()), half_width(runs.values())
+    names = (name, name + PM)
+    cells = {key: None if v is None else round(v, 2) for key, v in zip(names, pair, strict=True)}
+    return cells, {key: dict(runs) for key in names}
+
+
+def values_of(runs: pd.DataFrame, metric: str, factor: float = 1.0) -> dict[str, float]:
+    """{run: value} of those that have it."""
+    chosen = runs[runs[metric].notna()]
+    return {str(run): round(factor * float(v), 6) for run, v in zip(chosen["run"], chosen[metric], strict=True)}

@@ -1,0 +1,123 @@
+"""Results of a study, and its tables: one function each, (StudyResults) -> Table. A new one is a line in kinds.py."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ablate.csv_text import read_csv
+from ablate.errors import choose
+from ablate.files import read_json
+from ablate.papers.paper import read
+from ablate.plan.names import BEST, arm_or_best
+from ablate.plan.runs import ENDED, RUNS
+from ablate.plan.settings import Settings
+from ablate.results.collect import METRICS, PLACE, TEXT
+
+LABELS = {
+    "demo": "embedded data: no evidence about the paper",
+    "pilot": "ten classes, short schedules",
+    "paper": "the paper's protocol",
+}
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """What a table or figure is made from."""
+
+    paper: str
+    study: str
+    title: str
+    scale: str
+    axes: list[str]
+    planned: list[dict[str, Any]]  # run, arm, levels, seed, settings
+    runs: pd.DataFrame  # a row per planned run: collect's runs.csv
+    history: pd.DataFrame  # a row per epoch of each planned run
+    reported: dict[str, dict[str, float]]  # arm: {metric: what the paper printed}
+    runs_folder: Path = RUNS
+    data_folder: Path = Path()  # what `ablate describe` wrote
+
+    @property
+    def arms(self) -> list[str]:
+        """In the order of the plan."""
+        return list(dict.fromkeys(p["arm"] for p in self.planned))
+
+    def contaminated(self, arm: str) -> bool:
+        """Whether it starts from weights that have seen the data set's images."""
+        return any(p["contaminated"] for p in self.planned if p["arm"] == arm)
+
+    def settings(self, arm: str) -> Settings:
+        """With their defaults, which the plan leaves out."""
+        return Settings.model_validate_json(json.dumps(next(p["settings"] for p in self.planned if p["arm"] == arm)))
+
+    def one_arm(self, name: str, where: str) -> str | None:
+        """The arm called ``name``, or `best_arm` for ``best``. Raises UserError for a name that there is not."""
+        return self.best_arm if arm_or_best(name, self.arms, where) == BEST else name
+
+    @property
+    def best_arm(self) -> str | None:
+        """By the mean over seeds of best_val_top1, never by test; the first of equals. None where no run ended."""
+        ended = self.runs[self.runs["status"].isin(ENDED)]
+        means = ended.groupby("arm")["best_val_top1"].mean().astype(float).reindex(self.arms).dropna()
+        return None if means.empty else str(means.idxmax())
+
+
+def study_results(plan: Path, collected: Path, papers: Path, study: str, runs_folder: Path = RUNS) -> StudyResults:
+    """Read one study's part of what `collect` wrote into ``collected`` (results/<scale>/<paper>), and what the
+    paper printed for the same arms. ``runs_folder`` holds the runs themselves.
+    """
+    whole, paper = read_json(plan), collected.name
+    chosen = whole["studies"].get(f"{paper}/{study}")
+    if chosen is None:
+        raise choose("--study", f"{paper}/{study}", whole["studies"], "study")
+    runs, history = collected_runs(whole, collected), collected_history(whole, collected)
+    runs, history = (table[table["study"] == study] for table in (runs, history))
+    planned = [r for r in whole["runs"] if (r["paper"], r["study"]) == (paper, study)]
+    return StudyResults(
+        paper,
+        study,
+        chosen["title"],
+        whole["scale"],
+        chosen["axes"],
+        planned,
+        runs,
+        history,
+        read(papers / f"{paper}.yaml").printed(study),
+        runs_folder,
+        collected.parent / "data",
+    )
+
+
+def collected_runs(plan: dict[str, Any], collected: Path) -> pd.DataFrame:
+    """runs.csv of one paper: a row per planned run, in the plan's order, and no other.
+
+    A run that the file does not have is ``missing``; one that it has twice is ``duplicated``, because it cannot be
+    known which row is right; neither has values.
+    """
+    place = ["study", "run"]
+    found = read_csv(collected / "runs.csv", TEXT, need=[*PLACE, *METRICS, "wall_s", "data"])
+    twice = found.duplicated(place, keep=False)
+    values = [c for c in found if c not in ("study", "arm", "seed", "run", "contaminated")]
+    found.loc[twice, [c for c in values if c != "status"]] = None
+    found.loc[twice, "status"] = "duplicated"
+    merged = _places(plan, collected).merge(found.drop_duplicates(place)[[*place, *values]], on=place, how="left")
+    return merged.fillna({"status": "missing", "data": ""})
+
+
+def collected_history(plan: dict[str, Any], collected: Path) -> pd.DataFrame:
+    """history.csv of one paper: a row per epoch of each planned run, in the plan's order, and no other."""
+    found = read_csv(collected / "history.csv", TEXT, need=[*PLACE, "epoch"])
+    return _places(plan, collected).merge(found.drop(columns=["arm", "seed"]), on=["study", "run"])
+
+
+def _places(plan: dict[str, Any], collected: Path) -> pd.DataFrame:
+    """Study, arm, seed and run of each planned run of the paper, from the plan: a file may say another arm."""
+    mine = [{k: r[k] for k in PLACE} for r in plan["runs"] if r["paper"] == collected.name]
+    return pd.DataFrame(mine, columns=PLACE)
+
+
+def title(text: str, scale: str) -> str:
+    """With the scale and what it stands for."""
+    return f"{text} ({scale}: {LABELS.get(scale, 'a scale of your own')})."

@@ -1,0 +1,176 @@
+"""The paper's numbers beside ours: value, interval over seeds, difference, and how our protocol deviates."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ablate.files import read_json
+from ablate.papers.paper import Paper, Reported, read
+from ablate.results.stats import PM, Sources, ended, measured, remarks
+from ablate.results.study import collected_runs, title
+from ablate.results.table import Table
+
+COLUMNS = ["number", "of", "metric", "unit", "printed", "ours", "ours" + PM, "n", "difference", "note", "deviations"]
+COUNTS = ("parameters", "keras_parameters", "layers")  # of a network, exact
+POINTS = ("gap",)
+MINUTES = ("wall_min",)
+SAME_IMAGES = ("official", "official-binary", "repacked", "extracted")  # labels of archives with the official pixels
+NO_TEST = "of validation images, for want of a labelled test split"
+
+
+def write_comparison(plan_file: Path, papers: Path, output: Path) -> None:
+    """Write results/<scale>/<paper>/comparison.csv, or results/<scale>/comparison.csv of all papers."""
+    plan = read_json(plan_file)
+    known = list(dict.fromkeys(key.split("/")[0] for key in plan["studies"]))
+    every = output.parent == plan_file.parent
+    chosen = known if every else [output.parent.name]
+    folder = output.parent if every else output.parent.parent
+    records = {name: read(papers / f"{name}.yaml") for name in chosen}
+    table = compare(plan, records, folder, every=every)
+    table.write(output, title("The papers' numbers and ours", plan["scale"]))
+
+
+def compare(plan: dict[str, Any], papers: Mapping[str, Paper], folder: Path, *, every: bool = False) -> Table:
+    """A row per reported number of ``papers`` ({id: its record}), in the order of the files.
+
+    ``plan`` is the plan's record, ``folder`` is results/<scale>, where `collect` wrote; with ``every`` rows name
+    their paper as well.
+    """
+    table = Table(
+        caption="Accuracies in percent, differences in points; ours with 95 % intervals over seeds.",
+        columns=["paper"] * every + COLUMNS,
+    )
+    for name, paper in papers.items():
+        planned = [r for r in plan["runs"] if r["paper"] == name]
+        runs = collected_runs(plan, folder / name) if planned else pd.DataFrame()
+        for entry in paper.reported:
+            head = {"paper": name} if every else {}
+            head |= {"number": entry.id, "of": _of(entry), "metric": entry.metric, "unit": _unit(entry)}
+            if entry.metric in COUNTS:
+                cells, sources = _of_network(entry), dict[str, Sources]()
+            else:
+                mine = [r for r in planned if r["study"] == entry.study and r["arm"] in (entry.arm, entry.minus)]
+                cells, sources = _of_runs(entry, mine, runs)
+                cells["deviations"] = deviation(mine, runs, paper, str(entry.study), plan["scale"])
+            origin = f"printed by {entry.source}" if entry.source else ""
+            cells["note"] = "; ".join(filter(None, [origin, cells["note"], entry.note]))
+            table.add(f"{name}/{entry.id}" if every else entry.id, head | cells, sources)
+    return table
+
+
+def _of(entry: Reported) -> str:
+    if entry.metric in COUNTS:
+        return str(entry.model)
+    return f"{entry.study}: {entry.arm}" + (f" minus {entry.minus}" if entry.minus else "")
+
+
+def _unit(entry: Reported) -> str:
+    if entry.metric in COUNTS:
+        return "number"
+    if entry.metric in MINUTES:
+        return "min"
+    return "points" if entry.metric in POINTS or entry.minus else "%"
+
+
+def _of_network(entry: Reported) -> dict[str, Any]:
+    """Cells of a number that follows from the network alone."""
+    from ablate.tables.networks import depth, printed  # imports torch
+
+    network = printed(str(entry.model))
+    ours = {
+        "parameters": network.params, "keras_parameters": network.keras_total, "layers": depth(network),
+    }[entry.metric]  # fmt: skip
+    value = int(entry.value)
+    note = network.note if entry.metric == "keras_parameters" and ours != value else None
+    return {"printed": value, "ours": ours, "difference": ours - value, "deviations": "", "note": note or ""}
+
+
+def _of_runs(
+    entry: Reported, planned: list[dict[str, Any]], runs: pd.DataFrame
+) -> tuple[dict[str, Any], dict[str, Sources]]:
+    """Cells of a mean over seeds, of an arm or of the difference of two, paired by seed."""
+    factor = 1 if entry.metric in MINUTES else 100
+    printed = round(factor * entry.value, 2)
+    cells: dict[str, Any] = {"printed": printed, "ours": None, "ours" + PM: None, "n": 0, "difference": None}
+    arms = [arm for arm in (entry.arm, entry.minus) if arm]
+    if absent := [arm for arm in arms if arm not in {p["arm"] for p in planned}]:
+        return cells | {"note": f"not planned at this scale: {', '.join(absent)}"}, {}
+    found: list[dict[int, tuple[str, float]]] = []  # of each arm, by seed: run, value
+    notes: list[str] = []
+    for arm in arms:
+        mine = runs[(runs["study"] == entry.study) & (runs["arm"] == arm)]
+        values = factor * value_of(ended(mine), entry.metric).dropna().astype(float)
+        rows = zip(mine["seed"][values.index], mine["run"][values.index], values, strict=True)
+        found.append({int(seed): (str(run), float(value)) for seed, run, value in rows})
+        notes += _notes(entry, arm if entry.minus else "", mine, values)
+    seeds = [seed for seed in found[0] if all(seed in of_arm for of_arm in found)]
+    signs = (1, -1)[: len(arms)]
+    differences = {str(s): sum(k * of_arm[s][1] for k, of_arm in zip(signs, found, strict=True)) for s in seeds}
+    cells |= measured("ours", differences)[0] | {"n": len(seeds), "note": "; ".join(dict.fromkeys(notes))}
+    if cells["ours"] is not None:
+        cells["difference"] = round(cells["ours"] - printed, 2)
+    used: Sources = {run: round(value, 6) for of_arm in found for run, value in (of_arm[s] for s in seeds)}
+    every = dict.fromkeys(str(p["run"]) for p in planned)
+    return cells, dict.fromkeys(("ours", "ours" + PM, "n", "difference"), used) | {"note": every}
+
+
+def value_of(runs: pd.DataFrame, metric: str) -> "pd.Series[Any]":
+    """A reported metric of each run, as a fraction or in minutes; missing where the run does not have it."""
+    test = runs["test_top1"].fillna(runs["val_top1"])
+    derived = {
+        "test_error": 1 - test,
+        "val_error": 1 - runs["val_top1"],
+        "gap": runs["train_top1"] - runs["val_top1"],
+        "wall_min": runs["wall_s"] / 60,
+    }
+    return derived[metric] if metric in derived else runs[metric]
+
+
+def _notes(entry: Reported, arm: str, runs: pd.DataFrame, found: "pd.Series[Any]") -> list[str]:
+    """What is to say of an arm's runs; ``arm`` names it where there are two."""
+    statuses = set(runs["status"])
+    if ended(runs).empty and len(statuses) == 1:
+        said = ["not run" if statuses == {"missing"} else str(statuses.pop())]
+    else:
+        said = [remarks(runs)]
+        if len(found) < len(ended(runs)):
+            said.append(f"{len(ended(runs)) - len(found)} of {len(runs)} without {entry.metric}")
+    if entry.metric == "test_error" and len(found) and ended(runs)["test_top1"].isna().any():
+        said.append(NO_TEST)
+    return [f"{arm}: {text}" if arm and text != NO_TEST else text for text in said if text]
+
+
+def deviation(planned: list[dict[str, Any]], runs: pd.DataFrame, paper: Paper, study: str, scale: str) -> str:
+    """One sentence on how the arms' protocol deviates from the paper's: from params.yaml, the data that the runs
+    were trained on, and what the paper's file adds.
+    """
+    said: list[str] = []
+    for entry in planned:
+        if entry["deviations"] is None:
+            said.append("the protocol has no such arm")
+        else:
+            said += [_told(key, *pair) for key, pair in entry["deviations"].items() if key not in ("classes", "data")]
+    if planned:
+        labels = set(runs.loc[runs["run"].isin([p["run"] for p in planned]), "data"]) - {"", *SAME_IMAGES}
+        unseen = {p["deviations"]["data"][0] for p in planned if p["deviations"] and "data" in p["deviations"]}
+        said += [f"{label} data" for label in sorted(labels or unseen)]
+        said += ["contaminated weights"] * any(p["contaminated"] for p in planned)
+    said += [
+        str(d.what)
+        for d in paper.deviations
+        if (not d.studies or study in d.studies)
+        and (not d.scales or scale in d.scales)
+        and (not d.levels or any({*d.levels} & {*p["levels"].values()} for p in planned))
+    ]
+    return "; ".join(dict.fromkeys(said)) or "none"
+
+
+def _told(key: str, ours: Any, theirs: Any) -> str:
+    if key == "n_classes":
+        return f"{ours} classes, not {theirs}"
+    if key == "images_per_class":
+        return f"{ours} training images per class, not {theirs}"
+    ours, theirs = ("none" if v is None else f"{v:g}" if isinstance(v, float) else v for v in (ours, theirs))
+    return f"{key.replace('_', ' ')} {ours}, not {theirs}"

@@ -1,0 +1,146 @@
+"""What each axis of a study is worth: main effects, two-way interactions and importance.
+
+The estimand of a main effect is the mean, over all combinations of the other axes' levels, of validation accuracy at
+the level less that at the reference, the axis's first level. An interaction is how much that difference itself
+differs between two levels of another axis, averaged over the remaining axes. Arms of a seed share initial weights and
+data order where their axes allow it, so both are computed within each seed, and the 95 % interval is Student's t over
+seeds (a seed is a block). A seed in which a run of a contrast has not ended is left out of that contrast, and said.
+"""
+
+from dataclasses import dataclass
+from itertools import combinations, product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ablate.errors import UserError
+from ablate.results.stats import Sources, ended, half_width, mean
+from ablate.results.study import StudyResults
+from ablate.results.table import Table
+
+METRIC = "val_top1"
+REPEATS = 30  # permutations of each axis
+Signs = dict[str, int]  # arm: +1 or -1
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A contrast of arms, in points (percent of images)."""
+
+    name: str  # axis, or axis × axis
+    levels: str  # level vs reference
+    by_seed: dict[int, float]
+    seeds: int  # planned
+    runs: Sources  # of the seeds that count, with their accuracy in percent
+    interaction: bool
+
+    @property
+    def estimate(self) -> float | None:
+        """Points."""
+        return mean(self.by_seed.values())
+
+    @property
+    def half(self) -> float | None:
+        """Half of the 95 % interval, points; None for fewer than two seeds."""
+        return half_width(self.by_seed.values())
+
+
+def contrasts(results: StudyResults) -> list[Effect]:
+    """Main effects, then interactions. Raises UserError for a study without axes or with a combination left out."""
+    arms = {tuple(p["levels"].values()): p["arm"] for p in results.planned}
+    levels = [list(dict.fromkeys(key[i] for key in arms)) for i in range(len(results.axes))]
+    if not results.axes or set(arms) != set(product(*levels)):
+        raise UserError(
+            f"params.yaml: studies.{results.paper}.{results.study}: effects need axes, and every combination of them"
+        )
+    found = []
+    for i, axis in enumerate(results.axes):
+        for level in levels[i][1:]:
+            signs = {
+                arm: 1 if key[i] == level else -1 for key, arm in arms.items() if key[i] in (level, levels[i][0])
+            }
+            found.append(_effect(results, axis, f"{level} vs {levels[i][0]}", signs))
+    for i, j in combinations(range(len(results.axes)), 2):
+        for a, b in product(levels[i][1:], levels[j][1:]):
+            signs = {
+                arm: (1 if key[i] == a else -1) * (1 if key[j] == b else -1)
+                for key, arm in arms.items()
+                if key[i] in (a, levels[i][0]) and key[j] in (b, levels[j][0])
+            }
+            said = f"{a} vs {levels[i][0]}, at {b} vs {levels[j][0]}"
+            found.append(_effect(results, f"{results.axes[i]} × {results.axes[j]}", said, signs, interaction=True))
+    return found
+
+
+def _effect(results: StudyResults, name: str, levels: str, signs: Signs, *, interaction: bool = False) -> Effect:
+    """Within each seed the signed sum of its arms, over the number of other levels' combinations."""
+    done = ended(results.runs[results.runs["arm"].isin(list(signs))])
+    by_seed: dict[int, float] = {}
+    runs: Sources = {}
+    for seed, group in done.groupby("seed"):
+        if len(group) == len(signs):
+            signed = group[METRIC] * group["arm"].map(signs)
+            by_seed[int(str(seed))] = 100 * float(signed.sum()) / (len(signs) / (4 if interaction else 2))
+            runs |= {str(r): 100 * float(v) for r, v in zip(group["run"], group[METRIC], strict=True)}
+    return Effect(name, levels, by_seed, results.runs["seed"].nunique(), runs, interaction)
+
+
+def importance(results: StudyResults) -> pd.DataFrame:
+    """Permutation importance of each axis in a random forest that predicts validation accuracy from the levels.
+
+    Columns axis, mean, low, high: the loss of R² on the runs themselves when an axis's levels are shuffled among
+    them, its mean and its middle 95 % over repeats. It tells which axes the accuracy follows, not in which direction.
+    """
+    from sklearn.ensemble import RandomForestRegressor  # takes a second to import
+    from sklearn.inspection import permutation_importance
+
+    done = ended(results.runs)
+    if len(done) < 2:
+        return pd.DataFrame(columns=["axis", "mean", "low", "high"])
+    levels = {p["arm"]: p["levels"] for p in results.planned}
+    encoded = pd.DataFrame([levels[arm] for arm in done["arm"]])
+    for axis in encoded:  # by their order in the plan
+        order = list(dict.fromkeys(p["levels"][axis] for p in results.planned))
+        encoded[axis] = encoded[axis].map(order.index)
+    y = 100 * done[METRIC].to_numpy(float)
+    forest = RandomForestRegressor(n_estimators=200, random_state=0).fit(encoded.to_numpy(float), y)
+    shuffled = permutation_importance(forest, encoded.to_numpy(float), y, n_repeats=REPEATS, random_state=0)
+    low, high = np.percentile(shuffled["importances"], [2.5, 97.5], axis=1)
+    return pd.DataFrame({"axis": encoded.columns, "mean": shuffled["importances_mean"], "low": low, "high": high})
+
+
+def effects(results: StudyResults) -> Table:
+    """Main effects and two-way interactions."""
+    table = Table(caption=f"Estimates are points of {METRIC}, with 95 % intervals over seeds.")
+    for e in contrasts(results):
+        left_out = e.seeds - len(e.by_seed)
+        estimate, half = e.estimate, e.half
+        row: dict[str, Any] = {
+            "effect": e.name,
+            "level vs reference": e.levels,
+            "estimate (points)": _rounded(estimate),
+            "low": _rounded(None if estimate is None or half is None else estimate - half),
+            "high": _rounded(None if estimate is None or half is None else estimate + half),
+            "n": len(e.by_seed),
+            "varies over": "seeds",
+            "note": f"{left_out} of {e.seeds} seeds incomplete" if left_out else "",
+        }
+        table.add(f"{e.name}: {e.levels}", row, dict.fromkeys(("estimate (points)", "low", "high", "n"), e.runs))
+    return table
+
+
+def sensitivity(results: StudyResults) -> Table:
+    """`effects`, and below them the importance of each axis."""
+    table = effects(results)
+    table.caption += " Importance is the R² that a random forest loses when the axis is shuffled."
+    used: Sources = {str(r): 100 * float(v) for r, v in ended(results.runs)[["run", METRIC]].itertuples(index=False)}
+    for axis, middle, low, high in importance(results).itertuples(index=False):
+        row = {"effect": axis, "level vs reference": "importance", "low": round(low, 3), "high": round(high, 3)}
+        row |= {"importance (R²)": round(middle, 3), "n": REPEATS, "varies over": "shuffles"}
+        table.add(f"{axis}: importance", row, dict.fromkeys(("importance (R²)", "low", "high"), used))
+    return table
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)

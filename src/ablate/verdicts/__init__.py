@@ -1,0 +1,1 @@
+"""From results to a finding on every claim."""

@@ -1,0 +1,80 @@
+"""The table, the figure and the JSON of all claims and what was found of each."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ablate.files import read_json, write_json
+from ablate.results.stats import Sources
+from ablate.results.study import title
+from ablate.results.table import Table
+from ablate.verdicts.assess import Judged, claiming, judged
+from ablate.verdicts.controls import outcomes
+from ablate.verdicts.model_pairs import trained_pairs
+
+
+def board(every: list[Judged]) -> Table:
+    """A row per claim."""
+    table = Table(caption="Intervals are 95 %, over seeds; p is adjusted by Holm over the claims of a paper.")
+    for j in every:
+        v, p = j.by_test, next((p for p in j.found.parts if p.name == j.by_test.part), None)
+        row = {
+            "paper": j.paper,
+            "claim": j.statement,
+            "verdict": j.verdict,
+            "what was found": " ".join(filter(None, [v.sentence, f"({j.why})" if j.why else ""])),
+            "effect": _rounded(v.estimate),
+            "low": _rounded(v.low),
+            "high": _rounded(v.high),
+            "unit": j.found.unit,
+            "margin": _rounded(p.margin if p else None),
+            "n": v.n,
+            "p": None if v.p_for is None or v.p_against is None else f"{min(v.p_for, v.p_against):.2g}",
+            "varies over": j.found.varies_over,
+        }
+        sources: Sources = dict.fromkeys(j.found.runs)
+        table.add(
+            f"{j.paper}/{j.claim.id}", row, dict.fromkeys(("verdict", "effect", "low", "high", "n", "p"), sources)
+        )
+    return table
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+def write_board(plan_file: Path, papers: Path, runs: Path, output: Path) -> None:
+    """Write ``output`` (results/<scale>/claims.json), and beside it the table (.csv, .md, .tex, .runs.json), the
+    figure (.svg, .png), and a table of the single models that claims compare (models.csv and so on)."""
+    from ablate.verdicts.claims_figure import draw_board  # takes a second to import
+
+    plan = read_json(plan_file)
+    read = claiming(plan, papers)
+    every = judged(plan, read, output.parent, runs)
+    board(every).write(output.with_suffix(".csv"), title("Claims and verdicts", plan["scale"]))
+    draw_board(every, plan["scale"], output.with_suffix(".svg"))
+    models = trained_pairs(read, plan["runs"], runs)
+    models.write(output.with_name("models.csv"), title("Trained models that claims compare", plan["scale"]))
+    write_json(
+        output, {"scale": plan["scale"], "controls": outcomes(plan, runs), "claims": [_plain(j) for j in every]}
+    )
+
+
+def _plain(j: Judged) -> dict[str, Any]:
+    claim = j.claim.model_dump(mode="json", exclude_defaults=True)
+    return {
+        "paper": j.paper,
+        "id": claim.pop("id"),
+        "statement": j.statement,
+        "verdict": j.verdict,
+        "why": j.why,
+        **{key: value for key, value in asdict(j.by_test).items() if key != "verdict"},
+        "unit": j.found.unit,
+        "missing": list(j.found.missing),
+        "censored": j.found.censored,
+        "contaminated": j.found.contaminated,
+        "paired": j.found.paired,
+        "parts": [asdict(part) for part in j.found.parts],
+        "runs": list(j.found.runs),
+        "claim": claim,
+    }

@@ -1,0 +1,65 @@
+"""Claims judged look by look, as seeds are added for those that are still undecided."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ablate.papers.claim import OF_NETWORKS, Claim
+from ablate.papers.paper import Paper
+from ablate.verdicts.evidence import Evidence, Planned, contrasts, evidence
+from ablate.verdicts.judge import Verdict, judge
+
+
+def look_by_look(
+    paper: Paper, planned: Planned, rows: pd.DataFrame, history: pd.DataFrame, runs: Path, looks: Sequence[int]
+) -> dict[str, tuple[Evidence, Verdict | None]]:
+    """{claim: evidence and verdict} of ``paper``; no verdict where no seed has a say. Arguments as of `evidence`.
+
+    Without ``looks`` there is one, at all planned seeds. With them, look k sees the first looks[k - 1] seeds of each
+    arm. A claim that it decides stays as it is, and in its paper's family with the p values that it had; one that is
+    undecided goes on to the next look if all its arms have the seeds for that.
+    """
+    found: dict[str, tuple[Evidence, Verdict | None]] = {}
+    going = list(paper.claims)
+    for k, n in enumerate(looks or [None], start=1):
+        seen = first_seeds(planned, n)
+        if n and k > 1:
+            going = [c for c in going if _undecided(found[c.id][1]) and _has(seen, c, paper, n)]
+        measured = {c.id: evidence(c, paper, seen, rows, history, runs) for c in going}
+        of_all = {id: e for id, (e, _) in found.items()} | measured
+        parts = {id: e.parts for id, e in of_all.items() if e.varies_over == "seeds" and e.parts}
+        verdicts = judge(parts, looks=looks, look=k)
+        found |= {id: (e, verdicts.get(id)) for id, e in measured.items()}
+    return found
+
+
+def first_seeds(planned: Planned, n: int | None) -> Planned:
+    """The first ``n`` planned runs of each arm; None: all."""
+    if n is None:
+        return planned
+    seen: Counter[tuple[str, str]] = Counter()
+    first = []
+    for entry in planned:
+        seen[entry["study"], entry["arm"]] += 1
+        if seen[entry["study"], entry["arm"]] <= n:
+            first.append(entry)
+    return first
+
+
+def arms_of(claim: Claim, paper: Paper, planned: Planned) -> set[str]:
+    """The arms of its study that ``claim`` compares."""
+    if claim.metric in OF_NETWORKS:
+        return set()
+    levels = {entry["arm"]: entry["levels"] for entry in planned if entry["study"] == claim.study}
+    return {arm for c in contrasts(claim, paper, levels) for arm in c.weights if arm in levels}
+
+
+def _undecided(verdict: Verdict | None) -> bool:
+    return verdict is not None and verdict.verdict == "undecided"
+
+
+def _has(planned: Planned, claim: Claim, paper: Paper, n: int) -> bool:
+    seeds = Counter(entry["arm"] for entry in planned if entry["study"] == claim.study)
+    return all(seeds[arm] >= n for arm in arms_of(claim, paper, planned))

@@ -1,0 +1,151 @@
+"""The plan with its cost, per paper and in all: what is done, what is to run and why, hours, disk."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from ablate.plan.cost import (
+    Estimate,
+    Machine,
+    Measured,
+    arm_of,
+    checkpoint_bytes,
+    expected_bytes,
+    expected_seconds,
+    wall_seconds,
+)
+from ablate.plan.keys import NEW
+from ablate.plan.params import Params
+from ablate.plan.runs import PRETRAINED, RUNS, Plan, Planned, Run, state
+from ablate.plan.status import statuses
+from ablate.workflow.due import OWN_CHANGED, Keys
+
+BEGUN = ("running", "interrupted", "failed")  # of a run without a result, these say more than that it is new
+
+
+def reasons(params: Params, plan: Plan) -> dict[str, str | None]:
+    """{run, pretraining included: why it would be trained (`Keys.why`), or None where its result is good}."""
+    keys, states = Keys(params, plan), {found["run"]: found["state"] for found in statuses(plan)}
+    found = {name: keys.why(run, PRETRAINED) for name, run in plan.pretraining.items()}
+    found |= {name: keys.why(run, RUNS) for name, run in plan.runs.items()}
+    found = {run: states[run] if why == NEW and states[run] in BEGUN else why for run, why in found.items()}
+    # What an edited copy of one's own holds now is known when its pack is made; until then its runs are due.
+    own = {name: spec.path and keys.why_data(name, "pack") in OWN_CHANGED for name, spec in params.datasets.items()}
+    runs = {**plan.pretraining, **plan.runs}
+    return {run: why or (OWN_CHANGED[0] if own[runs[run].settings.dataset] else None) for run, why in found.items()}
+
+
+def estimates(params: Params, plan: Plan, history: list[Measured], machine: Machine) -> dict[str, Estimate]:
+    """{run, pretraining included: what it is expected to take}; the seeds of an arm take the same."""
+    found: dict[str, Estimate] = {}
+    runs = {**plan.runs, **plan.pretraining}
+    for name, run in runs.items():
+        if arm_of(name) not in found:
+            found[arm_of(name)] = expected_seconds(run, params.datasets[run.settings.dataset], history, machine)
+    return {name: found[arm_of(name)] for name in runs}
+
+
+def totals(
+    params: Params, plan: Plan, why: dict[str, str | None], seconds: dict[str, Estimate], machine: Machine
+) -> list[dict[str, Any]]:
+    """A record per paper, and one of all, in which a run that several papers share counts once.
+
+    ``jobs`` are trainings, those of starting weights included; ``wall_s`` is `cost.wall_seconds`; ``hours`` are a
+    GPU's, or one core's; ``disk_bytes`` of what stays, ``checkpoint_bytes`` of what the runs at once keep meanwhile.
+    """
+    rows = [_total(paper, [p for p in plan.planned if p.paper == paper], params, plan, why, seconds, machine)
+            for paper in params.studies]  # fmt: skip
+    return [*rows, _total("all", plan.planned, params, plan, why, seconds, machine)]
+
+
+def _total(
+    name: str,
+    planned: Iterable[Planned],
+    params: Params,
+    plan: Plan,
+    why: dict[str, str | None],
+    seconds: dict[str, Estimate],
+    machine: Machine,
+) -> dict[str, Any]:
+    planned = list(planned)
+    runs = {p.run.id: p.run for p in planned}
+    due = {run: record for run, record in runs.items() if why[run]}
+    after = {run: record.start for run, record in due.items() if record.start and why[record.start]}
+    sources = {start: plan.pretraining[start] for start in after.values()}
+    took = {run: seconds[run].seconds for run in {**due, **sources}}
+    arms = Counter((p.study, p.arm, p.paper) for p in planned)
+    kept = sorted((checkpoint_bytes(run) for run in (*due.values(), *sources.values())), reverse=True)
+    return {
+        "paper": name,
+        "arms": len(arms),
+        "seeds": sorted(set(arms.values())),
+        "planned": len(planned),
+        "runs": len(runs),
+        "done": len(runs) - len(due),
+        "to_run": len(due),
+        "why": dict(Counter(why[run] for run in due)),
+        "jobs": len(took),
+        "wall_s": round(wall_seconds(took, machine.slots, after)),
+        "hours": round(sum(took.values()) * (1 if machine.gpu else machine.threads) / 3600, 3),
+        "disk_bytes": sum(_bytes(run, params) for run in due.values())
+        + sum(_bytes(run, params, weights=True) for run in sources.values()),
+        "checkpoint_bytes": sum(kept[: machine.slots]),
+    }
+
+
+def _bytes(run: Run, params: Params, *, weights: bool = False) -> int:
+    return expected_bytes(run, params.datasets[run.settings.dataset], weights=weights)
+
+
+def as_table(rows: list[dict[str, Any]], machine: Machine) -> Any:
+    """The records for a rich console."""
+    from rich.table import Table
+
+    from ablate.runtime.progress import format_duration
+
+    kind = "GPU" if machine.gpu else "core"
+    table = Table(
+        "paper", "arms x seeds", "runs", "done", "to run", "why", "jobs", "wall time", f"{kind}-hours", "disk"
+    )
+    for r in rows:
+        seeds = "-".join(str(n) for n in sorted({r["seeds"][0], r["seeds"][-1]}))
+        why = ", ".join(f"{n} {reason}" for reason, n in r["why"].items())
+        counts = (str(r[key]) for key in ("runs", "done", "to_run"))
+        wall, disk = format_duration(r["wall_s"]), _size(r["disk_bytes"])
+        table.add_row(
+            r["paper"], f"{r['arms']} x {seeds}", *counts, why, str(r["jobs"]), wall, f"{r['hours']:.2f}", disk
+        )
+    return table
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
+def runs_table(plan: Plan, why: dict[str, str | None], seconds: dict[str, Estimate]) -> Any:
+    """The planned runs, each with its state and what it is expected to take, for a rich console."""
+    from rich.table import Table
+
+    from ablate.runtime.progress import format_duration
+
+    table = Table("paper", "study", "arm", "seed", "run", "state", "time")
+    for p in plan.planned:
+        how = why[p.run.id] or state(p.run.id)
+        time = format_duration(seconds[p.run.id].seconds)
+        table.add_row(p.paper, p.study, p.arm, str(p.run.seed), p.run.id, how, time)
+    return table
+
+
+def said(rows: list[dict[str, Any]], seconds: dict[str, Estimate], machine: Machine) -> list[str]:
+    """What the table's last row and its times rest on, for people: lines."""
+    measured = sum(estimate.basis.startswith("measured") for estimate in seconds.values())
+    priors = {estimate.basis for estimate in seconds.values() if estimate.basis.startswith("prior")}
+    return [
+        f"times: {machine.slots} runs at once on {machine.device}"
+        + ("" if machine.gpu else f", threads of each: {machine.threads}")
+        + f", the longest first, data and tables not counted; checkpoints take up to "
+        f"{_size(rows[-1]['checkpoint_bytes'])} meanwhile",
+        f"{measured} of {len(seconds)} trainings estimated from measured runs"
+        + "".join(f", others by the {prior}" for prior in priors)
+        + "; --json has each",
+    ]

@@ -1,0 +1,217 @@
+"""Why a job of the workflow is due: what is there compared with what is asked for, by keys and never by times."""
+
+import os
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ablate.errors import UserError
+from ablate.files import as_json, digest
+from ablate.plan.keys import (
+    FILES,
+    NEW,
+    RECEIPTS,
+    UNKNOWN,
+    VERIFIED,
+    WEIGHTS,
+    Key,
+    _read,
+    asked,
+    content_digest,
+    key_digest,
+    later_key,
+    run_key,
+    verify_key,
+)
+from ablate.plan.params import Dataset, Fingerprint, Params
+from ablate.plan.runs import RUNS, Plan, Run
+from ablate.seals import check_file, manifest_of, read_if_sealed, sha256_of
+from ablate.stored import Receipt, fits
+
+MARKS = Path(".ablate/due")
+OLD, OLDER = 978307200, 946684800  # 2001-01-01 and 2000-01-01: before any result
+OWN_CHANGED = "own copy changed", "archive changed"  # of a data set at the user's own path: before fetch, after it
+
+
+class Keys:
+    """The keys that a plan asks for, compared with those that are there."""
+
+    def __init__(self, params: Params, plan: Plan) -> None:
+        self.datasets = params.datasets
+        self.sources = plan.pretraining
+        self._packs: dict[tuple[str, int], str] = {}
+        self._own: dict[tuple[str, str | None], str | None] = {}
+        self._bytes = cache(digest)
+
+    def why(self, run: Run, folder: Path = RUNS) -> str | None:
+        """Why ``run`` would be trained into ``folder`` (RUNS or PRETRAINED); None: its result is what is asked for.
+
+        ``new``; ``settings changed``, ``data changed``, ``start weights changed``, ``code changed`` or ``no key``;
+        ``files missing``; ``result damaged`` when a file is not as training wrote it. A pack that is not there is no
+        reason; whoever makes it must ask again.
+        """
+        here = folder / run.id
+        try:
+            there = {entry.name for entry in os.scandir(here)}
+        except (FileNotFoundError, NotADirectoryError):
+            return NEW
+        except OSError:
+            return "result damaged"
+        if not {"metrics.json", "manifest.json"} <= there:
+            return NEW
+        if not there.issuperset(FILES):
+            return "files missing"
+        manifest = _read(here / "manifest.json")
+        if manifest is None:
+            return "result damaged"
+        words = {"run": "settings", "data": "data", "start": "start weights", "code": "code"}
+        if reason := _difference(self.key(run), manifest.get("key"), words):
+            return reason
+        try:
+            whole = manifest_of(here, run.id)
+            for name in (there & {*FILES, WEIGHTS}) - {"manifest.json"}:
+                check_file(here / name, whole, here)
+        except UserError:
+            return "result damaged"
+        return None
+
+    def key(self, run: Run) -> Key:
+        """The key that ``run`` must have."""
+        start = None
+        if run.start:
+            source = self.key(self.sources[run.start])
+            start = UNKNOWN if UNKNOWN in source.values() else key_digest(source)
+        elif run.start_file and run.settings.weights.startswith("file:"):
+            start = self._bytes(Path(run.start_file))
+        return run_key(run, self._pack(run.settings.dataset), start)
+
+    def why_data(self, name: str, step: str) -> str | None:
+        """Why ``step`` (fetch, verify, pack or reorganise) of a data set would run; None: what it made is good.
+
+        An archive is looked for only through its receipt: where it was deleted, what was made of it stays good.
+        """
+        spec, folder = self.datasets[name], self.folder(name)
+        receipt = _read(folder / RECEIPTS["fetch"])
+        fetch = NEW if receipt is None else _why_fetch(spec, receipt) or self._why_own(name, receipt)
+        if step == "fetch":
+            return fetch
+        report, verify = _read(folder / RECEIPTS["verify"]), fetch
+        if report is None or not all((folder / file).exists() for file in VERIFIED):
+            verify = NEW
+        elif fetch in (None, NEW):
+            wanted = verify_key(spec, receipt or {"sha256": UNKNOWN})
+            verify = _difference(
+                wanted, report.get("key"), {"archive": "archive", "spec": "settings", "code": "code"}
+            ) or _damaged(folder, RECEIPTS["verify"])
+        if step == "verify" or verify:
+            return verify
+        made = _read(folder / RECEIPTS[step])
+        if made is None or (step == "pack" and not (folder / "labels.npy").exists()):
+            return NEW
+        reason = _difference(later_key(step, report or {}), made.get("key"), {"verify": "archive", "code": "code"})
+        return reason or (_damaged(folder, RECEIPTS[step]) if step == "pack" else None)
+
+    def _why_own(self, name: str, receipt: dict[str, Any]) -> str | None:
+        """Whether the user's own copy of a data set is another than when it was fetched; one that is gone is not."""
+        spec = self.datasets[name]
+        if spec.variant != "official" or not spec.path:
+            return None
+        taken = receipt.get("content", receipt.get("sha256"))
+        if (name, taken) not in self._own:  # looked at once: a hundred thousand files take half a second
+            from ablate.data.own import content as found
+
+            self._own[name, taken] = found(spec.path, self.folder(name) / "archive")
+        return OWN_CHANGED[0] if self._own[name, taken] not in (None, taken) else None
+
+    def folder(self, name: str) -> Path:
+        """Where a data set's files are."""
+        return Path("data", self.datasets[name].variant, name)
+
+    def _pack(self, name: str) -> str:
+        """Content digest of a data set's pack. Read again where the file is another: it may be made meanwhile."""
+        path = self.folder(name) / RECEIPTS["pack"]
+        try:
+            known = name, path.stat().st_mtime_ns
+        except OSError:
+            return UNKNOWN
+        if known not in self._packs:
+            meta = read_if_sealed(path)  # a damaged one is made again
+            self._packs[known] = content_digest(meta) if meta else UNKNOWN
+        return self._packs[known]
+
+
+def why_plan(file: Path, record: dict[str, Any]) -> str | None:
+    """Why `ablate plan` would write ``file`` anew: ``record`` is what it would write, its seal included."""
+    if not file.exists():
+        return NEW
+    return None if file.is_file() and file.read_bytes() == as_json(record).encode() else "plan changed"
+
+
+def why_look(file: Path) -> str | None:
+    """Why a look at the seeds would be judged again though nothing that it follows from has changed."""
+    return NEW if not file.exists() else None if read_if_sealed(file) else "files changed"
+
+
+def _damaged(folder: Path, receipt: str) -> str | None:
+    """Whether a step of the data left other bytes than these, by its own receipt."""
+    made = read_if_sealed(folder / receipt)
+    good = made and all(sha256_of(folder / name) == found for name, found in made["sha256"].items())
+    return None if good else "files changed"
+
+
+def due(reason: str | None, record: Path) -> list[str]:
+    """Inputs that make a job run for ``reason``: a folder of that name. ``record`` is one of the job's outputs.
+
+    Snakemake runs a job whose input is newer than an output. So the record is dated back; an input of the future
+    would make Snakemake doubt the clock when the job ends. A folder, because a file of equal content would excuse the
+    job the second time. Nothing for a job that is `NEW`: it runs where its missing files are wanted, and only there.
+    """
+    if reason in (None, NEW):
+        return []
+    mark = MARKS / str(reason).replace(" ", "-")
+    try:
+        with suppress(FileNotFoundError, IsADirectoryError, PermissionError):  # macOS says the last of a folder
+            mark.unlink()  # what is no folder is not ours
+        mark.mkdir(parents=True, exist_ok=True)
+        os.utime(mark, (OLD, OLD))
+        with suppress(FileNotFoundError):
+            os.utime(record, (OLDER, OLDER))
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or mark}: {error.strerror or error}; it must be a folder that you can write, "
+            "with your own results: mend or remove it"
+        ) from None
+    return [str(mark)]
+
+
+def _why_fetch(spec: Dataset, receipt: dict[str, Any]) -> str | None:
+    if not fits(receipt, Receipt):
+        return "receipt damaged"
+    if receipt.get("asked") != asked(spec):
+        return "settings changed"
+    own = spec.variant == "official" and spec.path
+    # By the label that the receipt gives it: tables say by that whether the images are the official ones.
+    good = own or any(
+        label == receipt.get("digest") and _fits(label, pin, receipt) for label, pin in spec.digests.items()
+    )
+    return None if good else "digests changed"
+
+
+def _fits(label: str, pin: Fingerprint, receipt: dict[str, Any]) -> bool:
+    """Whether an archive is as ``pin`` says. Receipts have no MD5: where there is nothing else, its name counts."""
+    sha256, size = str(receipt["sha256"]), receipt["bytes"]
+    if pin.bytes not in (None, size):
+        return False
+    if pin.sha256 or pin.sha256_prefix:
+        return pin.sha256 in (None, sha256) and sha256.startswith(pin.sha256_prefix or "")
+    return bool(label == receipt["digest"])
+
+
+def _difference(wanted: Key, found: Any, words: dict[str, str]) -> str | None:
+    """The first part in which the keys differ, in words."""
+    if not found or not isinstance(found, dict):
+        return "no key"
+    return next(
+        (f"{word} changed" for part, word in words.items() if wanted[part] not in (UNKNOWN, found.get(part))), None
+    )
