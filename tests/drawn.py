@@ -1,5 +1,6 @@
 """Fabricated studies for figures, and what stands written in a figure."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -14,6 +15,7 @@ from ablate.data.views import Pack
 from ablate.figures.common import Places
 from ablate.figures.registry import draw
 from ablate.plan.names import arm_name
+from ablate.plan.record import PlannedRun
 from ablate.results.study import StudyResults
 from fabricated import vouch
 
@@ -31,7 +33,9 @@ class Fabricated:
         return draw(self.results, kind, self.places)
 
 
-def study(axes: dict[str, Sequence[str]], settings: dict[str, dict[str, Any]] | None = None, **common: Any) -> Any:
+def study(
+    axes: dict[str, Sequence[str]], settings: dict[str, dict[str, Any]] | None = None, **common: Any
+) -> list[PlannedRun]:
     """Planned runs of the product of ``axes``; ``settings`` are those of single levels."""
     base = {"dataset": "tiny-imagenet", "model": "alexnet10", "classes": [0, 10], "split": "holdout",
             "optimizer": "sgd", "lr": 0.01, "epochs": 3, "batch_size": 32} | common  # fmt: skip
@@ -40,32 +44,34 @@ def study(axes: dict[str, Sequence[str]], settings: dict[str, dict[str, Any]] | 
         named = dict(zip(axes, levels, strict=True))
         own = {k: v for level in levels for k, v in (settings or {}).get(level, {}).items()}
         arm = arm_name(levels)
-        planned.append({"run": f"{'-'.join(levels)}_s{seed}".replace(" ", ""), "arm": arm, "seed": seed,
-                        "levels": named, "settings": base | own, "contaminated": "pretrained" in levels})  # fmt: skip
+        entry = {"run": f"{'-'.join(levels)}_s{seed}".replace(" ", ""), "paper": "p", "study": "s", "arm": arm,
+                 "seed": seed, "levels": named, "settings": base | own,
+                 "contaminated": "pretrained" in levels, "deviations": {}}  # fmt: skip
+        planned.append(PlannedRun.model_validate_json(json.dumps(entry)))
     return planned
 
 
 def fabricate(
-    planned: list[dict[str, Any]], tmp_path: Path, packs: dict[str, Path], lost: dict[str, str] | None = None
+    planned: list[PlannedRun], tmp_path: Path, packs: dict[str, Path], lost: dict[str, str] | None = None
 ) -> Fabricated:
     """Runs of 3 epochs, each arm a little better than the one before; ``lost`` maps an arm to the status of all its
     runs, of which there are no epochs.
     """
     lost, runs, history = lost or {}, [], []
-    arms = list(dict.fromkeys(p["arm"] for p in planned))
+    arms = list(dict.fromkeys(p.arm for p in planned))
     opened = Pack.open(packs["tiny-imagenet"])
     for p in planned:
-        top = 0.2 + 0.05 * arms.index(p["arm"]) + 0.02 * p["seed"]
-        place = {"study": "s", "arm": p["arm"], "seed": p["seed"], "run": p["run"]}
-        if p["arm"] in lost:
-            runs.append(place | {"status": lost[p["arm"]], "val_top1": None, "best_val_top1": None})
+        top = 0.2 + 0.05 * arms.index(p.arm) + 0.02 * p.seed
+        place = {"study": "s", "arm": p.arm, "seed": p.seed, "run": p.run}
+        if p.arm in lost:
+            runs.append(place | {"status": lost[p.arm], "val_top1": None, "best_val_top1": None})
             continue
         runs.append(place | {"status": "done", "val_top1": top, "best_val_top1": top})
         for epoch in (1, 2, 3):
             share = epoch / 3
             history.append(place | {"epoch": epoch, "train_top1": top * share, "val_top1": top * share,
                                     "train_loss": 2 - share, "val_loss": 2.1 - share})  # fmt: skip
-        folder = tmp_path / "runs" / p["run"]
+        folder = tmp_path / "runs" / p.run
         folder.mkdir(parents=True)
         np.save(folder / "filters.npy", np.random.default_rng(0).normal(size=(10, 3, 5, 5)).astype(np.float32))
         test = np.flatnonzero(opened.labels[: opened.meta["train"]] < 10)[:40]
@@ -78,7 +84,7 @@ def fabricate(
         study="s",
         title="A study",
         scale="demo",
-        axes=list(planned[0]["levels"]),
+        axes=list(planned[0].levels),
         planned=planned,
         runs=pd.DataFrame(runs),
         history=pd.DataFrame(history, columns=columns),

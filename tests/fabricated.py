@@ -7,6 +7,7 @@ from typing import Any
 from ablate.papers.claim import Claim
 from ablate.papers.paper import Deviation, Paper, Reported, Stated
 from ablate.plan.names import arm_name
+from ablate.plan.record import PlanRecord, read_plan
 from ablate.records import check_record
 from ablate.results.collect import collect
 from ablate.results.study import StudyResults, study_results
@@ -32,7 +33,7 @@ class Fabricated:
     def __init__(self, folder: Path, scale: str = "demo") -> None:
         self.runs, self.papers, self.collected = folder / "runs", folder / "papers", folder / f"results/{scale}/p"
         self.plan = folder / f"results/{scale}/plan.json"
-        self.record: dict[str, Any] = {"scale": scale, "looks": [], "studies": {}, "runs": []}
+        self.record: dict[str, Any] = {"scale": scale, "looks": [], "adaptive": None, "studies": {}, "runs": []}
         self.papers.mkdir(parents=True)
         (self.papers / "p.yaml").write_text(PAPER)
 
@@ -93,6 +94,11 @@ class Fabricated:
     def _write(self) -> None:
         self.plan.parent.mkdir(parents=True, exist_ok=True)
         self.plan.write_text(json.dumps(sealed(self.record)))
+
+    def planned(self) -> PlanRecord:
+        """The plan as later steps read it."""
+        self._write()
+        return read_plan(self.plan)
 
     def collect(self, *, partial: bool = False) -> None:
         collect(self.plan, self.runs, "p", self.collected, partial=partial)

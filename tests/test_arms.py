@@ -103,7 +103,7 @@ def fabricated(levels: dict[str, tuple[Any, ...]], folder: Path, study: str = "s
     studies = {"p": {study: Study(title="A study", axes=levels)}}
     params = Params.model_copy(params, update={"studies": studies, "seeds": SEEDS})
     made = Fabricated(folder)
-    made.record = json.loads(json.dumps(plan_record(params, make_plan(params)), ensure_ascii=False))
+    made.record = json.loads(json.dumps(plan_record(params, make_plan(params)).plain, ensure_ascii=False))
     made._write()
     for i, entry in enumerate(made.record["runs"]):
         top = top_of(i)
@@ -175,7 +175,8 @@ def check_files(axes: Axes, folder: Path) -> None:
     made = planned(axes, folder, study="1e3")
     arms = {e["run"]: e["arm"] for e in made.record["runs"]}
     assert len(set(arms.values())) * len(SEEDS) == len(arms)
-    runs, history = collected_runs(made.record, made.collected), collected_history(made.record, made.collected)
+    plan = made.planned()
+    runs, history = collected_runs(plan, made.collected), collected_history(plan, made.collected)
     assert dict(zip(runs["run"], runs["arm"], strict=True)) == arms and set(runs["study"]) == {"1e3"}
     assert list(history["arm"]) == [arm for arm in arms.values() for _ in range(2)]  # two epochs each
     summarise([made.collected], folder / "summary.json")
@@ -213,17 +214,17 @@ def check_figures(axes: Axes, folder: Path) -> None:
 def check_verdicts(axes: Axes, folder: Path) -> None:
     """Claims of pairs of arms, of levels, comparisons, looks: each of the seeds of its own arms."""
     made = planned(axes, folder)
-    expected, plan = by_levels(made), made.record
+    expected, plan = by_levels(made), made.planned()
     rows, history = collected_runs(plan, made.collected), collected_history(plan, made.collected)
-    arms = list(dict.fromkeys(e["arm"] for e in plan["runs"]))
+    arms = list(dict.fromkeys(p.arm for p in plan.runs))
     tops = dict(zip(arms, expected.values(), strict=True))
-    levels = {e["arm"]: e["levels"] for e in plan["runs"]}
+    levels = {p.arm: p.levels for p in plan.runs}
 
     def measured(asked: Claim) -> list[dict[int, float]]:
         check_names(asked, {"s": levels}, {}, "p.yaml")
-        found = evidence(asked, paper(), plan["runs"], rows, history, made.runs)
+        found = evidence(asked, paper(), plan.runs, rows, history, made.runs)
         assert not found.missing and found.paired and len({p.name for p in found.parts}) == len(found.parts)
-        assert arms_of(asked, paper(), plan["runs"]) >= {arm for arm in arms if arm in asked.arms}
+        assert arms_of(asked, paper(), plan.runs) >= {arm for arm in arms if arm in asked.arms}
         return [dict(part.by_seed) for part in found.parts]
 
     if len(arms) > 1:
@@ -231,7 +232,7 @@ def check_verdicts(axes: Axes, folder: Path) -> None:
         for part, (a, b) in zip(parts, pairwise(arms), strict=True):
             assert part == pytest.approx({s: 100 * (tops[a][s] - tops[b][s]) for s in SEEDS})
         ordered = paper().model_copy(update={"claims": (claim(kind="order", metric="val_top1", arms=arms),)})
-        compared = trained_pairs({"p": ordered}, plan["runs"], made.runs)
+        compared = trained_pairs({"p": ordered}, plan.runs, made.runs)
         assert len(compared.rows) == len(compared.runs) == (len(arms) - 1) * len(SEEDS)
     for i, (axis, labels) in enumerate(axes.items()):
         for level, reference in combinations(filter(None, labels), 2):
@@ -249,7 +250,7 @@ def check_verdicts(axes: Axes, folder: Path) -> None:
         [100 * fmean(tops[arm].values()) for arm in arms], abs=0.011
     )
     assert {row["n"] for row in table.rows} == {len(SEEDS)}
-    assert len(first_seeds(plan["runs"], 1)) == len(arms)
+    assert len(first_seeds(plan.runs, 1)) == len(arms)
 
 
 def difference(tops: dict[tuple[str, ...], dict[int, float]], i: int, level: str, reference: str) -> dict[int, float]:
@@ -397,7 +398,7 @@ def test_levels_that_are_bare_values_are_drawn_and_tabled(levels: dict[str, tupl
     found = [(float(row["val_top1 %"]), row["n"]) for row in read_rows(made.collected / "t.csv")]
     assert found == [(pytest.approx(mean, abs=0.011), "2") for mean in means]
     labels = [tuple(str(x["label"] if isinstance(x, dict) else x) for x in arm) for arm in product(*levels.values())]
-    assert [tuple(p["levels"].values()) for p in results.planned][:: len(SEEDS)] == labels
+    assert [tuple(p.levels.values()) for p in results.planned][:: len(SEEDS)] == labels
 
 
 @pytest.mark.parametrize("name", ["joined alike", "words for nothing", "columns of tables", "formulas"])
@@ -458,7 +459,7 @@ def test_four_arms_joined_alike_from_params_to_report(tmp_path: Path, monkeypatc
     number = 'id: n, study: s, arm: "\\"A / B\\" / C", metric: val_top1, value: 0.5, where: here, quote: it'
     (made.papers / "p.yaml").write_text(PAPER.replace("reported: []", f"reported: [{{{number}}}]"))
     made.runs = tmp_path / RUNS
-    record = plan_record(load(params), make_plan(load(params)))
+    record = plan_record(load(params), make_plan(load(params))).plain
     for i, entry in enumerate(record["runs"]):
         made.train(entry, train_top1=0.5, val_top1=0.1 * (i + 1), best_val_top1=0.5, train_loss=1.0, val_loss=1.0)
     assert render(params, [], {}) == Path("results/tiny")

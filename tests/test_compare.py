@@ -24,7 +24,7 @@ def made(tmp_path: Path) -> Fabricated:
 
 def rows(made: Fabricated, record: Any, **options: bool) -> dict[str, dict[str, Any]]:
     made.collect(partial=True)
-    table = compare(made.record, {"p": record}, made.collected.parent, **options)
+    table = compare(made.planned(), {"p": record}, made.collected.parent, **options)
     return {row["number"]: row for row in table.rows}
 
 
@@ -138,7 +138,7 @@ def test_deviations_are_told_from_the_plan_the_data_and_the_paper_s_file(made: F
 def test_all_papers_together_name_the_paper(made: Fabricated) -> None:
     made.collect()
     record = paper(reported(study="s", arm="one", metric="val_top1", value=0.5))
-    table = compare(made.record, {"p": record}, made.collected.parent, every=True)
+    table = compare(made.planned(), {"p": record}, made.collected.parent, every=True)
     assert table.rows[0]["paper"] == "p" and set(table.runs["p/number"]["ours"]) == {"s_one_s0", "s_one_s1"}
     table.write(made.collected / "comparison.csv", "Title.")
     assert "45.00 ± 63.53" in (made.collected / "comparison.md").read_text()  # 12.7062 * 7.0711 / sqrt(2)

@@ -41,15 +41,15 @@ def planted(folder: Path, predictions: str = "", train: float = 1.0, **metrics: 
 
 
 def test_outcomes_of_planted_runs(tmp_path: Path) -> None:
-    found = outcomes((good := planted(tmp_path / "good")).record, good.runs)
+    found = outcomes((good := planted(tmp_path / "good")).planned(), good.runs)
     assert [row["outcome"] for row in found] == ["passed", "passed"] and not broken(found)
     leaked = "".join(f"val,{i},{i % 10},{i % 10},0.5\n" for i in range(100))
     bad = planted(tmp_path / "bad", leaked, train=0.9)
-    assert broken(outcomes(bad.record, bad.runs)) == {
+    assert broken(outcomes(bad.planned(), bad.runs)) == {
         "d": "control 'shuffled labels' failed; control 'one batch' failed"
     }
     diverged = planted(tmp_path / "diverged", status="diverged")
-    assert broken(outcomes(diverged.record, diverged.runs)) == {"d": "control 'shuffled labels' failed"}
+    assert broken(outcomes(diverged.planned(), diverged.runs)) == {"d": "control 'shuffled labels' failed"}
     for path in good.runs.glob("*one*/metrics.json"):
         path.unlink()
-    assert broken(outcomes(good.record, good.runs)) == {"d": "control 'one batch' not run"}
+    assert broken(outcomes(good.planned(), good.runs)) == {"d": "control 'one batch' not run"}

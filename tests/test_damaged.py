@@ -69,7 +69,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for name, text in texts.items():
                 write_text(RUNS / run.id / name, text)
             vouch(RUNS / run.id)
-        write_json(OUT / "plan.json", plan_record(params, plan))
+        write_json(OUT / "plan.json", plan_record(params, plan).plain)
         collect(OUT / "plan.json", RUNS, "tinyimage10", OUT / "tinyimage10")
         (run,) = (r["run"] for r in read_json(OUT / "plan.json")["runs"] if r["paper"] == "tinyimage10")
         write_json(OUT / "tinyimage10/table-optimiser.runs.json", {"row": {"val_top1": {run: 0.5}}})

@@ -17,9 +17,9 @@ from fabricated import Fabricated, claim, paper, reported, vouch
 
 def said(fab: Fabricated, asked: Claim, record: Paper | None = None, study: str = "s") -> Evidence:
     fab.collect(partial=True)
-    whole = read_json(fab.plan)
+    whole = fab.planned()
     return evidence(
-        asked, record or paper(), whole["runs"], collected_runs(whole, fab.collected),
+        asked, record or paper(), whole.runs, collected_runs(whole, fab.collected),
         pd.read_csv(fab.collected / "history.csv"), fab.runs,
     )  # fmt: skip
 

@@ -39,7 +39,7 @@ def test_every_kind_that_a_study_asks_for_draws(
     """Also when nothing trained to the end; then arms are still named, and with them why."""
     name = kind.partition(":")[0]
     planned = study(GRID, RATES)
-    arms = {p["arm"]: status for p in planned if status}
+    arms = {p.arm: status for p in planned if status}
     made = fabricate(planned, tmp_path, packs, lost=arms)
     figure = made.draw(kind)
     figure.draw_without_rendering()
@@ -127,12 +127,11 @@ def test_an_arm_without_results_is_named_and_says_why(status: str, tmp_path: Pat
 
 def test_a_contaminated_bar_is_marked_where_its_neighbours_are_not(tmp_path: Path, packs: dict[str, Path]) -> None:
     made = fabricate(study({"model": ["one", "two"], "augment": ["plain", "augmented"]}), tmp_path, packs)
-    for p in made.results.planned:
-        p["contaminated"] = p["arm"] == "two / plain"
+    planned = made.results.planned
+    planned[:] = [p.model_copy(update={"contaminated": p.arm == "two / plain"}) for p in planned]
     figure = made.draw("bars")
     assert texts(figure).count("contaminated") == 1 and legend(figure)[:2] == ["plain", "augmented"]
-    for p in made.results.planned:
-        p["contaminated"] = p["arm"].startswith("two")
+    planned[:] = [p.model_copy(update={"contaminated": p.arm.startswith("two")}) for p in planned]
     ticks = [t.get_text() for t in made.draw("bars").axes[0].get_xticklabels()]
     assert ticks == ["one", "two\n(contaminated)"]
 

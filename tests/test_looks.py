@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from ablate.errors import UserError
-from ablate.files import read_json
 from ablate.papers.paper import read
 from ablate.plan.params import load
 from ablate.plan.runs import current_plan, make_plan, more_seeds, seeds_file
@@ -41,7 +40,7 @@ def planted(folder: Path, values: Callable[[str, int], float | None], seeds: dic
             else:
                 made.run("s", {"arm": arm}, seed, val_top1=value + 1e-5 * seed, n_val=100)
     made.collect()
-    found = judged(read_json(made.plan), {"p": read(made.papers / "p.yaml")}, made.plan.parent, made.runs)
+    found = judged(made.planned(), {"p": read(made.papers / "p.yaml")}, made.plan.parent, made.runs)
     return {j.claim.id: j for j in found}
 
 

@@ -259,9 +259,9 @@ def test_every_kind_of_figure_takes_any_name(kind: str, tmp_path: Path, packs: d
     assert {kind.partition(":")[0] for kind in KINDS} == set(FIGURES)
     fabricated_axes = {"lr": ["0.01"], "model": [f"m{n}" for n in range(len(WORST))]}
     planned = study(fabricated_axes, {"0.01": {"lr": 0.01}})
-    for entry in planned:
-        entry["levels"] = {"lr": entry["levels"]["lr"], "model": WORST[int(entry["levels"]["model"][1:])]}
-        entry["arm"] = " / ".join(entry["levels"].values())
+    for i, p in enumerate(planned):
+        levels = {"lr": p.levels["lr"], "model": WORST[int(p.levels["model"][1:])]}
+        planned[i] = p.model_copy(update={"levels": levels, "arm": " / ".join(levels.values())})
     title = "$\\frac{$ <b> _x_ --> ✓"
     fabricated = fabricate(planned, tmp_path, packs)
     results = replace(fabricated.results, title=title, scale="$\\pi$")

@@ -57,10 +57,10 @@ def test_deviations_are_what_the_scale_changes() -> None:
     for scale in ("pilot", "paper"):
         params = load(ROOT / "params.yaml", {"scale": scale})
         record = plan_record(params, make_plan(params), protocol(ROOT / "params.yaml", {"scale": scale}))
-        made[scale] = {(r["paper"], r["study"], r["arm"]): r["deviations"] for r in record["runs"]}
+        made[scale] = {(p.paper, p.study, p.arm): p.deviations for p in record.runs}
     assert made["pilot"]["five-cnns", "models", "Model 5"] == {
-        "classes": [[0, 10], None], "n_classes": [10, 200], "images_per_class": [60, 500], "epochs": [4, 15],
-        "batch_size": [64, 32], "weights": ["pretrain:other-classes", "imagenet"], "precision": ["bf16", "auto"],
+        "classes": ([0, 10], None), "n_classes": (10, 200), "images_per_class": (60, 500), "epochs": (4, 15),
+        "batch_size": (64, 32), "weights": ("pretrain:other-classes", "imagenet"), "precision": ("bf16", "auto"),
     }  # fmt: skip
-    assert made["pilot"]["tinyimage10", "classes", "ten classes"]["images_per_class"] == [10, 400]  # 0.8 of 500
+    assert made["pilot"]["tinyimage10", "classes", "ten classes"]["images_per_class"] == (10, 400)  # 0.8 of 500
     assert all(deviations == {} for deviations in made["paper"].values())

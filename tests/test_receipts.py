@@ -15,10 +15,11 @@ import pytest
 from ablate.cli import main as cli
 from ablate.cli.render import render
 from ablate.errors import UserError
-from ablate.files import read_json
-from ablate.plan.keys import NEW, code_digest
+from ablate.plan.code import code_digest, code_of
+from ablate.plan.keys import NEW
 from ablate.plan.params import load
 from ablate.plan.receipts import FOLDER, Rendering, check, rendering
+from ablate.plan.record import read_plan
 from ablate.plan.runs import RUNS, make_plan
 from ablate.seals import read_if_sealed, sealed
 from conftest import ROOT, TINY
@@ -53,11 +54,12 @@ def here(rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.chdir(tmp_path / "copy")
     yield HERE
     code_digest.cache_clear()
+    code_of.cache_clear()
 
 
 def asked() -> Rendering:
     plan = HERE / "plan.json"
-    jobs = rendering(read_json(plan), plan)
+    jobs = rendering(read_plan(plan), plan)
     return Rendering({name: job for name, job in jobs.items() if name != "summarise"})  # which `render` leaves out
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ablate.files import read_json
 from ablate.papers.paper import read
 from ablate.verdicts.model_pairs import trained_pairs
 from fabricated import HEAD, Fabricated
@@ -34,8 +33,8 @@ def made(folder: Path, a: str, b: str) -> pd.DataFrame:
     for arm, lines in (("a", a), ("b", b)):
         fabricated.run("s", {"arm": arm}, 0, predictions=lines)
     fabricated.run("s", {"arm": "a"}, 1, predictions=a)  # a seed that b has not
-    plan = read_json(fabricated.plan)
-    return trained_pairs({"p": read(fabricated.papers / "p.yaml")}, plan["runs"], fabricated.runs).frame
+    plan = fabricated.planned()
+    return trained_pairs({"p": read(fabricated.papers / "p.yaml")}, plan.runs, fabricated.runs).frame
 
 
 def test_counts_by_hand(tmp_path: Path) -> None:

@@ -130,11 +130,16 @@ def shaped(found: Any, shape: type[S], path: Path) -> S:
     try:
         return shape.model_validate(found)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        said = explain(first) if len(repr(first["input"])) < LONG or first["type"] == "missing" else first["msg"]
-        what = f"{place}: {said.removesuffix('; add it')}" if place else "no object with names and values"
-        raise UserError(f"{path}: damaged: {what}; delete it and run the step that makes it") from None
+        raise damaged(path, error) from None
+
+
+def damaged(path: Path, error: ValidationError) -> UserError:
+    """What to raise for the file at ``path``, in which something else was found than a record has."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    said = explain(first) if len(repr(first["input"])) < LONG or first["type"] == "missing" else first["msg"]
+    what = f"{place}: {said.removesuffix('; add it')}" if place else "no object with names and values"
+    return UserError(f"{path}: damaged: {what}; delete it and run the step that makes it")
 
 
 def fits(found: Any, shape: type[Stored]) -> bool:

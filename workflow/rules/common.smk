@@ -152,7 +152,7 @@ RENDERING = Rendering(
         **{job.name: job for name, pack in PACKS.items() for job in [describing(name, pack, Path(RESULTS))]},
         **rendering(RECORD, PLAN_FILE, packs=PACKS),
     },
-    {PLAN_FILE: hashlib.sha256(as_json(RECORD).encode()).hexdigest()},  # as it will be, when it is made anew
+    {PLAN_FILE: hashlib.sha256(as_json(RECORD.plain).encode()).hexdigest()},  # as it will be, when it is made anew
     made_later,
 )
 
@@ -179,7 +179,7 @@ def inputs_of_look(wildcards):
     if wildcards.look == "0":
         file, record = Path(RESULTS, "decide/look-0.json"), plan_record(PARAMS, make_plan(PARAMS, []))
         there = read_if_sealed(file)
-        reason = why_look(file) or (None if there["digest"] == record["digest"] else "plan changed")
+        reason = why_look(file) or (None if there["digest"] == record.digest else "plan changed")
         return {"due": due(reason, file)}
     before = checkpoints.look.get(look=int(wildcards.look) - 1).output[0]
     try:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
 
-from ablate.files import read_json
+from ablate.plan.record import read_plan
 
 Jobs = dict[Path, Callable[[], None]]  # the first file of a table or figure: what makes it
 
@@ -48,8 +48,7 @@ def _jobs(plan: Path, what: str, folder: Path, suffix: str, make: Callable[[str,
             raise
 
     return {
-        folder / f"{name}{suffix}": partial(job, place.split("/")[1], kind, folder / f"{name}{suffix}")
-        for place, study in read_json(plan)["studies"].items()
-        if place.split("/")[0] == folder.name
-        for name, kind in study[what].items()
+        folder / f"{name}{suffix}": partial(job, place, kind, folder / f"{name}{suffix}")
+        for place, study in read_plan(plan).studies_of(folder.name).items()
+        for name, kind in getattr(study, what).items()
     }

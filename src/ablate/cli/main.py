@@ -67,7 +67,7 @@ def plan(
     check_files(PARAMS, PAPERS)
     check_packs(made, Keys(params, made))
     if output:
-        write_json(output, plan_record(params, made, protocol(PARAMS, over)))
+        write_json(output, plan_record(params, made, protocol(PARAMS, over)).plain)
         return
     from ablate.plan import cost
     from ablate.workflow import cost_table as plan_cost
@@ -77,10 +77,10 @@ def plan(
     why = plan_cost.reasons(params, made)
     if as_json and not total:
         entries = [
-            entry | {"state": state(run), "why": why[run], "seconds": round(seconds[run].seconds, 1),
-                     "basis": seconds[run].basis}
-            for entry in plan_record(params, made, protocol(PARAMS, over))["runs"]
-            for run in [entry["run"]]
+            p.model_dump(mode="json")
+            | {"state": state(p.run), "why": why[p.run], "seconds": round(seconds[p.run].seconds, 1),
+               "basis": seconds[p.run].basis}
+            for p in plan_record(params, made, protocol(PARAMS, over)).runs
         ]  # fmt: skip
         print(json.dumps(entries, indent=1))
         return

@@ -32,7 +32,7 @@ def render(params_file: Path, papers: Sequence[str], values: Mapping[str, Any], 
             raise choose("PAPER", name, params.studies, "paper")
     plan, sources = folder / "plan.json", Path("papers")
     record = plan_record(params, current_plan(params), protocol(params_file, values))
-    write_json(plan, record)
+    write_json(plan, record.plain)
     _try("the data's description", bound(overview, params), partial)  # draws what is missing of it
     packs = {name: Path("data", spec.variant, name, "pack.json") for name, spec in params.datasets.items()}
     there = {name: path for name, path in packs.items() if path.exists()}

@@ -14,7 +14,8 @@ from ablate.cli.steps import Papers, PlanFile
 from ablate.files import read_json
 from ablate.inert import say
 from ablate.plan.params import load
-from ablate.plan.receipts import AGAIN, check, job_of, rendering
+from ablate.plan.receipts import check, job_of, rendering
+from ablate.plan.record import read_plan
 from ablate.plan.runs import LOOK_AGAIN, RUNS, seeds_file
 from ablate.runtime.signals import left_to_child
 from ablate.seals import read_sealed
@@ -33,7 +34,7 @@ def compare(
     """Write the numbers that a paper, or every paper, printed beside ours."""
     from ablate.tables.comparison import write_comparison
 
-    plan = read_sealed(plan_file, AGAIN)
+    plan = read_plan(plan_file)
     every = output.parent == plan_file.parent
     jobs = rendering(plan, plan_file, papers, folder=output.parent if every else output.parent.parent)
     with (jobs["comparison"] if every else job_of(jobs, "compare", output.parent.name)).making():

@@ -14,9 +14,10 @@ from ablate.errors import UserError
 from ablate.files import read_json, write_json
 from ablate.plan import keys
 from ablate.plan.params import Dataset, load, values_of
-from ablate.plan.receipts import AGAIN, Job, describing, job_of, rendering
+from ablate.plan.receipts import Job, describing, job_of, rendering
+from ablate.plan.record import read_plan
 from ablate.plan.runs import RUNS, Run
-from ablate.seals import read_sealed, sealed, sha256_of
+from ablate.seals import sealed, sha256_of
 
 steps = typer.Typer()
 
@@ -203,7 +204,7 @@ def train(
 
 def _every(plan_file: Path, output: Path, **places: Any) -> dict[str, Job]:
     """The rendered steps of a plan; ``output`` is a file in results/<scale>."""
-    return rendering(read_sealed(plan_file, AGAIN), plan_file, folder=output.parent, **places)
+    return rendering(read_plan(plan_file), plan_file, folder=output.parent, **places)
 
 
 def _job(step: str, plan_file: Path, output: Path, **places: Any) -> Job:
@@ -307,11 +308,11 @@ def calibrate(
     from ablate.verdicts.calibration import calibrate as plant
     from ablate.verdicts.calibration_figure import write_calibration
 
-    plan = read_json(plan_file)
-    adaptive, papers = plan["adaptive"], dict.fromkeys(key.split("/")[0] for key in plan["studies"])
-    asked = {"schedule": tuple(adaptive["looks"]), "least_chance": adaptive["least_chance"]} if adaptive else {}
+    plan = read_plan(plan_file)
+    adaptive = plan.adaptive
+    asked: dict[str, Any] = {"schedule": adaptive.looks, "least_chance": adaptive.least_chance} if adaptive else {}
     with _every(plan_file, output)["calibrate"].making():
-        sd = pooled_sd([output.parent / name / "runs.csv" for name in papers])
+        sd = pooled_sd([output.parent / name / "runs.csv" for name in plan.papers])
         write_calibration(plant(Design(sd=sd, **asked)), output.parent)
 
 

@@ -81,7 +81,7 @@ Levels = tuple[str, ...]
 
 def _places(results: StudyResults) -> dict[str, tuple[Levels, Levels]]:
     """{arm: (levels of its group, that of its colour)}; with one axis a group for each arm, of one colour."""
-    levels = {arm: tuple(of_arm(results, arm)[0]["levels"].values()) for arm in results.arms}
+    levels = {arm: tuple(of_arm(results, arm)[0].levels.values()) for arm in results.arms}
     if len(results.axes) > 1:
         return {arm: (labels[:-1], labels[-1:]) for arm, labels in levels.items()}
     return {arm: (labels, ()) for arm, labels in levels.items()}
@@ -120,7 +120,7 @@ def sweep(results: StudyResults) -> Figure:
     rows = []
     for arm in results.arms:
         first = of_arm(results, arm)[0]
-        others = tuple(v for k, v in first["levels"].items() if k not in ("lr", "weight-decay"))
+        others = tuple(v for k, v in first.levels.items() if k not in ("lr", "weight-decay"))
         chosen = results.settings(arm)
         rows.append((others, chosen.weight_decay, chosen.lr, arm))
     if len({row[:3] for row in rows}) < len(rows):

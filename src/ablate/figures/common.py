@@ -24,6 +24,7 @@ from ablate.data.views import Pack
 from ablate.errors import UserError
 from ablate.files import whole
 from ablate.inert import visible
+from ablate.plan.record import PlannedRun
 from ablate.plan.runs import ENDED
 from ablate.results.study import StudyResults
 from ablate.seals import of_run
@@ -99,9 +100,9 @@ class Places:
         return table[table["split"] == ("test" if "test" in splits else "val")]
 
 
-def of_arm(results: StudyResults, arm: str) -> list[dict[str, Any]]:
+def of_arm(results: StudyResults, arm: str) -> list[PlannedRun]:
     """The arm's planned runs, a seed each."""
-    return [p for p in results.planned if p["arm"] == arm]
+    return [p for p in results.planned if p.arm == arm]
 
 
 def finished(results: StudyResults, arm: str) -> pd.DataFrame:
@@ -114,7 +115,7 @@ def note(results: StudyResults, arm: str) -> str:
     """What became of the arm's runs where any did not end well: 'diverged', '1 of 2 not run'; else empty."""
     planned = of_arm(results, arm)
     known = dict(zip(results.runs["run"], results.runs["status"], strict=True))
-    statuses = [known.get(p["run"], "missing") for p in planned]
+    statuses = [known.get(p.run, "missing") for p in planned]
     parts = []
     for status in dict.fromkeys(s for s in statuses if s not in ENDED):
         count = statuses.count(status)
@@ -127,7 +128,7 @@ def title(results: StudyResults, arm: str) -> str:
     """The arm's name, in which a level that is a bare number has its axis before it: 'lr 0.01 / momentum 0.9'; as it
     is where that would be another arm's as well.
     """
-    names = {p["arm"]: " / ".join(named(*level) for level in p["levels"].items()) for p in results.planned}
+    names = {p.arm: " / ".join(named(*level) for level in p.levels.items()) for p in results.planned}
     mine = names[arm]
     return mine if mine and list(names.values()).count(mine) == 1 else arm
 

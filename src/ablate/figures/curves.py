@@ -97,16 +97,14 @@ def trials(results: StudyResults, argument: str = "") -> Figure:
         [Line2D([], [], **each) for each in look.values()],
         [label(results, arm, name=arm) for arm in look],
     )
-    first = (
-        len({of_arm(results, arm)[0]["levels"].get(results.axes[0]) for arm in results.arms}) if results.axes else 1
-    )
+    first = len({of_arm(results, arm)[0].levels.get(results.axes[0]) for arm in results.arms}) if results.axes else 1
     legend_below(figure, handles, labels, ncols=first, title=" / ".join(results.axes), title_fontsize=7)
     return figure
 
 
 def _crossed(results: StudyResults) -> dict[str, dict[str, Any]]:
     """{arm: look}, where each axis of the study has its own means of telling its levels apart."""
-    levels = {arm: list(of_arm(results, arm)[0]["levels"].values()) for arm in results.arms}
+    levels = {arm: list(of_arm(results, arm)[0].levels.values()) for arm in results.arms}
     parts = {arm: (named[:1], named[1:2], named[2:]) for arm, named in levels.items()}
     known = [list(dict.fromkeys(tuple(part[i]) for part in parts.values())) for i in range(3)]
     look = {}

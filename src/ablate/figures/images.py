@@ -176,7 +176,7 @@ def filters(results: StudyResults, places: Places) -> Figure:
     for axis in axes[len(arms) :]:
         axis.set_axis_off()
     for axis, arm, title in zip(axes, arms, titles, strict=False):
-        paths = [path for p in of_arm(results, arm) if (path := places.file(p["run"], "filters.npy"))]
+        paths = [path for p in of_arm(results, arm) if (path := places.file(p.run, "filters.npy"))]
         axis.set_title(title)
         if paths:
             weights = np.load(paths[0]).astype(np.float64)  # (out, 3, kh, kw)

@@ -9,21 +9,20 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ablate.errors import UserError, choose
 from ablate.files import write_json
 from ablate.plan.code import PICTURES, code_digest
 from ablate.plan.keys import NEW
+from ablate.plan.record import AGAIN, PlannedRun, PlanRecord, read_plan
 from ablate.plan.runs import RUNS
-from ablate.seals import read_if_sealed, read_sealed, sealed, sha256_of
+from ablate.seals import read_if_sealed, sealed, sha256_of
 
 FOLDER = ".receipts"
 COLLECTED = ("runs.csv", "history.csv", "metrics.json", "provenance.json")
 TABLE = (".csv", ".md", ".tex", ".runs.json")
 FIGURE = (".svg", ".png")
 DESCRIBED = (".json", "-samples.jpg", "-duplicates.jpg", "-duplicates.csv")
-AGAIN = "`snakemake --cores 8 all` and `ablate render` make it again"
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def check(folder: Path, paths: Collection[Path]) -> None:
     known = _recorded(folder)
     for path in paths:
         if path.name == "plan.json":
-            read_sealed(path, AGAIN)
+            read_plan(path)
         elif not (place := Path(os.path.relpath(path, folder)).as_posix()).startswith("../") and path.exists():
             if known.get(place) is None:
                 raise UserError(f"{path}: has no receipt of the step that made it; {AGAIN}")
@@ -88,7 +87,7 @@ def describing(name: str, pack: Path, folder: Path) -> Job:
 
 
 def rendering(
-    record: Mapping[str, Any],
+    record: PlanRecord,
     plan: Path,
     papers: Path = Path("papers"),
     runs: Path = RUNS,
@@ -100,7 +99,7 @@ def rendering(
     ``packs`` are {data set: its pack.json}, ``folder`` is results/<scale>, by default that of ``plan``.
     """
     folder = folder or plan.parent
-    names = list(dict.fromkeys(key.split("/")[0] for key in record["studies"]))
+    names = record.papers
     collected = {name: [folder / name / file for file in COLLECTED] for name in names}
     files = {name: papers / f"{name}.yaml" for name in names}
     jobs: dict[str, Job] = {}
@@ -110,13 +109,11 @@ def rendering(
 
     shown: list[Path] = []  # in the report
     for name in names:
-        planned = [entry for entry in record["runs"] if entry["paper"] == name]
-        studies = [study for key, study in record["studies"].items() if key.split("/")[0] == name]
-        used = sorted({entry["settings"]["dataset"] for entry in planned})
+        planned, studies = record.of(name), record.studies_of(name).values()
+        used = sorted({entry.settings.dataset for entry in planned})
         add(f"collect_{name}", "collect", _manifests(planned, runs), collected[name])
-        tables, figures = (
-            {k: v for study in studies for k, v in study[what].items()} for what in ("tables", "figures")
-        )
+        tables = {k: v for study in studies for k, v in study.tables.items()}
+        figures = {k: v for study in studies for k, v in study.figures.items()}
         data = [folder / "data" / f"{each}.json" for each in used] if "per-label" in _kinds(tables) else []
         made = [folder / name / f"{table}{suffix}" for table in tables for suffix in TABLE]
         add(f"tables_{name}", "tables", [*collected[name], files[name], *data], made)
@@ -136,7 +133,7 @@ def rendering(
     curves = [folder / name / file for name in names for file in ("metrics.json", "history.csv")]
     summary = folder.parent / "summary" / f"{folder.name}.json"
     add("summarise", "collect", curves, [summary, summary.with_suffix(".csv")])
-    used = sorted({entry["settings"]["dataset"] for entry in record["runs"]})
+    used = sorted({entry.settings.dataset for entry in record.runs})
     shown += [folder / "data" / f"{each}{suffix}" for each in used for suffix in DESCRIBED[:3]]
     shown += [folder / f"{name}.csv" for name in ("claims", "models", "calibration", "comparison")]
     shown += [folder / f"{name}.png" for name in ("claims", "calibration")]
@@ -145,9 +142,9 @@ def rendering(
     return jobs
 
 
-def _manifests(planned: list[dict[str, Any]], runs: Path) -> list[Path]:
+def _manifests(planned: list[PlannedRun], runs: Path) -> list[Path]:
     """Of the runs, each once: what says of every file of theirs what is in it."""
-    return [runs / run / "manifest.json" for run in dict.fromkeys(entry["run"] for entry in planned)]
+    return [runs / run / "manifest.json" for run in dict.fromkeys(entry.run for entry in planned)]
 
 
 def _kinds(made: Mapping[str, str]) -> set[str]:

@@ -6,12 +6,92 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ablate.models.registry import contaminated
-from ablate.plan.params import Params, load
-from ablate.plan.runs import Plan, Run, make_plan
-from ablate.seals import sealed
+from pydantic import ValidationError, field_serializer
 
-Protocol = dict[tuple[str, str, str], dict[str, Any]]  # paper, study, arm: what is to compare
+from ablate.models.registry import contaminated
+from ablate.plan.params import Adaptive, Params, load
+from ablate.plan.runs import Plan, Run, make_plan
+from ablate.plan.settings import Settings
+from ablate.seals import read_sealed, sealed
+from ablate.stored import Stored, damaged
+
+AGAIN = "`snakemake --cores 8 all` and `ablate render` make it again"
+Facts = dict[str, Any]  # of an arm: a setting, or what settings come to on its data: the value, as JSON has it
+Protocol = dict[tuple[str, str, str], Facts]  # paper, study, arm: what is to compare
+
+
+class PlannedRun(Stored):
+    """A run in its place in a study; the same run may have several."""
+
+    run: str  # its id, and the name of its folder
+    paper: str
+    study: str  # without the paper's name
+    arm: str  # `arm_name` of its levels
+    seed: int
+    levels: dict[str, str]  # axis: label, in the order of the study's axes; none where it has no axis
+    settings: Settings  # with their defaults, which the file leaves out
+    contaminated: bool  # it starts from weights that have seen the data set's images
+    deviations: dict[str, tuple[Any, Any]] | None  # {what: (ours, the protocol's)}; None: it has no such arm
+
+    @field_serializer("settings")
+    def _without_defaults(self, settings: Settings) -> dict[str, Any]:
+        return settings.model_dump(mode="json", exclude_defaults=True)
+
+
+class StudyPlan(Stored):
+    """What a study asks for beside its runs."""
+
+    title: str
+    axes: tuple[str, ...]
+    tables: dict[str, str]  # name, also of the files: kind, with its argument after a colon
+    figures: dict[str, str]  # as of tables
+
+
+class PlanRecord(Stored):
+    """plan.json: what one scale asks for, the order of params.yaml kept."""
+
+    scale: str
+    looks: tuple[int, ...]  # seeds of an arm at each look, where `decide` has looked
+    adaptive: Adaptive | None  # how `decide` adds seeds
+    studies: dict[str, StudyPlan]  # by <paper>/<study>
+    runs: tuple[PlannedRun, ...]  # an arm's seeds of params.yaml before those that were added
+
+    @property
+    def papers(self) -> list[str]:
+        """The names of those that have a study."""
+        return list(dict.fromkeys(key.split("/")[0] for key in self.studies))
+
+    def studies_of(self, paper: str) -> dict[str, StudyPlan]:
+        """{name: study} of one paper."""
+        return {key.split("/")[1]: study for key, study in self.studies.items() if key.split("/")[0] == paper}
+
+    def of(self, paper: str) -> list[PlannedRun]:
+        """The planned runs of one paper."""
+        return [p for p in self.runs if p.paper == paper]
+
+    @property
+    def digest(self) -> str:
+        """Changes with anything that a table or figure is made from, and with nothing else."""
+        return _digest(self.model_dump(mode="json"))
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """What plan.json holds: the record, ``digest`` before it and ``seal`` behind it."""
+        record = self.model_dump(mode="json")
+        return sealed({"digest": _digest(record), **record})
+
+
+def _digest(record: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record).encode()).hexdigest()[:16]
+
+
+def read_plan(path: Path) -> PlanRecord:
+    """What `ablate plan --output` wrote. Raises UserError for a file that it did not, or that was changed since."""
+    found = read_sealed(path, AGAIN)
+    try:
+        return PlanRecord.model_validate_json(json.dumps(found))  # JSON's lists are tuples then
+    except ValidationError as error:
+        raise damaged(path, error) from None
 
 
 def protocol(path: Path, values: Mapping[str, Any] | None = None) -> Protocol | None:
@@ -23,44 +103,44 @@ def protocol(path: Path, values: Mapping[str, Any] | None = None) -> Protocol | 
     return {(p.paper, p.study, p.arm): _facts(p.run, full) for p in make_plan(full).planned}
 
 
-def plan_record(params: Params, plan: Plan, full: Protocol | None = None) -> dict[str, Any]:
-    """Scale, studies, and each planned run with its settings and its deviations from the protocol ``full``.
-
-    ``digest`` changes with anything that a table or figure is made from, and with nothing else. Sealed.
-    """
-    record = {
-        "scale": plan.scale,
-        "looks": list(plan.looks),
-        "adaptive": params.adaptive and params.adaptive.model_dump(mode="json"),
-        "studies": {
-            f"{paper}/{name}": {
-                "title": study.title,
-                "axes": list(study.axes),
-                "tables": dict(study.tables),
-                "figures": dict(study.figures),
+def plan_record(params: Params, plan: Plan, full: Protocol | None = None) -> PlanRecord:
+    """The record of ``plan``, each run with its deviations from the protocol ``full``."""
+    arms: dict[tuple[str, str, str], dict[str, Any]] = {}  # what all seeds of an arm share
+    for p in plan.planned:
+        if (place := (p.paper, p.study, p.arm)) not in arms:
+            layout = params.datasets[p.run.settings.dataset].layout
+            arms[place] = {
+                "contaminated": contaminated(p.run.settings.weights, layout),
+                "deviations": _deviations(_facts(p.run, params), (full or {}).get(place)),
             }
+    return PlanRecord(
+        scale=plan.scale,
+        looks=plan.looks,
+        adaptive=params.adaptive,
+        studies={
+            f"{paper}/{name}": StudyPlan(
+                title=study.title, axes=tuple(study.axes), tables=dict(study.tables), figures=dict(study.figures)
+            )
             for paper, studies in params.studies.items()
             for name, study in studies.items()
         },
-        "runs": [
-            {
-                "run": p.run.id,
-                "paper": p.paper,
-                "study": p.study,
-                "arm": p.arm,
-                "seed": p.run.seed,
-                "levels": p.levels,
-                "settings": p.run.settings.model_dump(mode="json", exclude_defaults=True),
-                "contaminated": contaminated(p.run.settings.weights, params.datasets[p.run.settings.dataset].layout),
-                "deviations": _deviations(_facts(p.run, params), (full or {}).get((p.paper, p.study, p.arm))),
-            }
+        runs=tuple(
+            PlannedRun(
+                run=p.run.id,
+                paper=p.paper,
+                study=p.study,
+                arm=p.arm,
+                seed=p.run.seed,
+                levels=p.levels,
+                settings=p.run.settings,
+                **arms[p.paper, p.study, p.arm],
+            )
             for p in plan.planned
-        ],
-    }
-    return sealed({"digest": hashlib.sha256(json.dumps(record).encode()).hexdigest()[:16], **record})
+        ),
+    )
 
 
-def _facts(run: Run, params: Params) -> dict[str, Any]:
+def _facts(run: Run, params: Params) -> Facts:
     """A run's settings, and what they come to on its data."""
     s, data = run.settings, params.datasets[run.settings.dataset]
     n_classes, each, _ = data.counts(s)
@@ -72,8 +152,8 @@ def _facts(run: Run, params: Params) -> dict[str, Any]:
     }
 
 
-def _deviations(ours: dict[str, Any], theirs: dict[str, Any] | None) -> dict[str, list[Any]] | None:
-    """{what: [ours, theirs]}; None where the protocol has no such arm."""
+def _deviations(ours: Facts, theirs: Facts | None) -> dict[str, tuple[Any, Any]] | None:
+    """{what: (ours, theirs)}; None where the protocol has no such arm."""
     if theirs is None:
         return None
-    return {k: [ours[k], theirs[k]] for k in ours if ours[k] != theirs[k]}
+    return {k: (ours[k], theirs[k]) for k in ours if ours[k] != theirs[k]}

@@ -11,6 +11,7 @@ import pandas as pd
 from ablate.csv_text import read_csv, to_csv
 from ablate.errors import UserError
 from ablate.files import read_json, write_json, write_text
+from ablate.plan.record import PlannedRun, read_plan
 from ablate.plan.runs import ENDED
 from ablate.plan.settings import Settings
 from ablate.seals import manifest_of, of_run
@@ -44,25 +45,25 @@ def collect(plan: Path, runs: Path, paper: str, out: Path, *, partial: bool = Fa
     that stands there twice. With ``partial`` its row says so in ``status`` (``missing``, ``other settings``,
     ``damaged``, ``duplicated``) and has no values.
     """
-    planned = [entry for entry in read_json(plan)["runs"] if entry["paper"] == paper]
+    planned = read_plan(plan).of(paper)
     faults = _faults(planned, runs)
     if faults and not partial:
         raise UserError("; ".join(fault for _, fault in faults.values()))
     rows, histories, provenance = [], [], {}
     for entry in planned:
-        folder = runs / entry["run"]
-        row = {key: entry[key] for key in PLACE} | dict.fromkeys(METRICS)
-        if entry["run"] in faults:
-            row["status"] = faults[entry["run"]][0]
+        folder = runs / entry.run
+        row = place(entry) | dict.fromkeys(METRICS)
+        if entry.run in faults:
+            row["status"] = faults[entry.run][0]
             manifest: dict[str, Any] = {}
         else:
-            metrics, manifest = read_json(of_run(folder, "metrics.json")), manifest_of(folder, entry["run"])
+            metrics, manifest = read_json(of_run(folder, "metrics.json")), manifest_of(folder, entry.run)
             row |= {name: metrics.get(name) for name in METRICS}
-            histories.append(read_csv(of_run(folder, "history.csv"), ()).assign(**{key: entry[key] for key in PLACE}))
-            provenance[entry["run"]] = manifest
+            histories.append(read_csv(of_run(folder, "history.csv"), ()).assign(**place(entry)))
+            provenance[entry.run] = manifest
         row["wall_s"] = manifest.get("wall_s")
         row["data"] = manifest.get("data", {}).get("archive", {}).get("digest")  # the label of the archive's digest
-        rows.append(row | {"contaminated": entry["contaminated"]})
+        rows.append(row | {"contaminated": entry.contaminated})
     table = pd.DataFrame(rows).convert_dtypes()
     history = pd.concat(histories) if histories else pd.DataFrame(columns=[*CURVES, *PLACE])
     write_text(out / "runs.csv", to_csv(table))
@@ -71,15 +72,20 @@ def collect(plan: Path, runs: Path, paper: str, out: Path, *, partial: bool = Fa
     write_json(out / "provenance.json", provenance)
 
 
-def _faults(planned: list[dict[str, Any]], runs: Path) -> dict[str, tuple[str, str]]:
+def place(planned: PlannedRun) -> dict[str, Any]:
+    """The columns that say where a row belongs."""
+    return {key: getattr(planned, key) for key in PLACE}
+
+
+def _faults(planned: list[PlannedRun], runs: Path) -> dict[str, tuple[str, str]]:
     """{run: (status, message)} of the runs that have no result of their own."""
     faults: dict[str, tuple[str, str]] = {}
     seen: dict[str, str] = {}
-    times = Counter((entry["study"], entry["run"]) for entry in planned)
+    times = Counter((entry.study, entry.run) for entry in planned)
     for entry in planned:
-        run, folder = entry["run"], runs / entry["run"]
-        if times[entry["study"], run] > 1:
-            faults[run] = "duplicated", f"{run}: planned twice in the study {entry['study']}; plan again"
+        run, folder = entry.run, runs / entry.run
+        if times[entry.study, run] > 1:
+            faults[run] = "duplicated", f"{run}: planned twice in the study {entry.study}; plan again"
         elif not (folder / "metrics.json").exists():
             faults[run] = "missing", f"{folder}/metrics.json: no such file; train the run, or say --partial"
         elif difference := _difference(entry, folder / "run.json"):
@@ -104,7 +110,7 @@ def _damage(folder: Path) -> str | None:
     return None
 
 
-def _difference(entry: dict[str, Any], file: Path) -> str | None:
+def _difference(entry: PlannedRun, file: Path) -> str | None:
     """What the run in ``file`` has that is not as planned."""
     try:
         found = read_json(file)
@@ -112,15 +118,14 @@ def _difference(entry: dict[str, Any], file: Path) -> str | None:
         return "damaged"
     if not isinstance(found, dict):
         return "no object with names and values"
-    for key in ("run", "seed"):
-        if found.get(key) != entry[key]:
-            return f"{key} {found.get(key)!r}, planned {entry[key]!r}"
+    for key, planned in (("run", entry.run), ("seed", entry.seed)):
+        if found.get(key) != planned:
+            return f"{key} {found.get(key)!r}, planned {planned!r}"
     try:  # both with their defaults filled in
-        ours, theirs = (
-            Settings.model_validate_json(json.dumps(s)).model_dump() for s in (found["settings"], entry["settings"])
-        )
+        ours = Settings.model_validate_json(json.dumps(found["settings"])).model_dump()
     except (KeyError, ValueError) as error:
         return f"no settings of a run ({error})"
+    theirs = entry.settings.model_dump()
     return next((f"{key} {ours[key]!r}, planned {theirs[key]!r}" for key in ours if ours[key] != theirs[key]), None)
 
 

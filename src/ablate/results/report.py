@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 from ablate.csv_text import read_text
 from ablate.data.assurance import CHECKED, UNSEEN, accepted
 from ablate.files import read_json, write_text
+from ablate.plan.record import read_plan
 from ablate.results.study import LABELS
 from ablate.results.table import shown
 
@@ -20,9 +21,9 @@ def write_report(plan: Path, papers: Path, page: Path) -> None:
 
     A table, figure or data set that is not there is named as missing: `ablate render --partial` makes what it can.
     """
-    whole, collected = read_json(plan), page.parent
+    whole, collected = read_plan(plan), page.parent
     folders: dict[str, dict[str, object]] = {}
-    for key, study in whole["studies"].items():
+    for key, study in whole.studies.items():
         paper = key.split("/")[0]
         folder = collected / paper
         if paper not in folders:
@@ -32,12 +33,12 @@ def write_report(plan: Path, papers: Path, page: Path) -> None:
         folders[paper]["studies"].append(  # type: ignore[attr-defined]
             {
                 "name": key.split("/")[1],
-                "title": study["title"],
-                "tables": [(name, _table(folder / f"{name}.csv")) for name in study["tables"]],
-                "figures": [(name, _embedded(folder / f"{name}.png")) for name in study["figures"]],
+                "title": study.title,
+                "tables": [(name, _table(folder / f"{name}.csv")) for name in study.tables],
+                "figures": [(name, _embedded(folder / f"{name}.png")) for name in study.figures],
             }
         )
-    names = sorted({run["settings"]["dataset"] for run in whole["runs"]})
+    names = sorted({p.settings.dataset for p in whole.runs})
     data = {
         name: read_json(collected / "data" / f"{name}.json")
         | {
@@ -57,8 +58,8 @@ def write_report(plan: Path, papers: Path, page: Path) -> None:
         .get_template("report.html.j2")
         .render(
             long=LONG,
-            scale=whole["scale"],
-            note=LABELS.get(whole["scale"], ""),
+            scale=whole.scale,
+            note=LABELS.get(whole.scale, ""),
             papers=folders,
             data=data,
             checks=f"{CHECKED} {UNSEEN}",
@@ -68,7 +69,7 @@ def write_report(plan: Path, papers: Path, page: Path) -> None:
             models=_table(collected / "models.csv"),
             calibration=_embedded(collected / "calibration.png"),
             rates=_table(collected / "calibration.csv"),
-            n_runs=len(whole["runs"]),
+            n_runs=len(whole.runs),
         )
     )
     write_text(page, text)

@@ -1,20 +1,18 @@
 """Results of a study, and its tables: one function each, (StudyResults) -> Table. A new one is a line in kinds.py."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from ablate.csv_text import read_csv
 from ablate.errors import choose
-from ablate.files import read_json
 from ablate.papers.paper import read
 from ablate.plan.names import BEST, arm_or_best
+from ablate.plan.record import PlannedRun, PlanRecord, read_plan
 from ablate.plan.runs import ENDED, RUNS
 from ablate.plan.settings import Settings
-from ablate.results.collect import METRICS, PLACE, TEXT
+from ablate.results.collect import METRICS, PLACE, TEXT, place
 
 LABELS = {
     "demo": "embedded data: no evidence about the paper",
@@ -32,7 +30,7 @@ class StudyResults:
     title: str
     scale: str
     axes: list[str]
-    planned: list[dict[str, Any]]  # run, arm, levels, seed, settings
+    planned: list[PlannedRun]
     runs: pd.DataFrame  # a row per planned run: collect's runs.csv
     history: pd.DataFrame  # a row per epoch of each planned run
     reported: dict[str, dict[str, float]]  # arm: {metric: what the paper printed}
@@ -42,15 +40,15 @@ class StudyResults:
     @property
     def arms(self) -> list[str]:
         """In the order of the plan."""
-        return list(dict.fromkeys(p["arm"] for p in self.planned))
+        return list(dict.fromkeys(p.arm for p in self.planned))
 
     def contaminated(self, arm: str) -> bool:
         """Whether it starts from weights that have seen the data set's images."""
-        return any(p["contaminated"] for p in self.planned if p["arm"] == arm)
+        return any(p.contaminated for p in self.planned if p.arm == arm)
 
     def settings(self, arm: str) -> Settings:
-        """With their defaults, which the plan leaves out."""
-        return Settings.model_validate_json(json.dumps(next(p["settings"] for p in self.planned if p["arm"] == arm)))
+        """With their defaults."""
+        return next(p.settings for p in self.planned if p.arm == arm)
 
     def one_arm(self, name: str, where: str) -> str | None:
         """The arm called ``name``, or `best_arm` for ``best``. Raises UserError for a name that there is not."""
@@ -68,19 +66,19 @@ def study_results(plan: Path, collected: Path, papers: Path, study: str, runs_fo
     """Read one study's part of what `collect` wrote into ``collected`` (results/<scale>/<paper>), and what the
     paper printed for the same arms. ``runs_folder`` holds the runs themselves.
     """
-    whole, paper = read_json(plan), collected.name
-    chosen = whole["studies"].get(f"{paper}/{study}")
+    whole, paper = read_plan(plan), collected.name
+    chosen = whole.studies.get(f"{paper}/{study}")
     if chosen is None:
-        raise choose("--study", f"{paper}/{study}", whole["studies"], "study")
+        raise choose("--study", f"{paper}/{study}", whole.studies, "study")
     runs, history = collected_runs(whole, collected), collected_history(whole, collected)
     runs, history = (table[table["study"] == study] for table in (runs, history))
-    planned = [r for r in whole["runs"] if (r["paper"], r["study"]) == (paper, study)]
+    planned = [p for p in whole.of(paper) if p.study == study]
     return StudyResults(
         paper,
         study,
-        chosen["title"],
-        whole["scale"],
-        chosen["axes"],
+        chosen.title,
+        whole.scale,
+        list(chosen.axes),
         planned,
         runs,
         history,
@@ -90,7 +88,7 @@ def study_results(plan: Path, collected: Path, papers: Path, study: str, runs_fo
     )
 
 
-def collected_runs(plan: dict[str, Any], collected: Path) -> pd.DataFrame:
+def collected_runs(plan: PlanRecord, collected: Path) -> pd.DataFrame:
     """runs.csv of one paper: a row per planned run, in the plan's order, and no other.
 
     A run that the file does not have is ``missing``; one that it has twice is ``duplicated``, because it cannot be
@@ -106,16 +104,15 @@ def collected_runs(plan: dict[str, Any], collected: Path) -> pd.DataFrame:
     return merged.fillna({"status": "missing", "data": ""})
 
 
-def collected_history(plan: dict[str, Any], collected: Path) -> pd.DataFrame:
+def collected_history(plan: PlanRecord, collected: Path) -> pd.DataFrame:
     """history.csv of one paper: a row per epoch of each planned run, in the plan's order, and no other."""
     found = read_csv(collected / "history.csv", TEXT, need=[*PLACE, "epoch"])
     return _places(plan, collected).merge(found.drop(columns=["arm", "seed"]), on=["study", "run"])
 
 
-def _places(plan: dict[str, Any], collected: Path) -> pd.DataFrame:
+def _places(plan: PlanRecord, collected: Path) -> pd.DataFrame:
     """Study, arm, seed and run of each planned run of the paper, from the plan: a file may say another arm."""
-    mine = [{k: r[k] for k in PLACE} for r in plan["runs"] if r["paper"] == collected.name]
-    return pd.DataFrame(mine, columns=PLACE)
+    return pd.DataFrame([place(p) for p in plan.of(collected.name)], columns=PLACE)
 
 
 def title(text: str, scale: str) -> str:

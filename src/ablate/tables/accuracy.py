@@ -41,7 +41,7 @@ def beside(results: StudyResults, arm: str, cells: dict[str, Any]) -> dict[str, 
     """``cells`` behind the arm's levels, or behind its name where the study has no axis. An axis that is called as
     one of the cells gets the column "axis n", which no axis can be called itself.
     """
-    levels = next(p["levels"] for p in results.planned if p["arm"] == arm) or {"arm": arm}
+    levels = next(p.levels for p in results.planned if p.arm == arm) or {"arm": arm}
     return {f"axis {axis}" if axis in cells else axis: label for axis, label in levels.items()} | cells
 
 

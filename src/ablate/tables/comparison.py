@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from ablate.files import read_json
 from ablate.papers.paper import Paper, Reported, read
+from ablate.plan.record import PlannedRun, PlanRecord, read_plan
 from ablate.results.stats import PM, Sources, ended, measured, remarks
 from ablate.results.study import collected_runs, title
 from ablate.results.table import Table
@@ -22,17 +22,16 @@ NO_TEST = "of validation images, for want of a labelled test split"
 
 def write_comparison(plan_file: Path, papers: Path, output: Path) -> None:
     """Write results/<scale>/<paper>/comparison.csv, or results/<scale>/comparison.csv of all papers."""
-    plan = read_json(plan_file)
-    known = list(dict.fromkeys(key.split("/")[0] for key in plan["studies"]))
+    plan = read_plan(plan_file)
     every = output.parent == plan_file.parent
-    chosen = known if every else [output.parent.name]
+    chosen = plan.papers if every else [output.parent.name]
     folder = output.parent if every else output.parent.parent
     records = {name: read(papers / f"{name}.yaml") for name in chosen}
     table = compare(plan, records, folder, every=every)
-    table.write(output, title("The papers' numbers and ours", plan["scale"]))
+    table.write(output, title("The papers' numbers and ours", plan.scale))
 
 
-def compare(plan: dict[str, Any], papers: Mapping[str, Paper], folder: Path, *, every: bool = False) -> Table:
+def compare(plan: PlanRecord, papers: Mapping[str, Paper], folder: Path, *, every: bool = False) -> Table:
     """A row per reported number of ``papers`` ({id: its record}), in the order of the files.
 
     ``plan`` is the plan's record, ``folder`` is results/<scale>, where `collect` wrote; with ``every`` rows name
@@ -43,7 +42,7 @@ def compare(plan: dict[str, Any], papers: Mapping[str, Paper], folder: Path, *, 
         columns=["paper"] * every + COLUMNS,
     )
     for name, paper in papers.items():
-        planned = [r for r in plan["runs"] if r["paper"] == name]
+        planned = plan.of(name)
         runs = collected_runs(plan, folder / name) if planned else pd.DataFrame()
         for entry in paper.reported:
             head = {"paper": name} if every else {}
@@ -51,9 +50,9 @@ def compare(plan: dict[str, Any], papers: Mapping[str, Paper], folder: Path, *, 
             if entry.metric in COUNTS:
                 cells, sources = _of_network(entry), dict[str, Sources]()
             else:
-                mine = [r for r in planned if r["study"] == entry.study and r["arm"] in (entry.arm, entry.minus)]
+                mine = [p for p in planned if p.study == entry.study and p.arm in (entry.arm, entry.minus)]
                 cells, sources = _of_runs(entry, mine, runs)
-                cells["deviations"] = deviation(mine, runs, paper, str(entry.study), plan["scale"])
+                cells["deviations"] = deviation(mine, runs, paper, str(entry.study), plan.scale)
             origin = f"printed by {entry.source}" if entry.source else ""
             cells["note"] = "; ".join(filter(None, [origin, cells["note"], entry.note]))
             table.add(f"{name}/{entry.id}" if every else entry.id, head | cells, sources)
@@ -88,14 +87,14 @@ def _of_network(entry: Reported) -> dict[str, Any]:
 
 
 def _of_runs(
-    entry: Reported, planned: list[dict[str, Any]], runs: pd.DataFrame
+    entry: Reported, planned: list[PlannedRun], runs: pd.DataFrame
 ) -> tuple[dict[str, Any], dict[str, Sources]]:
     """Cells of a mean over seeds, of an arm or of the difference of two, paired by seed."""
     factor = 1 if entry.metric in MINUTES else 100
     printed = round(factor * entry.value, 2)
     cells: dict[str, Any] = {"printed": printed, "ours": None, "ours" + PM: None, "n": 0, "difference": None}
     arms = [arm for arm in (entry.arm, entry.minus) if arm]
-    if absent := [arm for arm in arms if arm not in {p["arm"] for p in planned}]:
+    if absent := [arm for arm in arms if arm not in {p.arm for p in planned}]:
         return cells | {"note": f"not planned at this scale: {', '.join(absent)}"}, {}
     found: list[dict[int, tuple[str, float]]] = []  # of each arm, by seed: run, value
     notes: list[str] = []
@@ -112,7 +111,7 @@ def _of_runs(
     if cells["ours"] is not None:
         cells["difference"] = round(cells["ours"] - printed, 2)
     used: Sources = {run: round(value, 6) for of_arm in found for run, value in (of_arm[s] for s in seeds)}
-    every = dict.fromkeys(str(p["run"]) for p in planned)
+    every = dict.fromkeys(p.run for p in planned)
     return cells, dict.fromkeys(("ours", "ours" + PM, "n", "difference"), used) | {"note": every}
 
 
@@ -142,27 +141,27 @@ def _notes(entry: Reported, arm: str, runs: pd.DataFrame, found: "pd.Series[Any]
     return [f"{arm}: {text}" if arm and text != NO_TEST else text for text in said if text]
 
 
-def deviation(planned: list[dict[str, Any]], runs: pd.DataFrame, paper: Paper, study: str, scale: str) -> str:
+def deviation(planned: list[PlannedRun], runs: pd.DataFrame, paper: Paper, study: str, scale: str) -> str:
     """One sentence on how the arms' protocol deviates from the paper's: from params.yaml, the data that the runs
     were trained on, and what the paper's file adds.
     """
     said: list[str] = []
     for entry in planned:
-        if entry["deviations"] is None:
+        if entry.deviations is None:
             said.append("the protocol has no such arm")
         else:
-            said += [_told(key, *pair) for key, pair in entry["deviations"].items() if key not in ("classes", "data")]
+            said += [_told(key, *pair) for key, pair in entry.deviations.items() if key not in ("classes", "data")]
     if planned:
-        labels = set(runs.loc[runs["run"].isin([p["run"] for p in planned]), "data"]) - {"", *SAME_IMAGES}
-        unseen = {p["deviations"]["data"][0] for p in planned if p["deviations"] and "data" in p["deviations"]}
+        labels = set(runs.loc[runs["run"].isin([p.run for p in planned]), "data"]) - {"", *SAME_IMAGES}
+        unseen = {p.deviations["data"][0] for p in planned if p.deviations and "data" in p.deviations}
         said += [f"{label} data" for label in sorted(labels or unseen)]
-        said += ["contaminated weights"] * any(p["contaminated"] for p in planned)
+        said += ["contaminated weights"] * any(p.contaminated for p in planned)
     said += [
         str(d.what)
         for d in paper.deviations
         if (not d.studies or study in d.studies)
         and (not d.scales or scale in d.scales)
-        and (not d.levels or any({*d.levels} & {*p["levels"].values()} for p in planned))
+        and (not d.levels or any({*d.levels} & {*p.levels.values()} for p in planned))
     ]
     return "; ".join(dict.fromkeys(said)) or "none"
 

@@ -48,7 +48,7 @@ class Effect:
 
 def contrasts(results: StudyResults) -> list[Effect]:
     """Main effects, then interactions. Raises UserError for a study without axes or with a combination left out."""
-    arms = {tuple(p["levels"].values()): p["arm"] for p in results.planned}
+    arms = {tuple(p.levels.values()): p.arm for p in results.planned}
     levels = [list(dict.fromkeys(key[i] for key in arms)) for i in range(len(results.axes))]
     if not results.axes or set(arms) != set(product(*levels)):
         raise UserError(
@@ -98,10 +98,10 @@ def importance(results: StudyResults) -> pd.DataFrame:
     done = ended(results.runs)
     if len(done) < 2:
         return pd.DataFrame(columns=["axis", "mean", "low", "high"])
-    levels = {p["arm"]: p["levels"] for p in results.planned}
+    levels = {p.arm: p.levels for p in results.planned}
     encoded = pd.DataFrame([levels[arm] for arm in done["arm"]])
-    for axis in encoded:  # by their order in the plan
-        order = list(dict.fromkeys(p["levels"][axis] for p in results.planned))
+    for axis in map(str, encoded):  # by their order in the plan
+        order = list(dict.fromkeys(p.levels[axis] for p in results.planned))
         encoded[axis] = encoded[axis].map(order.index)
     y = 100 * done[METRIC].to_numpy(float)
     forest = RandomForestRegressor(n_estimators=200, random_state=0).fit(encoded.to_numpy(float), y)

@@ -7,11 +7,11 @@ seen the images, and to ``no evidence`` at the scale demo.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ablate.papers.claim import Claim
 from ablate.papers.paper import Paper, read
 from ablate.papers.statement import statement
+from ablate.plan.record import PlanRecord
 from ablate.results.study import collected_history, collected_runs
 from ablate.verdicts.controls import PAPER as CONTROLS
 from ablate.verdicts.controls import broken, outcomes
@@ -36,13 +36,12 @@ class Judged:
     why: str  # what lowered the verdict, or what has to be said of the numbers
 
 
-def claiming(plan: dict[str, Any], papers: Path) -> dict[str, Paper]:
+def claiming(plan: PlanRecord, papers: Path) -> dict[str, Paper]:
     """The papers of ``plan``, from the folder of their files."""
-    names = dict.fromkeys(key.split("/")[0] for key in plan["studies"])
-    return {name: read(papers / f"{name}.yaml") for name in names if name != CONTROLS}
+    return {name: read(papers / f"{name}.yaml") for name in plan.papers if name != CONTROLS}
 
 
-def judged(plan: dict[str, Any], papers: dict[str, Paper], folder: Path, runs: Path) -> list[Judged]:
+def judged(plan: PlanRecord, papers: dict[str, Paper], folder: Path, runs: Path) -> list[Judged]:
     """Every claim of ``papers``, from what was collected into ``folder``/<paper>; ``runs`` has the runs' folders.
 
     Where `decide` has added seeds (``looks`` of the plan), claims are judged look by look.
@@ -50,13 +49,12 @@ def judged(plan: dict[str, Any], papers: dict[str, Paper], folder: Path, runs: P
     bad = broken(outcomes(plan, runs))
     every: list[Judged] = []
     for name, paper in papers.items():
-        planned = [entry for entry in plan["runs"] if entry["paper"] == name]
         rows, history = collected_runs(plan, folder / name), collected_history(plan, folder / name)
-        found = look_by_look(paper, planned, rows, history, runs, plan["looks"])
+        found = look_by_look(paper, plan.of(name), rows, history, runs, plan.looks)
         for claim in paper.claims:
             e, tested = found[claim.id]
             verdict = tested or _counted(e)
-            word, why = _lowered(verdict.verdict, e, plan["scale"], bad)
+            word, why = _lowered(verdict.verdict, e, plan.scale, bad)
             every.append(Judged(name, claim, statement(claim, paper), e, word, verdict, why))
     return every
 

@@ -4,7 +4,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ablate.files import read_json, write_json
+from ablate.files import write_json
+from ablate.plan.record import read_plan
 from ablate.results.stats import Sources
 from ablate.results.study import title
 from ablate.results.table import Table
@@ -48,16 +49,14 @@ def write_board(plan_file: Path, papers: Path, runs: Path, output: Path) -> None
     figure (.svg, .png), and a table of the single models that claims compare (models.csv and so on)."""
     from ablate.verdicts.claims_figure import draw_board  # takes a second to import
 
-    plan = read_json(plan_file)
+    plan = read_plan(plan_file)
     read = claiming(plan, papers)
     every = judged(plan, read, output.parent, runs)
-    board(every).write(output.with_suffix(".csv"), title("Claims and verdicts", plan["scale"]))
-    draw_board(every, plan["scale"], output.with_suffix(".svg"))
-    models = trained_pairs(read, plan["runs"], runs)
-    models.write(output.with_name("models.csv"), title("Trained models that claims compare", plan["scale"]))
-    write_json(
-        output, {"scale": plan["scale"], "controls": outcomes(plan, runs), "claims": [_plain(j) for j in every]}
-    )
+    board(every).write(output.with_suffix(".csv"), title("Claims and verdicts", plan.scale))
+    draw_board(every, plan.scale, output.with_suffix(".svg"))
+    models = trained_pairs(read, plan.runs, runs)
+    models.write(output.with_name("models.csv"), title("Trained models that claims compare", plan.scale))
+    write_json(output, {"scale": plan.scale, "controls": outcomes(plan, runs), "claims": [_plain(j) for j in every]})
 
 
 def _plain(j: Judged) -> dict[str, Any]:

@@ -12,7 +12,9 @@ import pandas as pd
 
 from ablate.csv_text import read_csv
 from ablate.files import read_json
+from ablate.plan.record import PlanRecord
 from ablate.plan.runs import ENDED
+from ablate.plan.settings import Settings
 from ablate.seals import of_run
 
 PAPER = "controls"  # under `studies` in params.yaml
@@ -37,18 +39,16 @@ def renaming_p(label: "pd.Series[int]", predicted: "pd.Series[int]", classes: in
     return float((1 + (right >= np.trace(confusion)).sum()) / (1 + RENAMINGS))
 
 
-def outcomes(plan: dict[str, Any], runs: Path) -> list[dict[str, Any]]:
+def outcomes(plan: PlanRecord, runs: Path) -> list[dict[str, Any]]:
     """A row per planned control run: dataset, control, run, seed, value, said, outcome (passed, failed or not run).
 
     ``value`` is the val accuracy of shuffled labels, the training accuracy of one batch. A control that diverged, or
     whose run did not end otherwise, has failed.
     """
     rows = []
-    for entry in plan["runs"]:
-        if entry["paper"] != PAPER:
-            continue
-        folder, settings = runs / entry["run"], entry["settings"]
-        row = {"dataset": settings["dataset"], "control": entry["arm"], "run": entry["run"], "seed": entry["seed"]}
+    for entry in plan.of(PAPER):
+        folder, settings = runs / entry.run, entry.settings
+        row = {"dataset": settings.dataset, "control": entry.arm, "run": entry.run, "seed": entry.seed}
         if not (folder / "metrics.json").exists():
             rows.append(row | {"value": None, "said": "not run", "outcome": "not run"})
             continue
@@ -57,10 +57,10 @@ def outcomes(plan: dict[str, Any], runs: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _outcome(settings: dict[str, Any], metrics: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _outcome(settings: Settings, metrics: dict[str, Any], folder: Path) -> dict[str, Any]:
     if metrics["status"] not in ENDED:
         return {"value": None, "said": metrics["status"], "outcome": "failed"}
-    if settings.get("labels") != "shuffled":
+    if settings.labels != "shuffled":
         share = metrics["train_top1"]
         said = f"{100 * share:.1f} % of the batch learnt, {100 * LEARNT:g} % wanted"
         return {"value": share, "said": said, "outcome": "passed" if share >= LEARNT else "failed"}

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from ablate.errors import UserError
-from ablate.files import read_json, write_json
+from ablate.files import write_json
 from ablate.plan.params import Params
 from ablate.plan.record import plan_record
 from ablate.plan.runs import LOOK_AGAIN, make_plan
@@ -37,10 +37,11 @@ def write_look(params: Params, papers: Path, runs: Path, previous: Path | None, 
     if look:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
-            write_json(folder / "plan.json", plan_record(params, make_plan(params, added_before)))
+            plan = plan_record(params, make_plan(params, added_before))
+            write_json(folder / "plan.json", plan.plain)
             for name in sources:
                 collect(folder / "plan.json", runs, name, folder / name)
-            found = judged(read_json(folder / "plan.json"), sources, folder, runs)
+            found = judged(plan, sources, folder, runs)
         open_ = [j for j in found if j.by_test.verdict == "undecided" and j.verdict != "void"]
         going = [(j.paper, j.claim) for j in open_ if (j.by_test.chance or 0) >= params.adaptive.least_chance]
         claims = [
@@ -50,12 +51,12 @@ def write_look(params: Params, papers: Path, runs: Path, previous: Path | None, 
         ]
     wanted = set(added_before)
     for name, claim in going if look < len(looks) else []:
-        planned = [entry for entry in every["runs"] if entry["paper"] == name and entry["study"] == claim.study]
+        planned = [entry for entry in every.of(name) if entry.study == claim.study]
         arms = arms_of(claim, sources[name], planned)
-        wanted |= {entry["run"] for entry in first_seeds(planned, looks[look]) if entry["arm"] in arms}
+        wanted |= {entry.run for entry in first_seeds(planned, looks[look]) if entry.arm in arms}
     base = make_plan(params).runs
-    order = dict.fromkeys(entry["run"] for entry in every["runs"])
+    order = dict.fromkeys(entry.run for entry in every.runs)
     added = [run for run in order if run in wanted and run not in base]
-    digest = plan_record(params, make_plan(params, []))["digest"]
+    digest = plan_record(params, make_plan(params, [])).digest
     record = {"digest": digest, "look": look, "looks": list(looks), "claims": claims, "added": added}
     write_json(output, sealed(record))

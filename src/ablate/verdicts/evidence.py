@@ -6,7 +6,7 @@ always stands for "exactly as claimed" or, where no value is claimed, for "no di
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -18,14 +18,16 @@ from ablate.csv_text import read_csv
 from ablate.papers.claim import OF_NETWORKS, OF_PAIRS, Claim
 from ablate.papers.paper import Paper
 from ablate.plan.names import unique
+from ablate.plan.record import PlannedRun
 from ablate.plan.runs import ENDED
+from ablate.plan.settings import Settings
 from ablate.results.stats import mean
 from ablate.seals import of_run
 from ablate.verdicts.judge import Part
 
 NAMED = 3  # arms that are missing, beyond which they are counted
 NO_TEST = "on validation images, for want of a labelled test split"
-Planned = list[dict[str, Any]]  # entries of the plan's record
+Planned = Sequence[PlannedRun]
 Weights = dict[str, float]  # arm, or network: what it counts
 
 
@@ -78,13 +80,13 @@ def evidence(
     """
     if claim.metric in OF_NETWORKS:
         return _of_networks(claim, paper)
-    mine = [p for p in planned if p["study"] == claim.study]
-    asked = contrasts(claim, paper, {p["arm"]: p["levels"] for p in mine})
+    mine = [p for p in planned if p.study == claim.study]
+    asked = contrasts(claim, paper, {p.arm: p.levels for p in mine})
     arms = list(dict.fromkeys(arm for c in asked for arm in c.weights))
-    mine = [p for p in mine if p["arm"] in arms]
-    rows, curves = (f[(f["study"] == claim.study) & f["run"].isin([p["run"] for p in mine])] for f in (runs, history))
+    mine = [p for p in mine if p.arm in arms]
+    rows, curves = (f[(f["study"] == claim.study) & f["run"].isin([p.run for p in mine])] for f in (runs, history))
     numbers, notes = _measured(claim, mine, rows, curves, folder)
-    by_arm = {arm: {p["seed"]: p["run"] for p in mine if p["arm"] == arm} for arm in arms}
+    by_arm = {arm: {p.seed: p.run for p in mine if p.arm == arm} for arm in arms}
     found = {
         arm: {s: numbers[run] for s, run in by_seed.items() if run in numbers} for arm, by_seed in by_arm.items()
     }
@@ -102,9 +104,9 @@ def evidence(
         missing=tuple(missing),
         notes=tuple(notes),
         censored=_censored(claim, found),
-        contaminated=any(p["contaminated"] for p in mine),
+        contaminated=any(p.contaminated for p in mine),
         paired=not unpaired,
-        datasets=frozenset(str(p["settings"]["dataset"]) for p in mine),
+        datasets=frozenset(p.settings.dataset for p in mine),
         runs=tuple(dict.fromkeys(used)),
         varies_over="seeds",
     )
@@ -197,7 +199,7 @@ def _measured(
                 values = {str(key): value for key, value in row.items()}
                 found[run] = measure(values, curves.get(run, history.iloc[:0]), folder / run)
         if claim.behaviour == "final-train-top1":
-            classes = {p["run"]: _classes(p["settings"]) for p in planned}
+            classes = {p.run: _classes(p.settings) for p in planned}
             for run in rows.loc[rows["status"] == "diverged", "run"]:
                 if n := classes[run]:
                     found[run] = 1 / n
@@ -221,7 +223,7 @@ def _absent(claim: Claim, planned: Planned) -> list[str]:
         f"{label} is not planned at this scale"
         for axis, labels in claim.at.items()
         for label in labels
-        if planned and label not in {p["levels"][axis] for p in planned}
+        if planned and label not in {p.levels[axis] for p in planned}
     ]
 
 
@@ -234,7 +236,7 @@ def _censored(claim: Claim, found: dict[str, dict[int, float]]) -> int:
 
 def _speeds(curves: dict[str, list[float]], planned: Planned) -> dict[str, float | None]:
     """{run: its curve's mean, cut off at the lower best of its seed's runs, as a share of that}."""
-    seeds = {p["run"]: p["seed"] for p in planned}
+    seeds = {p.run: p.seed for p in planned}
     best = {run: max(curve) for run, curve in curves.items() if curve}
     found: dict[str, float | None] = {}
     for run in best:
@@ -247,12 +249,12 @@ def _missing(
     claim: Claim, arms: list[str], planned: Planned, rows: pd.DataFrame, numbers: dict[str, float]
 ) -> list[str]:
     """What the arms should have and have not."""
-    absent = [arm for arm in arms if arm not in {p["arm"] for p in planned}]
+    absent = [arm for arm in arms if arm not in {p.arm for p in planned}]
     if len(absent) > NAMED:
         absent = [f"{absent[0]}, like {len(absent) - 1} other arms,"]
     said = [f"{arm} is not planned at this scale" for arm in absent]
     for arm in arms:
-        mine = [p["run"] for p in planned if p["arm"] == arm]
+        mine = [p.run for p in planned if p.arm == arm]
         status = {
             str(run): str(s) for run, s in rows.loc[rows["arm"] == arm, ["run", "status"]].itertuples(index=False)
         }
@@ -264,14 +266,12 @@ def _missing(
     return said
 
 
-def _classes(settings: dict[str, Any]) -> int | None:
+def _classes(settings: Settings) -> int | None:
     """How many classes a run has, where its settings name them."""
-    match settings.get("classes"):
-        case [int(first), int(end)]:
-            return end - first
-        case [*names] if names:
-            return len(names)
-    return None
+    if settings.class_range:
+        first, end = settings.class_range
+        return end - first
+    return len(settings.classes) if settings.classes else None
 
 
 def _largest_label_share(row: dict[str, Any], curve: pd.DataFrame, folder: Path) -> float | None:

@@ -42,8 +42,8 @@ def first_seeds(planned: Planned, n: int | None) -> Planned:
     seen: Counter[tuple[str, str]] = Counter()
     first = []
     for entry in planned:
-        seen[entry["study"], entry["arm"]] += 1
-        if seen[entry["study"], entry["arm"]] <= n:
+        seen[entry.study, entry.arm] += 1
+        if seen[entry.study, entry.arm] <= n:
             first.append(entry)
     return first
 
@@ -52,7 +52,7 @@ def arms_of(claim: Claim, paper: Paper, planned: Planned) -> set[str]:
     """The arms of its study that ``claim`` compares."""
     if claim.metric in OF_NETWORKS:
         return set()
-    levels = {entry["arm"]: entry["levels"] for entry in planned if entry["study"] == claim.study}
+    levels = {entry.arm: entry.levels for entry in planned if entry.study == claim.study}
     return {arm for c in contrasts(claim, paper, levels) for arm in c.weights if arm in levels}
 
 
@@ -61,5 +61,5 @@ def _undecided(verdict: Verdict | None) -> bool:
 
 
 def _has(planned: Planned, claim: Claim, paper: Paper, n: int) -> bool:
-    seeds = Counter(entry["arm"] for entry in planned if entry["study"] == claim.study)
+    seeds = Counter(entry.arm for entry in planned if entry.study == claim.study)
     return all(seeds[arm] >= n for arm in arms_of(claim, paper, planned))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ablate.csv_text import read_csv
 from ablate.papers.claim import OF_NETWORKS, Claim
 from ablate.papers.paper import Paper
+from ablate.plan.record import PlannedRun
 from ablate.results.stats import Sources
 from ablate.results.table import Table
 from ablate.seals import of_run
@@ -89,15 +90,15 @@ def trained_pairs(papers: dict[str, Paper], planned: Planned, runs: Path) -> Tab
     table = Table(caption=CAPTION)
     for name, paper in papers.items():
         for claim in paper.claims:
-            mine = [entry for entry in planned if (entry["paper"], entry["study"]) == (name, claim.study)]
+            mine = [entry for entry in planned if (entry.paper, entry.study) == (name, claim.study)]
             for first, second in pairs(claim, paper, mine):
                 for a, b in _by_seed(mine, first, second):
-                    found = _compared(runs / a["run"], runs / b["run"], SPLITS[str(claim.metric)])
+                    found = _compared(runs / a.run, runs / b.run, SPLITS[str(claim.metric)])
                     if found is None:
                         continue
-                    row = {"paper": name, "claim": claim.id, "first": first, "second": second, "seed": a["seed"]}
-                    of_both: Sources = dict.fromkeys((a["run"], b["run"]))
-                    label = f"{name}/{claim.id}/{first}/{second}/{a['seed']}"
+                    row = {"paper": name, "claim": claim.id, "first": first, "second": second, "seed": a.seed}
+                    of_both: Sources = dict.fromkeys((a.run, b.run))
+                    label = f"{name}/{claim.id}/{first}/{second}/{a.seed}"
                     table.add(label, row | found, dict.fromkeys(found, of_both))
     return table
 
@@ -107,17 +108,17 @@ def pairs(claim: Claim, paper: Paper, planned: Planned) -> list[tuple[str, str]]
     if claim.metric in OF_NETWORKS or claim.metric not in SPLITS:
         return []
     found = []
-    for contrast in contrasts(claim, paper, {entry["arm"]: entry["levels"] for entry in planned}):
+    for contrast in contrasts(claim, paper, {entry.arm: entry.levels for entry in planned}):
         arms = sorted(contrast.weights, key=lambda arm: -contrast.weights[arm])
         if [contrast.weights[arm] for arm in arms] == [1.0, -1.0]:
             found.append((arms[0], arms[1]))
     return found
 
 
-def _by_seed(planned: Planned, first: str, second: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+def _by_seed(planned: Planned, first: str, second: str) -> list[tuple[PlannedRun, PlannedRun]]:
     """The entries of both arms, by the seeds that both have."""
-    others = {entry["seed"]: entry for entry in planned if entry["arm"] == second}
-    return [(e, others[e["seed"]]) for e in planned if e["arm"] == first and e["seed"] in others]
+    others = {entry.seed: entry for entry in planned if entry.arm == second}
+    return [(e, others[e.seed]) for e in planned if e.arm == first and e.seed in others]
 
 
 def _compared(first: Path, second: Path, split: str) -> dict[str, Any] | None:

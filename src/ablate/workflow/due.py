@@ -25,6 +25,7 @@ from ablate.plan.keys import (
     verify_key,
 )
 from ablate.plan.params import Dataset, Fingerprint, Params
+from ablate.plan.record import PlanRecord
 from ablate.plan.runs import RUNS, Plan, Run
 from ablate.seals import check_file, manifest_of, read_if_sealed, sha256_of
 from ablate.stored import Receipt, fits
@@ -141,11 +142,11 @@ class Keys:
         return self._packs[known]
 
 
-def why_plan(file: Path, record: dict[str, Any]) -> str | None:
-    """Why `ablate plan` would write ``file`` anew: ``record`` is what it would write, its seal included."""
+def why_plan(file: Path, record: PlanRecord) -> str | None:
+    """Why `ablate plan` would write ``file`` anew: ``record`` is what it would write."""
     if not file.exists():
         return NEW
-    return None if file.is_file() and file.read_bytes() == as_json(record).encode() else "plan changed"
+    return None if file.is_file() and file.read_bytes() == as_json(record.plain).encode() else "plan changed"
 
 
 def why_look(file: Path) -> str | None:
