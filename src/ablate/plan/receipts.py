@@ -13,8 +13,9 @@ from typing import Any
 
 from ablate.errors import UserError, choose
 from ablate.files import write_json
-from ablate.plan.code import PICTURES, code_digest
+from ablate.plan.code import code_digest
 from ablate.plan.keys import NEW
+from ablate.plan.kinds import PICTURES
 from ablate.plan.runs import RUNS
 from ablate.seals import read_if_sealed, read_sealed, sealed, sha256_of
 

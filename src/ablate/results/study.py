@@ -10,17 +10,11 @@ import pandas as pd
 from ablate.csv_text import read_csv
 from ablate.errors import choose
 from ablate.files import read_json
-from ablate.papers.paper import read
+from ablate.papers.paper import LABELS, read
 from ablate.plan.names import BEST, arm_or_best
 from ablate.plan.runs import ENDED, RUNS
 from ablate.plan.settings import Settings
 from ablate.results.collect import METRICS, PLACE, TEXT
-
-LABELS = {
-    "demo": "embedded data: no evidence about the paper",
-    "pilot": "ten classes, short schedules",
-    "paper": "the paper's protocol",
-}
 
 
 @dataclass(frozen=True)
