@@ -32,13 +32,13 @@ def rooms() -> list[str]:
 
 def test_the_map_has_every_room_and_what_it_says_of_itself() -> None:
     text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
-    table = [line for line in text.splitlines() if re.match(r"\| (`[a-z_/]+\.py`|\*\*[a-z]+/\*\*) \|", line)]
+    table = [line for line in text.splitlines() if re.match(r"\| (`[a-z0-9_/]+\.py`|\*\*[a-z]+/\*\*) \|", line)]
     assert table == rooms()
 
 
 def test_rooms_are_small() -> None:
     """About 200 lines; what is longer is two rooms in one."""
-    assert {} == {path.name: n for path in PACKAGE.rglob("*.py") if (n := len(path.read_text().splitlines())) > 350}
+    assert {path.name: n for path in PACKAGE.rglob("*.py") if (n := len(path.read_text().splitlines())) > 350} == {}
 
 
 if __name__ == "__main__":

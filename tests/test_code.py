@@ -4,7 +4,7 @@ import pytest
 
 from ablate.models.registry import REGISTRY
 from ablate.plan.code import FAMILIES, PACKAGE, STEPS, code_of
-from ablate.tables import registry as tables
+from ablate.plan.kinds import FIGURES, TABLES
 
 
 def names(step: str, model: str | None = None) -> set[str]:
@@ -30,7 +30,10 @@ def test_training_depends_on_its_engine_and_on_its_own_network() -> None:
 @pytest.mark.parametrize(
     ("step", "not_read"),
     [
-        ("train", "results tables figures verdicts papers cli workflow plan runtime data/containers.py data/verify.py"),
+        (
+            "train",
+            "results tables figures verdicts papers cli workflow plan runtime data/containers.py data/verify.py",
+        ),
         ("collect", "tables figures verdicts train models"),
         ("tables", "figures verdicts train tables/comparison.py"),
         ("claims", "figures/bars.py figures/curves.py figures/images.py figures/registry.py train"),
@@ -49,9 +52,12 @@ def test_a_step_does_not_depend_on_what_it_does_not_use(step: str, not_read: str
 
 def test_what_is_loaded_by_name_is_followed() -> None:
     """Kinds of tables, layouts and networks: no import statement names their modules."""
-    assert {f"tables/{place.partition(':')[0]}.py" for place in tables.TABLES.values()} <= names("tables")
+    assert {f"tables/{kind.module}.py" for kind in TABLES.values()} <= names("tables")
+    assert {f"figures/{kind.module}.py" for kind in FIGURES.values()} <= names("figures")
     assert {"data/tiny_imagenet.py", "data/cifar10.py"} <= names("verify") & names("reorganise")
-    assert {f"models/{place.partition(':')[0]}.py" for place in REGISTRY.values()} <= names("tables") & names("compare")
+    assert {f"models/{place.partition(':')[0]}.py" for place in REGISTRY.values()} <= (
+        names("tables") & names("compare")
+    )
 
 
 def test_imports_for_types_alone_and_inside_of_functions() -> None:

@@ -12,7 +12,6 @@ import pytest
 from ablate.cli import main as cli
 from ablate.data.views import Pack
 from ablate.files import read_json
-from ablate.models.registry import REGISTRY
 from ablate.models.summary import summary
 from ablate.plan.cost import (
     FORWARD,
@@ -46,7 +45,7 @@ def run_of(seed: int = 0, **changes: Any) -> Run:
     return Run(settings=settings, seed=seed, recipe=1, variant="embedded")
 
 
-@pytest.mark.parametrize("model", REGISTRY)
+@pytest.mark.parametrize("model", NETWORKS)
 def test_networks_are_counted_as_ablate_model_counts_them(model: str) -> None:
     side, adds, parameters = NETWORKS[model]
     counted = summary(model, 200 if side == 64 else 10, side)

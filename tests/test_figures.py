@@ -12,8 +12,8 @@ from matplotlib.colors import to_hex
 
 from ablate.errors import UserError
 from ablate.figures.common import NARROW, STYLE, WIDE, Places, Powers
-from ablate.figures.registry import FIGURES, draw, write_figure
-from ablate.plan.code import PICTURES
+from ablate.figures.registry import draw, write_figure
+from ablate.plan.kinds import FIGURES, PICTURES
 from ablate.plan.params import load
 from drawn import GRID, RATES, fabricate, legend, study, texts
 from fabricated import vouch

@@ -16,10 +16,11 @@ from matplotlib.lines import Line2D
 
 from ablate.data.describe import describe
 from ablate.figures.common import STYLE, legend_below, panels, save
-from ablate.figures.registry import FIGURES, draw, write_figure
+from ablate.figures.registry import draw, write_figure
 from ablate.files import read_json, write_json
 from ablate.inert import UNSEEN, in_latex, visible
 from ablate.plain import unprintable
+from ablate.plan.kinds import FIGURES
 from ablate.plan.names import arm_name
 from ablate.results import report
 from ablate.seals import sealed

@@ -199,7 +199,7 @@ CASES = [
 def test_every_kind_says_how_its_argument_is_checked(what: str) -> None:
     assert set(REGISTRIES[what]) == set(ARGUMENTS[what])
     for kind in REGISTRIES[what].values():
-        assert isinstance(kind, Kind) and callable(kind.check) and callable(kind.function)
+        assert isinstance(kind, Kind) and callable(kind.check) and callable(kind.function(what))
 
 
 @pytest.mark.parametrize(("what", "kind", "argument", "refused"), CASES)

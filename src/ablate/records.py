@@ -1,11 +1,13 @@
 """Records and the YAML that they are read from: types, ranges, spellings are checked; a mistake is one sentence."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from reprlib import Repr
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import CoreSchema, core_schema
 
 from ablate.errors import UserError, choose
 
@@ -14,6 +16,16 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Of a text, that it is one of ``names``, which other code needs as well; refused as by a `Literal`."""
+
+    names: tuple[str, ...]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.literal_schema(list(self.names))
 
 
 SHORT = Repr()  # of a value in a message

@@ -19,7 +19,6 @@ from ablate.data.containers import refuse
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
-LAYOUTS = {"tiny-imagenet": "tiny_imagenet", "cifar10": "cifar10"}  # name in params.yaml: module beside this one
 SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # a class or file name that can be one anywhere
 
 
@@ -76,5 +75,5 @@ class Contents:
 
 
 def layout(name: str) -> ModuleType:
-    """The module of a layout."""
-    return importlib.import_module(f"ablate.data.{LAYOUTS[name]}")
+    """The module of a layout, one of `plan.params.LAYOUTS`."""
+    return importlib.import_module(f"ablate.data.{name.replace('-', '_')}")

@@ -1,6 +1,5 @@
-"""The kinds of figures, one function each: (StudyResults) -> figure. A new one has a line here and in plan/kinds."""
+"""Draws the kinds of figures that `plan.kinds` lists, each by one function: (StudyResults) -> figure."""
 
-from collections.abc import Callable
 from inspect import signature
 from pathlib import Path
 
@@ -8,26 +7,10 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from ablate.errors import UserError, choose
-from ablate.figures.bars import bars, per_label, sweep
 from ablate.figures.common import STYLE, TITLE_SIZE, Places, save, wrapped
-from ablate.figures.curves import curves, trials
-from ablate.figures.images import augmented, filters, predictions, samples
-from ablate.figures.sensitivity import sensitivity
-from ablate.results.study import LABELS, StudyResults
-
-# A name in params.yaml may carry an argument after a colon, as in samples:lion.
-FIGURES: dict[str, Callable[..., Figure]] = {
-    "curves": curves,
-    "trials": trials,
-    "bars": bars,
-    "sweep": sweep,
-    "sensitivity": sensitivity,
-    "per-label": per_label,
-    "samples": samples,
-    "augmented": augmented,
-    "predictions": predictions,
-    "filters": filters,
-}
+from ablate.papers.paper import LABELS
+from ablate.plan.kinds import FIGURES
+from ablate.results.study import StudyResults
 
 
 def draw(results: StudyResults, kind: str, places: Places) -> Figure:
@@ -35,13 +18,13 @@ def draw(results: StudyResults, kind: str, places: Places) -> Figure:
     name, _, argument = kind.partition(":")
     if name not in FIGURES:
         raise choose("figures", name, FIGURES, "figure")
-    make = FIGURES[name]
+    make = FIGURES[name].function("figures")
     taken = signature(make).parameters
     if argument and "argument" not in taken:
         raise UserError(f"{name} takes no argument; write {name} and not {kind}")
     given = ({"argument": argument} if argument else {}) | ({"places": places} if "places" in taken else {})
     sns.set_theme(context="paper", style="ticks", rc=STYLE)
-    figure = make(results, **given)
+    figure: Figure = make(results, **given)
     seeds = results.runs["seed"].nunique()
     scale = ": ".join(filter(None, [results.scale, LABELS.get(results.scale)]))
     about = f"{scale}; {seeds} seed{'' if seeds == 1 else 's'}"

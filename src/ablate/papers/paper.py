@@ -36,7 +36,11 @@ OF_NETWORKS = {
     "keras_parameters": (1.0, inf),  # Keras's total, with batch normalisation's moving means and variances
     "layers": (1.0, inf),  # convolutional and fully connected ones
 }
-SCALES = ("demo", "pilot", "paper")
+LABELS = {  # of the scales, wherever results of one are shown
+    "demo": "embedded data: no evidence about the paper",
+    "pilot": "ten classes, short schedules",
+    "paper": "the paper's protocol",
+}
 
 
 class Stated(Record):
@@ -140,8 +144,8 @@ def read(path: Path) -> Paper:
         check_alone(claim, paper.of_runs, where)
     for i, deviation in enumerate(paper.deviations):
         for scale in deviation.scales:
-            if scale not in SCALES:
-                raise choose(f"{path}: deviations.{i}.scales", scale, SCALES, "scale")
+            if scale not in LABELS:
+                raise choose(f"{path}: deviations.{i}.scales", scale, LABELS, "scale")
     return paper
 
 

@@ -47,8 +47,8 @@ def _compared(claim: Claim, value: float) -> str:
 def _amount(claim: Claim, value: float) -> str:
     """A number of the claim's metric, or a difference in it, with its unit."""
     unit = claim.measure.unit
-    if unit == "nats":
-        return f"{value:g} nats"
+    if unit not in ("points", "share"):
+        return f"{value:g} {unit}"
     of_one = claim.minus is None and "gap" not in (claim.kind, claim.metric)
     return f"{round(100 * value, 2):g} {'%' if of_one else 'points'}"
 

@@ -17,22 +17,24 @@ from typing import Any
 from ablate.errors import UserError
 from ablate.files import whole
 from ablate.models.registry import REGISTRY, module_of
+from ablate.plan.kinds import FIGURES, TABLES
+from ablate.plan.params import LAYOUTS
 
 PACKAGE = Path(__file__).parents[1]
-LAYOUTS = ("data/tiny_imagenet.py", "data/cifar10.py")  # loaded by their names in params.yaml
 # Where each step's code begins; what is loaded by name stands here as well.
+_LAYOUTS = [f"data/{name.replace('-', '_')}.py" for name in LAYOUTS]
 STEPS: dict[str, tuple[str, ...]] = {
-    "verify": ("data/verify.py", *LAYOUTS),
-    "reorganise": ("data/reorganise.py", *LAYOUTS),
+    "verify": ("data/verify.py", *_LAYOUTS),
+    "reorganise": ("data/reorganise.py", *_LAYOUTS),
     "pack": ("data/pack.py",),
     "describe": ("data/describe.py",),
     "train": ("train/job.py",),
     "collect": ("results/collect.py",),
-    "tables": (*(f"tables/{name}.py" for name in ("registry", "accuracy", "per_label", "networks", "effects")),),
+    "tables": ("tables/registry.py", *sorted({f"tables/{kind.module}.py" for kind in TABLES.values()})),
     "compare": ("tables/comparison.py",),
     "claims": ("verdicts/claims_table.py", "verdicts/decide.py"),
     "calibrate": ("verdicts/calibration.py", "verdicts/calibration_figure.py"),
-    "figures": ("figures/registry.py",),
+    "figures": ("figures/registry.py", *sorted({f"figures/{kind.module}.py" for kind in FIGURES.values()})),
     "report": ("results/report.py", "results/report.html.j2"),
 }
 # Not followed: no result's value follows from how parameters are read, files written and jobs run. What parameters
@@ -55,7 +57,6 @@ FOLLOWED = ("plan/kinds.py", "plan/names.py")  # less these two, from which tabl
 FAMILIES = frozenset(f"models/{place.partition(':')[0]}.py" for place in REGISTRY.values())
 BUILDER = "models/build.py"
 KNOWN_CODE = Path(".ablate/code-2")  # another number where `_facts` changes
-PICTURES = {"samples", "augmented", "predictions", "per-label"}  # kinds of figures that read the study's pack
 
 
 @cache

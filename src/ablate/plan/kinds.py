@@ -1,19 +1,20 @@
 """The kinds of tables and figures that a study can ask for, and what each takes after its colon.
 
-A new kind has a line here, with the check that its argument must pass, so that a wrong one is refused before anything
-is trained, and a line beside its function. Imports no torch, no pandas and no matplotlib.
+A new kind has a line here: its function, and the check that its argument must pass, so that a wrong one is refused
+before anything is trained. Imports no torch, no pandas and no matplotlib.
 """
 
+import importlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ablate.errors import UserError, choose
 from ablate.plan.fit_rules import network_fault
 from ablate.plan.names import arm_or_best, arms_in
 from ablate.plan.params import Dataset, Study
-from ablate.plan.settings import Settings
+from ablate.plan.settings import AUGMENTS, Settings
 
 if TYPE_CHECKING:  # plan calls this module
     from ablate.plan.runs import Planned
@@ -34,6 +35,24 @@ class Asked:
 
 
 Check = Callable[[str, str, Asked], None]  # (key and kind for messages, argument, study) raises UserError
+
+
+class Kind(NamedTuple):
+    """What makes a table or a figure, and what it can be asked for."""
+
+    place: str  # "module:function" of tables/ or figures/
+    check: Check  # that its argument must pass
+    pack: bool = False  # whether it reads the study's pack: of figures alone
+
+    @property
+    def module(self) -> str:
+        return self.place.partition(":")[0]
+
+    def function(self, room: str) -> Callable[..., Any]:
+        """The one that makes it, imported now: some import torch, or matplotlib."""
+        module, _, name = self.place.partition(":")
+        function: Callable[..., Any] = getattr(importlib.import_module(f"ablate.{room}.{module}"), name)
+        return function
 
 
 def printed_side(model: str) -> int:
@@ -78,9 +97,8 @@ def _arm(where: str, argument: str, asked: Asked) -> None:
 
 
 def _augmentation(where: str, argument: str, asked: Asked) -> None:
-    known = get_args(Settings.model_fields["augment"].annotation)
-    if argument not in known:
-        raise choose(where, argument, known, "augmentation")
+    if argument not in AUGMENTS:
+        raise choose(where, argument, AUGMENTS, "augmentation")
 
 
 def _batch(where: str, argument: str, asked: Asked) -> None:
@@ -118,30 +136,31 @@ def _own_networks(where: str, argument: str, asked: Asked) -> None:
     _networks(where, "+".join(s.model for s in asked.arms.values()), asked)
 
 
-# Kind: the check that its argument must pass. tables/registry and figures/registry say which function makes it.
-TABLES: dict[str, Check] = {
-    "accuracy": _none,
-    "train-val": _none,
-    "trials": _none,
-    "nets": _own_networks,
-    "per-label": _arm,
-    "layers": _network,
-    "parameters": _networks,
-    "effects": _axes,
-    "sensitivity": _axes,
+# By the word in params.yaml; an argument may stand behind it, after a colon: layers:cnn1.
+TABLES: dict[str, Kind] = {
+    "accuracy": Kind("accuracy:accuracy", _none),
+    "train-val": Kind("accuracy:train_val", _none),
+    "trials": Kind("accuracy:trials", _none),
+    "nets": Kind("accuracy:nets", _own_networks),
+    "per-label": Kind("per_label:per_label", _arm),
+    "layers": Kind("networks:layers", _network),
+    "parameters": Kind("networks:parameters", _networks),
+    "effects": Kind("effects:effects", _axes),
+    "sensitivity": Kind("effects:sensitivity", _axes),
 }
-FIGURES: dict[str, Check] = {
-    "curves": _curves,
-    "trials": _split,
-    "bars": _none,
-    "sweep": _rates,
-    "sensitivity": _axes,
-    "per-label": _arm,
-    "samples": _any,
-    "augmented": _augmentation,
-    "predictions": _batch,
-    "filters": _none,
+FIGURES: dict[str, Kind] = {
+    "curves": Kind("curves:curves", _curves),
+    "trials": Kind("curves:trials", _split),
+    "bars": Kind("bars:bars", _none),
+    "sweep": Kind("bars:sweep", _rates),
+    "sensitivity": Kind("sensitivity:sensitivity", _axes),
+    "per-label": Kind("bars:per_label", _arm, pack=True),
+    "samples": Kind("images:samples", _any, pack=True),
+    "augmented": Kind("images:augmented", _augmentation, pack=True),
+    "predictions": Kind("images:predictions", _batch, pack=True),
+    "filters": Kind("images:filters", _none),
 }
+PICTURES = {name for name, kind in FIGURES.items() if kind.pack}
 
 
 def check_kinds(study: Study, where: str, planned: Sequence["Planned"], datasets: Mapping[str, Dataset]) -> None:
@@ -155,4 +174,4 @@ def check_kinds(study: Study, where: str, planned: Sequence["Planned"], datasets
             key = f"{where}.{what}.{name}"
             if word not in known:
                 raise choose(key, word, known, what[:-1])
-            known[word](f"{key}: {kind}", argument, asked)
+            known[word].check(f"{key}: {kind}", argument, asked)

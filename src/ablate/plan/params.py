@@ -18,9 +18,14 @@ from ablate.plain import not_plain
 from ablate.plan.fit_rules import check_fit, weights_fault
 from ablate.plan.reserved import check_params
 from ablate.plan.settings import Settings
-from ablate.records import SHORT, Count, Name, Positive, Record, check_record, explain, read_yaml, tuples
+from ablate.records import SHORT, Count, Name, OneOf, Positive, Record, check_record, explain, read_yaml, tuples
 from ablate.runtime.gpus import gpu_list
 
+# What `Dataset.layout` can be: each a module of data/ of that name, with underscores for hyphens.
+LAYOUTS = (
+    "tiny-imagenet",
+    "cifar10",
+)
 EXAMPLE = '{"scale": "pilot"}'
 
 
@@ -53,7 +58,7 @@ class Fingerprint(Record):
 class Dataset(Record):
     """One archive: where it comes from and what must be in it."""
 
-    layout: Literal["tiny-imagenet", "cifar10"]
+    layout: Annotated[str, OneOf(LAYOUTS)]
     variant: Literal["official", "embedded"] = "official"
     archive: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$", max_length=200)]  # file name
     urls: tuple[Annotated[str, Field(pattern=r"^(https|file)://")], ...] = ()  # tried in order

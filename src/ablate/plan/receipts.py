@@ -12,8 +12,9 @@ from pathlib import Path
 
 from ablate.errors import UserError, choose
 from ablate.files import write_json
-from ablate.plan.code import PICTURES, code_digest
+from ablate.plan.code import code_digest
 from ablate.plan.keys import NEW
+from ablate.plan.kinds import PICTURES
 from ablate.plan.record import AGAIN, PlannedRun, PlanRecord, read_plan
 from ablate.plan.runs import RUNS
 from ablate.seals import read_if_sealed, sealed, sha256_of

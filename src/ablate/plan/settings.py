@@ -4,8 +4,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from ablate.models.registry import ACTIVATIONS, INITS, STEMS
 from ablate.plan.rules import check_settings
-from ablate.records import Count, Name, NotNegative, Positive, Record  # fmt: skip
+from ablate.records import Count, Name, NotNegative, OneOf, Positive, Record
+
+# Each is a function, or a pair of them, of its name in train/augment.py.
+AUGMENTS = (
+    *("none", "alexnet-vs-resnet", "five-cnns", "resnet-vs-plain"),
+    *("flip", "crop", "random-erasing", "randaugment"),
+)
+MIXES = ("none", "mixup", "cutmix")
 
 
 class Settings(Record):
@@ -22,16 +30,14 @@ class Settings(Record):
     split: Literal["official", "holdout"] = "official"  # holdout: val and test cut from train, 0.8/0.1/0.1
     model: str
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None  # null: the architecture's own rate
-    init: Literal["default", "gaussian", "xavier", "xavier-normal", "kaiming", "orthogonal", "keras"] = "default"
+    init: Annotated[str, OneOf(INITS)] = "default"
     init_variance: Positive | None = None  # of gaussian
-    activation: Literal["relu", "elu", "leaky-relu", "gelu", "silu"] | None = None  # null: the architecture's own
-    stem: Literal["imagenet", "cifar"] | None = None  # of torchvision's ResNets; cifar: 3x3, no pooling
+    activation: Annotated[str, OneOf(ACTIVATIONS)] | None = None  # null: the architecture's own
+    stem: Annotated[str, OneOf(STEMS)] | None = None  # of torchvision's ResNets; cifar: 3x3, no pooling
     weights: str = "scratch"  # or imagenet, pretrain:<name under pretraining>, file:<path>.safetensors
     finetune: Literal["all", "head"] = "all"  # which parameters are trained; head goes with weights to start from
-    augment: Literal[
-        "none", "alexnet-vs-resnet", "five-cnns", "resnet-vs-plain", "flip", "crop", "random-erasing", "randaugment"
-    ] = "none"
-    mix: Literal["none", "mixup", "cutmix"] = "none"  # of images and their labels
+    augment: Annotated[str, OneOf(AUGMENTS)] = "none"
+    mix: Annotated[str, OneOf(MIXES)] = "none"  # of images and their labels
     normalize: Literal["pack", "imagenet"] = "pack"  # whose per-channel mean and std
     optimizer: Literal["sgd", "adam", "adamw", "rmsprop"]
     lr: Positive

@@ -9,8 +9,8 @@ from ruamel.yaml import YAML
 from ablate.csv_text import read_text
 from ablate.data.assurance import CHECKED, UNSEEN, accepted
 from ablate.files import read_json, write_text
+from ablate.papers.paper import LABELS
 from ablate.plan.record import read_plan
-from ablate.results.study import LABELS
 from ablate.results.table import shown
 
 LONG = 30  # characters, beyond which a cell gets a width of its own, or numbers would squeeze it into single words

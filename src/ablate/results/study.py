@@ -7,18 +7,12 @@ import pandas as pd
 
 from ablate.csv_text import read_csv
 from ablate.errors import choose
-from ablate.papers.paper import read
+from ablate.papers.paper import LABELS, read
 from ablate.plan.names import BEST, arm_or_best
 from ablate.plan.record import PlannedRun, PlanRecord, read_plan
 from ablate.plan.runs import ENDED, RUNS
 from ablate.plan.settings import Settings
 from ablate.results.collect import METRICS, PLACE, TEXT, place
-
-LABELS = {
-    "demo": "embedded data: no evidence about the paper",
-    "pilot": "ten classes, short schedules",
-    "paper": "the paper's protocol",
-}
 
 
 @dataclass(frozen=True)

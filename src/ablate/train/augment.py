@@ -2,14 +2,15 @@
 
 Each level is a pair: ``draw_x(n, size, generator)`` draws the parameters of n images of ``size`` x ``size`` pixels
 on the CPU, so that they are the same on every device; ``apply_x(images, parameters)`` applies them on the images'
-own device, to the result of torchvision's per-image ``transforms.v2`` (for five-cnns, of Keras). Images are
+own device, to the result of torchvision's per-image ``transforms.v2`` (for five-cnns, of Keras). ``x`` is its name,
+with underscores for hyphens: `plan.settings` has the names. Images are
 (B, 3, S, S) float in [0, 1], in any memory format, and keep shape and range.
 """
 
 import importlib
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,10 +18,10 @@ from torch import Generator, Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
 from ablate.models._torchvision import import_torchvision
+from ablate.plan import settings
 
 Augment = Callable[[Tensor, Generator], Tensor]
 Mix = Callable[[Tensor, Generator], tuple[Tensor, Tensor, Tensor]]
-P = TypeVar("P")
 
 
 class Boxes(NamedTuple):
@@ -268,6 +269,9 @@ def draw_resnet_vs_plain(n: int, size: int, generator: Generator) -> Boxes:
     return Boxes(mirror, _whole(size - side, generator), _whole(size - side, generator), side, side)
 
 
+apply_resnet_vs_plain = apply_crop
+
+
 def draw_mixup(size: int, generator: Generator) -> float:
     """The weight of the image itself, Beta(0.2, 0.2); one per batch, as torchvision's MixUp.
 
@@ -318,18 +322,17 @@ def _labels(images: Tensor, share: float) -> tuple[Tensor, Tensor]:
     return partner, torch.full((len(images),), share, device=images.device)
 
 
-def _augment(draw: Callable[[int, int, Generator], P], apply: Callable[[Tensor, P], Tensor]) -> Augment:
-    return lambda images, generator: apply(images, draw(len(images), images.shape[-1], generator))
+def _augment(name: str) -> Augment:
+    """The level of this name, from its pair of functions."""
+    draw, apply = (globals()[f"{step}_{name.replace('-', '_')}"] for step in ("draw", "apply"))
+
+    def both(images: Tensor, generator: Generator) -> Tensor:
+        augmented: Tensor = apply(images, draw(len(images), images.shape[-1], generator))
+        return augmented
+
+    return both
 
 
-AUGMENTS: dict[str, Augment] = {
-    "none": lambda images, generator: images,
-    "flip": _augment(draw_flip, apply_flip),
-    "crop": _augment(draw_crop, apply_crop),
-    "random-erasing": _augment(draw_random_erasing, apply_random_erasing),
-    "randaugment": _augment(draw_randaugment, apply_randaugment),
-    "alexnet-vs-resnet": _augment(draw_alexnet_vs_resnet, apply_alexnet_vs_resnet),
-    "five-cnns": _augment(draw_five_cnns, apply_five_cnns),
-    "resnet-vs-plain": _augment(draw_resnet_vs_plain, apply_crop),
-}
-MIXES: dict[str, Mix] = {"mixup": mixup, "cutmix": cutmix}
+AUGMENTS: dict[str, Augment] = {name: _augment(name) for name in settings.AUGMENTS if name != "none"}
+AUGMENTS["none"] = lambda images, generator: images
+MIXES: dict[str, Mix] = {name: globals()[name] for name in settings.MIXES if name != "none"}

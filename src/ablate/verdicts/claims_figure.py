@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.lines import Line2D
 
 from ablate.figures.common import PALETTE, STYLE, WIDE, save
-from ablate.results.study import LABELS
+from ablate.papers.paper import LABELS
 
 if TYPE_CHECKING:
     from ablate.verdicts.assess import Judged
