@@ -32,7 +32,7 @@ from ablate.runtime.cores import available_cores
 from ablate.runtime.gpus import Gpu, Use, asked, usable
 from ablate.runtime.manifest import MOST_PATCH, source
 from ablate.runtime.progress import Heartbeat, heartbeat_path
-from ablate.runtime.run_lock import Claim
+from ablate.runtime.run_lock import RunLock
 from ablate.runtime.signals import Signals, stop_once
 from ablate.runtime.slots import gpu_slot
 from conftest import TINY
@@ -57,7 +57,7 @@ def test_without_locks_a_run_is_trained_and_seen_by_its_heartbeat(
     plan = make_plan(load(Path("params.yaml")))
     first, *_ = plan.runs
     monkeypatch.setattr(fcntl, "flock", failing(code))
-    with Claim(first), Heartbeat(heartbeat_path(first), run=first, epochs=2):
+    with RunLock(first), Heartbeat(heartbeat_path(first), run=first, epochs=2):
         assert {s["run"]: s["state"] for s in statuses(plan)} == dict.fromkeys(plan.runs, "planned") | {
             first: "running"
         }
@@ -76,7 +76,7 @@ def test_without_locks_no_gpu_is_given_out(code: int, tmp_path: Path, monkeypatc
 def test_other_errors_of_a_lock_are_no_lack_of_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(fcntl, "flock", failing(errno.EIO))
-    with pytest.raises(UserError, match=r"cannot write .*a\.lock: Input/output error"), Claim("a"):
+    with pytest.raises(UserError, match=r"cannot write .*a\.lock: Input/output error"), RunLock("a"):
         pass
 
 
@@ -87,7 +87,7 @@ def test_what_stands_in_a_lock_s_place_is_named(place: str, tmp_path: Path, monk
         Path(place).mkdir(parents=True)
     else:
         write_text(Path(place), "x")
-    with pytest.raises(UserError, match=str(CHECKPOINTS)), Claim("a"):
+    with pytest.raises(UserError, match=str(CHECKPOINTS)), RunLock("a"):
         pass
 
 

@@ -4,6 +4,9 @@ They are those that `nvidia-smi` lists, which comes with NVIDIA's driver and kno
 less what CUDA_VISIBLE_DEVICES hides. Where it is not there (AMD's GPUs, macOS) none is found, and jobs use what torch
 finds, without slots; to have slots on AMD's, name the GPUs: `compute: {gpus: [0, 1]}`. An instance of a divided GPU
 (MIG) is found where CUDA_VISIBLE_DEVICES names it.
+
+By hand: nvidia-ml-py calls the driver in this process, which a driver that hangs would stop for good; a program is
+given up after `LIST_S`.
 """
 
 import os

@@ -32,7 +32,7 @@ from ablate.runtime.cores import keep_freed_memory
 from ablate.runtime.gpus import Use, usable
 from ablate.runtime.manifest import manifest, source
 from ablate.runtime.progress import Heartbeat, heartbeat_path
-from ablate.runtime.run_lock import Claim
+from ablate.runtime.run_lock import RunLock
 from ablate.runtime.signals import Interrupted, Signals
 from ablate.runtime.slots import Crowded, gpu_slot
 from ablate.seals import sealed, sha256_of
@@ -70,7 +70,7 @@ def train(
     else:  # the same without importing the compiler, which takes as long as importing torch
         torch.set_deterministic_debug_mode("warn")  # CUDA lacks a few; they warn
     with (
-        Claim(run.id),
+        RunLock(run.id),
         gpu_slot(run.id, usable(device, use), 1 if use.alone else use.jobs_per_gpu) as shared,
         _crowded(run.id, shared),
         Signals() as signals,
