@@ -9,7 +9,7 @@ rule packs:
 
 rule embed:
     input:
-        lambda w: due(KEYS.why_data(w.dataset, "fetch"), Path("data/embedded/mirror", w.dataset, w.archive)),
+        lambda w: due(KEYS.data_reason(w.dataset, "fetch"), Path("data/embedded/mirror", w.dataset, w.archive)),
     output:
         "data/embedded/mirror/{dataset}/{archive}",
     log:

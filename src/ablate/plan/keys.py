@@ -78,7 +78,7 @@ def verify_key(spec: Dataset, receipt: dict[str, Any]) -> Key:
     return {"archive": receipt["sha256"], "spec": key_digest(content(spec)), "code": code_digest("verify")}
 
 
-def later_key(step: str, report: dict[str, Any]) -> Key:
+def derived_key(step: str, report: dict[str, Any]) -> Key:
     """Of what `pack` or `reorganise` makes of what `verify` checked and wrote into ``report``."""
     return {"verify": key_digest(report.get("key")), "code": code_digest(step)}
 

@@ -31,7 +31,7 @@ from ablate.runtime.gpus import VISIBLE, Gpu
 POLL_S = 0.2  # between two looks of a waiting job
 
 
-class Crowded(Exception):
+class SharedGpuOutOfMemory(Exception):
     """A job that shared its GPU ran out of memory: no result before it has had a GPU of its own."""
 
 

@@ -37,6 +37,6 @@ def check_packs(plan: Plan, keys: Keys) -> None:
     """Compare the names with every pack that is there and is what is asked for. Raises UserError."""
     for dataset in keys.datasets:
         names = asked(plan, dataset)
-        if names and keys.why_data(dataset, "pack") is None:
+        if names and keys.data_reason(dataset, "pack") is None:
             pack: Path = keys.folder(dataset) / RECEIPTS["pack"]
             check_classes(names, read_json(pack)["classes"])
