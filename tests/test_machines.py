@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from ablate.errors import UserError
-from ablate.files import whole, write_text
+from ablate.files import atomic_write, write_text
 from ablate.plan.params import load
 from ablate.plan.runs import make_plan
 from ablate.plan.status import statuses
@@ -131,9 +131,9 @@ def test_a_file_system_that_cannot_sync_still_takes_files(
 
 
 def test_what_could_not_be_read_meanwhile_is_not_blamed_on_what_is_written(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=rf"^{tmp_path}/elsewhere/b: No such file"), whole(tmp_path / "a"):
+    with pytest.raises(UserError, match=rf"^{tmp_path}/elsewhere/b: No such file"), atomic_write(tmp_path / "a"):
         (tmp_path / "elsewhere/b").read_text()
-    with pytest.raises(UserError, match=f"^cannot write {tmp_path}/a: "), whole(tmp_path / "a"):
+    with pytest.raises(UserError, match=f"^cannot write {tmp_path}/a: "), atomic_write(tmp_path / "a"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 

@@ -24,7 +24,7 @@ from torch import nn
 
 from ablate.data.views import Pack
 from ablate.errors import UserError
-from ablate.files import as_json, whole, write_json
+from ablate.files import as_json, atomic_write, write_json
 from ablate.plan.keys import Key, content_digest, run_key, start_key
 from ablate.plan.runs import Run
 from ablate.runtime.checkpoint import Checkpoint
@@ -229,7 +229,7 @@ def _write(
 
 
 def _put(target: Path, content: bytes) -> None:
-    with whole(target) as part:
+    with atomic_write(target) as part:
         part.write_bytes(content)
 
 
