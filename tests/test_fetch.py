@@ -276,6 +276,9 @@ def test_progress_is_a_bar_on_a_terminal_and_seldom_lines_elsewhere(
     server.answers.append({"pause": 0.02})
     run(server.url)
     assert re.search(r"\r\x1b\[2Ka\.zip .*0\.[1-9]/1\.0 MB", capsys.readouterr().err)
+    server.answers.extend([{"breaks": 600_000}, {"headers": LOST, "pause": 0.02}])  # the rest is of unknown length
+    run(server.url)
+    assert re.search(r"\r\x1b\[2Ka\.zip .*\d/\? [kM]B", capsys.readouterr().err)
 
 
 # What the mirror holds, and what the message must say.
