@@ -29,7 +29,7 @@ from ablate.runtime import manifest as provenance
 from ablate.runtime import signals as interrupt
 from ablate.runtime.checkpoint import CHECKPOINTS
 from ablate.runtime.cores import available_cores
-from ablate.runtime.gpus import Gpu, Use, asked, usable
+from ablate.runtime.gpus import Gpu, Use, nvidia_smi, usable
 from ablate.runtime.manifest import MOST_PATCH, source
 from ablate.runtime.progress import Heartbeat, heartbeat_path
 from ablate.runtime.run_lock import RunLock
@@ -280,7 +280,7 @@ def test_an_nvidia_smi_that_hangs_is_named(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr("ablate.runtime.gpus.LIST_S", 0.2)
     with pytest.raises(UserError, match=r"nvidia-smi says nothing.*device: cpu"):
-        asked("name")
+        nvidia_smi("name")
 
 
 @pytest.mark.usefixtures("four")

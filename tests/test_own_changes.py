@@ -52,7 +52,7 @@ class Mine:
     def fetch(self) -> None:
         fetch(
             self.spec.archive, self.folder / "archive", path=self.spec.path, mirror=None, urls=[], digests={},
-            receipt=self.folder / "archive.json", asked=keys.asked(self.spec),
+            receipt=self.folder / "archive.json", asked=keys.source_digest(self.spec),
         )  # fmt: skip
 
     def verify(self) -> None:

@@ -15,7 +15,7 @@ from ablate.runtime.gpus import Use, usable
 from ablate.runtime.signals import stop_once
 from ablate.plan.keys import FILES, NEW, RECEIPTS, content
 from ablate.workflow.due import Keys, due, why_look, why_plan
-from ablate.workflow.named_classes import asked, check_packs
+from ablate.workflow.named_classes import check_packs, classes_named
 from ablate.papers.paper import check_files
 from ablate.plan.runs import IMAGENET, LOOK_AGAIN, PRETRAINED, RUNS, current_plan, make_plan
 from ablate.plan.record import plan_record, protocol

@@ -65,7 +65,7 @@ def fetch(
         urls=record.urls,
         digests=record.digests,
         receipt=receipt,
-        asked=keys.asked(record),
+        asked=keys.source_digest(record),
     )
 
 

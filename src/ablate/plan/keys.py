@@ -62,7 +62,7 @@ def content_digest(meta: dict[str, Any]) -> str:
     return key_digest({name: meta[name] for name in TRAINED_ON})
 
 
-def asked(spec: Dataset) -> str | None:
+def source_digest(spec: Dataset) -> str | None:
     """What an archive follows from besides its digests: one's own path, or the generator's arguments."""
     own = spec.path if spec.variant == "official" else spec.generator
     return key_digest(own) if own else None

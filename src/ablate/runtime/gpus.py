@@ -103,12 +103,12 @@ def usable(device: str, use: Use) -> list[Gpu]:
 
 def _listed() -> list[Gpu]:
     """All GPUs that `nvidia-smi` shows here. It fails where the driver does, and then torch sees none either."""
-    lines = asked("index,uuid,memory.total").splitlines()
+    lines = nvidia_smi("index,uuid,memory.total").splitlines()
     found = [re.fullmatch(r"([0-9]{1,9}), (GPU-[\w-]+), (?:([0-9]{1,9})|.*)", line.strip()) for line in lines]
     return [Gpu(m[1], m[2], int(m[3]) * 2**20 if m[3] else None) for m in found if m]
 
 
-def asked(what: str) -> str:
+def nvidia_smi(what: str) -> str:
     """What `nvidia-smi` says of each GPU, a line each; empty where it is not there or does not run.
 
     Raises UserError where it says nothing for `LIST_S`.

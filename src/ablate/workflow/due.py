@@ -17,11 +17,11 @@ from ablate.plan.keys import (
     WEIGHTS,
     Key,
     _read,
-    asked,
     content_digest,
     derived_key,
     key_digest,
     run_key,
+    source_digest,
     verify_key,
 )
 from ablate.plan.params import Dataset, Fingerprint, Params
@@ -188,7 +188,7 @@ def due(reason: str | None, record: Path) -> list[str]:
 def _fetch_reason(spec: Dataset, receipt: dict[str, Any]) -> str | None:
     if not fits(receipt, Receipt):
         return "receipt damaged"
-    if receipt.get("asked") != asked(spec):
+    if receipt.get("asked") != source_digest(spec):
         return "settings changed"
     own = spec.variant == "official" and spec.path
     # By the label that the receipt gives it: tables say by that whether the images are the official ones.
