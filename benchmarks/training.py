@@ -110,15 +110,15 @@ def engine(model: str, pack: Pack, batch: int, device: torch.device) -> Trainer:
 def step_of(trainer: Trainer) -> Callable[[], None]:
     def step() -> None:
         trainer.step()
-        if trainer.at.step == trainer.feeds["train"].steps:
+        if trainer.at.step == trainer.loaders["train"].steps:
             trainer.at.epoch, trainer.at.step = trainer.at.epoch + 1, 0
 
     return step
 
 
 def input_of(trainer: Trainer) -> Callable[[], None]:
-    feed, n = trainer.feeds["train"], iter(range(10**9))
-    return lambda: (feed.batch(0, *divmod(next(n), feed.steps)), None)[1]
+    train, n = trainer.loaders["train"], iter(range(10**9))
+    return lambda: (train.batch(0, *divmod(next(n), train.steps)), None)[1]
 
 
 def seconds(step: Callable[[], Any], steps: int, device: torch.device, rest: float = 0.0) -> float:
@@ -163,8 +163,8 @@ def main() -> None:
             result[f"{model}_ratio"] = round(statistics.median(ratios), 3)
             print(f"{model}: {fast:.0f} images/s in {trainer.precision}, {slow:.0f} in the usual loop")
             if model == "resnet18":
-                feed = input_of(trainer)
-                share = [seconds(feed, args.steps, device) / t for t in times["engine"]]
+                batch = input_of(trainer)
+                share = [seconds(batch, args.steps, device) / t for t in times["engine"]]
                 result["input_share"] = round(statistics.median(share), 4)
         pairs = []
         for _ in range(args.repeat):

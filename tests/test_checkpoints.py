@@ -29,7 +29,7 @@ def killed_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Trainer.step
 
     def broken(self: Trainer) -> Any:
-        if self.at.epoch * self.feeds["train"].steps + self.at.step == step:
+        if self.at.epoch * self.loaders["train"].steps + self.at.step == step:
             raise Killed
         return whole(self)
 

@@ -365,7 +365,7 @@ def test_a_damaged_receipt_is_a_reason_and_no_traceback(name: str, content: byte
     try:
         with damaged(file, content):
             for step in ("fetch", "verify", "pack", "reorganise"):
-                assert isinstance(Keys(params, make_plan(params)).why_data("cifar10", step), str)
+                assert isinstance(Keys(params, make_plan(params)).data_reason("cifar10", step), str)
     finally:
         if not there:
             file.unlink()

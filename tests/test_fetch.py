@@ -105,6 +105,30 @@ def test_a_busy_server_is_asked_again(status: int, run: Fetch, server: Server) -
     assert len(server.ranges) == 5
 
 
+@pytest.mark.parametrize(
+    ("asked", "pauses"),
+    [("7", [7, 7]), ("9" * 30, [600, 600]), ("soon", [0, 4]), ("Mon, 99 Foo", [0, 4]), ("-3", [0, 4])],
+)
+def test_a_busy_server_says_when(
+    asked: str,
+    pauses: list[int],
+    run: Fetch,
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Oracle: its Retry-After, ten minutes at most; where that cannot be read, urllib3's 0, then 2 x BACKOFF_S."""
+    slept: list[float] = []
+    monkeypatch.setattr(download, "BACKOFF_S", 2.0)
+    monkeypatch.setattr(download.time, "sleep", slept.append)
+    server.answers.extend([{"status": 503, "headers": {"Retry-After": asked}}] * 2)
+    run(server.url)
+    assert [
+        int(pause) for pause in re.findall(r"HTTP 503; attempt \d follows in (\d+) s", capsys.readouterr().err)
+    ] == pauses
+    assert set(pauses) <= set(slept) and len(server.ranges) == 3  # the server sleeps, too
+
+
 def test_silence_is_a_failure_that_passes(run: Fetch, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download, "TIMEOUT_S", 0.2)
     server.answers.append({"silence": 0.6})
@@ -248,9 +272,13 @@ def test_progress_is_a_bar_on_a_terminal_and_seldom_lines_elsewhere(
     run(server.url)
     assert "a.zip: 0.1 of 1.0 MB\n" in capsys.readouterr().err
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
     server.answers.append({"pause": 0.02})
     run(server.url)
-    assert re.search(r"\ra\.zip: +\d\d%\|.*k/1\.00M", capsys.readouterr().err)
+    assert re.search(r"\r\x1b\[2Ka\.zip .*0\.[1-9]/1\.0 MB", capsys.readouterr().err)
+    server.answers.extend([{"breaks": 600_000}, {"headers": LOST, "pause": 0.02}])  # the rest is of unknown length
+    run(server.url)
+    assert re.search(r"\r\x1b\[2Ka\.zip .*\d/\? [kM]B", capsys.readouterr().err)
 
 
 # What the mirror holds, and what the message must say.

@@ -227,15 +227,15 @@ def test_code_of_the_source_of_weights_counts(trained: Trained, monkeypatch: pyt
 def test_a_data_set_s_steps_know_what_they_made_without_its_archive(trained: Trained) -> None:
     """Packs here are made without the commands, which write keys; so these are written by hand."""
     folder, spec = trained.keys.folder("cifar10"), trained.params.datasets["cifar10"]
-    receipt = json.loads((folder / "archive.json").read_text()) | {"asked": keys.asked(spec)}
+    receipt = json.loads((folder / "archive.json").read_text()) | {"asked": keys.source_digest(spec)}
     (folder / "archive.json").write_text(json.dumps(receipt))
     edit_json(folder / "verify.json", lambda m: m.update(key=keys.verify_key(spec, receipt)))
     report = json.loads((folder / "verify.json").read_text())
-    edit_json(folder / "pack.json", lambda m: m.update(key=keys.later_key("pack", report)))
+    edit_json(folder / "pack.json", lambda m: m.update(key=keys.derived_key("pack", report)))
 
     def whys(text: str = trained.text) -> list[str | None]:
         asked = Keys(trained.read(text)[0], trained.plan)
-        return [asked.why_data("cifar10", step) for step in ("fetch", "verify", "pack")]
+        return [asked.data_reason("cifar10", step) for step in ("fetch", "verify", "pack")]
 
     (folder / "archive").unlink()
     shutil.rmtree(folder / "mirror")

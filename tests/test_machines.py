@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from ablate.errors import UserError
-from ablate.files import whole, write_text
+from ablate.files import atomic_write, write_text
 from ablate.plan.params import load
 from ablate.plan.runs import make_plan
 from ablate.plan.status import statuses
@@ -29,10 +29,10 @@ from ablate.runtime import manifest as provenance
 from ablate.runtime import signals as interrupt
 from ablate.runtime.checkpoint import CHECKPOINTS
 from ablate.runtime.cores import available_cores
-from ablate.runtime.gpus import Gpu, Use, asked, usable
+from ablate.runtime.gpus import Gpu, Use, nvidia_smi, usable
 from ablate.runtime.manifest import MOST_PATCH, source
 from ablate.runtime.progress import Heartbeat, heartbeat_path
-from ablate.runtime.run_lock import Claim
+from ablate.runtime.run_lock import RunLock
 from ablate.runtime.signals import Signals, stop_once
 from ablate.runtime.slots import gpu_slot
 from conftest import TINY
@@ -57,7 +57,7 @@ def test_without_locks_a_run_is_trained_and_seen_by_its_heartbeat(
     plan = make_plan(load(Path("params.yaml")))
     first, *_ = plan.runs
     monkeypatch.setattr(fcntl, "flock", failing(code))
-    with Claim(first), Heartbeat(heartbeat_path(first), run=first, epochs=2):
+    with RunLock(first), Heartbeat(heartbeat_path(first), run=first, epochs=2):
         assert {s["run"]: s["state"] for s in statuses(plan)} == dict.fromkeys(plan.runs, "planned") | {
             first: "running"
         }
@@ -76,7 +76,7 @@ def test_without_locks_no_gpu_is_given_out(code: int, tmp_path: Path, monkeypatc
 def test_other_errors_of_a_lock_are_no_lack_of_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(fcntl, "flock", failing(errno.EIO))
-    with pytest.raises(UserError, match=r"cannot write .*a\.lock: Input/output error"), Claim("a"):
+    with pytest.raises(UserError, match=r"cannot write .*a\.lock: Input/output error"), RunLock("a"):
         pass
 
 
@@ -87,7 +87,7 @@ def test_what_stands_in_a_lock_s_place_is_named(place: str, tmp_path: Path, monk
         Path(place).mkdir(parents=True)
     else:
         write_text(Path(place), "x")
-    with pytest.raises(UserError, match=str(CHECKPOINTS)), Claim("a"):
+    with pytest.raises(UserError, match=str(CHECKPOINTS)), RunLock("a"):
         pass
 
 
@@ -131,9 +131,9 @@ def test_a_file_system_that_cannot_sync_still_takes_files(
 
 
 def test_what_could_not_be_read_meanwhile_is_not_blamed_on_what_is_written(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=rf"^{tmp_path}/elsewhere/b: No such file"), whole(tmp_path / "a"):
+    with pytest.raises(UserError, match=rf"^{tmp_path}/elsewhere/b: No such file"), atomic_write(tmp_path / "a"):
         (tmp_path / "elsewhere/b").read_text()
-    with pytest.raises(UserError, match=f"^cannot write {tmp_path}/a: "), whole(tmp_path / "a"):
+    with pytest.raises(UserError, match=f"^cannot write {tmp_path}/a: "), atomic_write(tmp_path / "a"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
@@ -280,7 +280,7 @@ def test_an_nvidia_smi_that_hangs_is_named(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr("ablate.runtime.gpus.LIST_S", 0.2)
     with pytest.raises(UserError, match=r"nvidia-smi says nothing.*device: cpu"):
-        asked("name")
+        nvidia_smi("name")
 
 
 @pytest.mark.usefixtures("four")

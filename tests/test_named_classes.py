@@ -9,7 +9,7 @@ import pytest
 from ablate.errors import UserError
 from ablate.plan.params import load
 from ablate.plan.runs import make_plan
-from ablate.workflow.named_classes import asked, check_classes
+from ablate.workflow.named_classes import check_classes, classes_named
 from conftest import TINY, Workspace
 
 WRONG = TINY.replace("per_class: 5}", "classes: [cat, dgo]}")
@@ -20,12 +20,12 @@ def test_the_names_that_a_plan_asks_for_and_who_asks(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(WRONG)
     plan = make_plan(load(path))
-    assert asked(plan, "cifar10") == {"cat": ARM, "dgo": ARM} and asked(plan, "other") == {}
+    assert classes_named(plan, "cifar10") == {"cat": ARM, "dgo": ARM} and classes_named(plan, "other") == {}
     path.write_text(TINY)
-    assert asked(make_plan(load(path)), "cifar10") == {}
+    assert classes_named(make_plan(load(path)), "cifar10") == {}
     start = "pretraining: {p: {classes: [dog, cta]}}\nstudies:\n"
     path.write_text(TINY.replace("studies:\n", start).replace("{lr: 0.02}", "{lr: 0.02, weights: 'pretrain:p'}"))
-    assert set(asked(make_plan(load(path)), "cifar10")) == {"dog", "cta"}
+    assert set(classes_named(make_plan(load(path)), "cifar10")) == {"dog", "cta"}
     with pytest.raises(UserError, match=r"dgo.*did you mean 'dog'") as caught:
         check_classes({"cat": "x", "dgo": ARM}, ["cat", "dog"])
     assert str(caught.value).startswith(ARM)

@@ -22,7 +22,7 @@ from ablate.data.verify import verify
 from ablate.errors import UserError
 from ablate.files import read_json, write_json
 from ablate.plan import keys
-from ablate.plan.keys import later_key, verify_key
+from ablate.plan.keys import derived_key, verify_key
 from ablate.plan.params import load
 from ablate.plan.runs import make_plan
 from ablate.workflow.due import Keys
@@ -47,12 +47,12 @@ class Mine:
         self.spec, self.folder = self.params.datasets["mine"], Path("data/official/mine")
 
     def why(self, step: str = "fetch") -> str | None:
-        return Keys(self.params, make_plan(self.params)).why_data("mine", step)
+        return Keys(self.params, make_plan(self.params)).data_reason("mine", step)
 
     def fetch(self) -> None:
         fetch(
             self.spec.archive, self.folder / "archive", path=self.spec.path, mirror=None, urls=[], digests={},
-            receipt=self.folder / "archive.json", asked=keys.asked(self.spec),
+            receipt=self.folder / "archive.json", asked=keys.source_digest(self.spec),
         )  # fmt: skip
 
     def verify(self) -> None:
@@ -63,7 +63,7 @@ class Mine:
         )  # fmt: skip
         make_pack(
             f / "images.npy", index=f / "index.csv", report=f / "verify.json", receipt=f / "archive.json",
-            pack=f / "pack.json", key=later_key("pack", read_json(f / "verify.json")),
+            pack=f / "pack.json", key=derived_key("pack", read_json(f / "verify.json")),
         )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from ablate.plan.runs import RUNS, make_plan
 from ablate.plan.status import statuses
 from ablate.runtime.checkpoint import CHECKPOINTS
 from ablate.runtime.progress import Heartbeat, heartbeat_path
-from ablate.runtime.run_lock import Claim
+from ablate.runtime.run_lock import RunLock
 from conftest import TINY
 from fabricated import vouch
 
@@ -33,7 +33,7 @@ def test_every_state_is_told_from_the_others(
     Path(f"logs/train/{planned}.log").write_text("a line\n")
     (CHECKPOINTS / stopped).mkdir(parents=True)
     (CHECKPOINTS / stopped / "000001-00000000.pt").touch()
-    with Claim(running), Heartbeat(heartbeat_path(running), run=running, epochs=4) as heart:
+    with RunLock(running), Heartbeat(heartbeat_path(running), run=running, epochs=4) as heart:
         heart.epoch(1, 100.0, val_top1=0.25)
         found: dict[str, Any] = {f["run"]: f for f in statuses(plan)}
         monkeypatch.setattr("sys.argv", ["ablate", "status"])

@@ -22,7 +22,7 @@ NO_SUCH_CALL = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, err
 
 
 @contextmanager
-def whole(target: Path) -> Iterator[Path]:
+def atomic_write(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``target``; it replaces ``target`` when the block ends well.
 
     Raises UserError when the disk is full or the folder cannot be written; nothing half-written stays. An error that
@@ -93,7 +93,7 @@ def lock(file: int, *, wait: bool = True) -> bool | None:
 
 def write_text(target: Path, text: str) -> None:
     """Write ``text`` as UTF-8, whole."""
-    with whole(target) as part:
+    with atomic_write(target) as part:
         part.write_text(text, encoding="utf-8", newline="\n")
 
 

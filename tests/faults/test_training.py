@@ -50,8 +50,7 @@ def child(record: str, pack: str, folder: str, stateful: bool) -> None:
     from ablate.runtime import checkpoint
     from ablate.runtime.signals import Interrupted
     from ablate.train import job as loop
-    from ablate.train import loader as feed
-    from ablate.train import trainer
+    from ablate.train import loader, trainer
 
     os.chdir(folder)
     sys.stderr = Path("log").open("a")  # noqa: SIM115
@@ -60,7 +59,7 @@ def child(record: str, pack: str, folder: str, stateful: bool) -> None:
 
     def logged(self: Any) -> Any:
         with Path("steps").open("a") as file:
-            file.write(f"{os.getpid()} {self.at.epoch * self.feeds['train'].steps + self.at.step}\n")
+            file.write(f"{os.getpid()} {self.at.epoch * self.loaders['train'].steps + self.at.step}\n")
         return step(self)
 
     def with_optimizer(trained: Any, *arguments: Any) -> None:
@@ -73,7 +72,7 @@ def child(record: str, pack: str, folder: str, stateful: bool) -> None:
     loop._write = with_optimizer
     if stateful:  # the control: draws that depend on what the process drew before
         stream = random.Random(0)
-        feed.seed_for = trainer.seed_for = lambda *_: stream.getrandbits(62)
+        loader.seed_for = trainer.seed_for = lambda *_: stream.getrandbits(62)
     try:
         loop.train(
             Run.from_json(record), pack=Path(pack), out=Path("out"), weights=Path("w.safetensors"), device="cpu"

@@ -15,7 +15,7 @@ from ablate.runtime.gpus import Use, usable
 from ablate.runtime.signals import stop_once
 from ablate.plan.keys import FILES, NEW, RECEIPTS, content
 from ablate.workflow.due import Keys, due, why_look, why_plan
-from ablate.workflow.named_classes import asked, check_packs
+from ablate.workflow.named_classes import check_packs, classes_named
 from ablate.papers.paper import check_files
 from ablate.plan.runs import IMAGENET, LOOK_AGAIN, PRETRAINED, RUNS, current_plan, make_plan
 from ablate.plan.record import plan_record, protocol
@@ -69,7 +69,7 @@ RESULTS = f"results/{PARAMS.scale}"
 ALL_RUNS = Runs({**PLAN.runs, **PLAN.pretraining})
 USED = {run.settings.dataset for run in ALL_RUNS.values()}
 DATASETS = {name: spec for name, spec in PARAMS.datasets.items() if name in USED}
-DATA_DUE = {name: KEYS.why_data(name, "pack") for name in DATASETS}
+DATA_DUE = {name: KEYS.data_reason(name, "pack") for name in DATASETS}
 CLAIM, THREADS = share(workflow.cores, available_cores(), len(ALL_RUNS), PARAMS.compute.threads, SLOTS)
 
 
@@ -97,14 +97,14 @@ def inputs_of_fetch(wildcards):
     name, embedded = wildcards.dataset, []
     if wildcards.variant == "embedded":
         embedded = f"data/embedded/mirror/{name}/{DATASETS[name].archive}"
-    return inputs(KEYS.why_data(name, "fetch"), KEYS.folder(name) / RECEIPTS["fetch"], embedded=embedded)
+    return inputs(KEYS.data_reason(name, "fetch"), KEYS.folder(name) / RECEIPTS["fetch"], embedded=embedded)
 
 
 def inputs_of_data(wildcards, step, **files):
     name = wildcards.dataset
     folder = KEYS.folder(name)
     files = {key: f"{folder}/{file}" for key, file in files.items()}
-    return inputs(KEYS.why_data(name, step), folder / RECEIPTS[step], **files)
+    return inputs(KEYS.data_reason(name, step), folder / RECEIPTS[step], **files)
 
 
 def inputs_of_run(wildcards, folder):

@@ -9,7 +9,9 @@ rule packs:
 
 rule embed:
     input:
-        lambda w: due(KEYS.why_data(w.dataset, "fetch"), Path("data/embedded/mirror", w.dataset, w.archive)),
+        lambda w: due(
+            KEYS.data_reason(w.dataset, "fetch"), Path("data/embedded/mirror", w.dataset, w.archive)
+        ),
     output:
         "data/embedded/mirror/{dataset}/{archive}",
     log:
@@ -96,7 +98,7 @@ checkpoint pack:
     log:
         "logs/pack/{variant}-{dataset}.log",
     params:
-        named=lambda w: json.dumps(asked(PLAN, w.dataset)),
+        named=lambda w: json.dumps(classes_named(PLAN, w.dataset)),
     shell:
         "ablate pack --images {input.images:q} --index {input.index:q} --report {input.report:q}"
         " --receipt {input.receipt:q} --named {params.named:q} --output {output.pack:q} 2>&1 | tee {log:q}"

@@ -66,7 +66,7 @@ def fetch(
         urls=record.urls,
         digests=record.digests,
         receipt=receipt,
-        asked=keys.asked(record),
+        asked=keys.source_digest(record),
     )
 
 
@@ -107,7 +107,7 @@ def reorganise(
     """Write the labelled images into class folders."""
     from ablate.data.reorganise import reorganise as run
 
-    key = keys.later_key("reorganise", read_json(report))
+    key = keys.derived_key("reorganise", read_json(report))
     run(archive, _spec(spec).layout, index=index, tree=tree, receipt=receipt, key=key)
 
 
@@ -124,7 +124,7 @@ def pack(
     from ablate.data.pack import make_pack
     from ablate.workflow.named_classes import check_classes
 
-    key = keys.later_key("pack", read_json(report))
+    key = keys.derived_key("pack", read_json(report))
     make_pack(images, index=index, report=report, receipt=receipt, pack=output, key=key)
     check_classes(json.loads(named), read_json(output)["classes"])
 
@@ -184,7 +184,7 @@ def train(
     """Train one run. SIGINT, SIGTERM and SIGUSR1 save its state and end it with 130, 143 and 138."""
     from ablate.runtime.gpus import Use
     from ablate.runtime.signals import Interrupted
-    from ablate.runtime.slots import Crowded
+    from ablate.runtime.slots import SharedGpuOutOfMemory
     from ablate.train.job import train as go
 
     try:
@@ -196,8 +196,8 @@ def train(
         with suppress(OSError):  # Ctrl-C may have ended the `tee` that reads it
             print(f"ablate: {stopped}", file=sys.stderr, flush=True)
         raise typer.Exit(stopped.code) from None
-    except Crowded as crowded:
-        print(f"ablate: {crowded}", file=sys.stderr, flush=True)
+    except SharedGpuOutOfMemory as error:
+        print(f"ablate: {error}", file=sys.stderr, flush=True)
         # A new program in this process's place: only so is all of the GPU's memory given back while it waits.
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:], "--alone"])
 

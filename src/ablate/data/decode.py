@@ -20,7 +20,7 @@ import simplejpeg
 from ablate.data.containers import refuse
 from ablate.data.duplicates import perceptual_hashes
 from ablate.data.layouts import Contents, Item, Pixels
-from ablate.files import send_out, whole
+from ablate.files import atomic_write, send_out
 from ablate.runtime.cores import available_cores, processes_can_share
 from ablate.runtime.progress import track
 
@@ -47,7 +47,7 @@ def decode(archive: Path, found: Contents, size: int, images: Path) -> tuple[Fac
     """
     n = len(found.items)
     starts = range(0, n, BLOCK)
-    with whole(images) as part:
+    with atomic_write(images) as part:
         array = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=(n, size, size, 3))
         offset = array.offset
         del array

@@ -16,7 +16,7 @@ from ablate.data.index import read_index
 from ablate.data.layouts import Pixels
 from ablate.data.views import Pack
 from ablate.errors import UserError
-from ablate.files import read_json, whole, write_json, write_text
+from ablate.files import atomic_write, read_json, write_json, write_text
 from ablate.inert import visible
 from ablate.plan.params import Params
 from ablate.plan.receipts import Rendering, describing
@@ -85,7 +85,7 @@ def _sheet(rows: Iterable[Row], target: Path, *, columns: int) -> None:
         for k, pixels in enumerate(images):
             image = Image.fromarray(np.ascontiguousarray(pixels))
             sheet.paste(image.resize((CELL, CELL), Image.Resampling.NEAREST), (left + k * (CELL + 2), top + LINE))
-    with whole(target) as part:
+    with atomic_write(target) as part:
         sheet.save(part, "JPEG", quality=85)
 
 

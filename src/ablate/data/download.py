@@ -1,27 +1,30 @@
-"""Download an archive by pooch, resuming what broke off, over https alone."""
+"""Download an archive by requests, resuming what broke off, over https alone."""
 
 import hashlib
 import re
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urljoin, urlsplit
 
-import pooch
 import requests
-from tqdm import tqdm
+from rich.progress import DownloadColumn, TransferSpeedColumn
+from urllib3 import Retry
+from urllib3.exceptions import InvalidHeader, MaxRetryError
 
 from ablate.data.identify import HTML, SourceError, identify, mismatch, wrong
-from ablate.inert import say
+from ablate.inert import say, visible
 from ablate.plan.params import Fingerprint
-from ablate.runtime.progress import LINE_EVERY_S
+from ablate.runtime.progress import LINE_EVERY_S, bar, on_terminal
 
 ATTEMPTS = 5  # at one address
-BACKOFF_S = 1.0  # before the second attempt; doubles with each further one
+BUSY = {429, *range(500, 600)}  # statuses after which another attempt may go better
+BACKOFF_S = 1.0  # the second attempt follows at once, the third after twice this, then it doubles
+LONGEST_S = 600  # that a server's Retry-After is obeyed
 TIMEOUT_S = 60.0  # to connect, and of silence in between
 CHUNK = 2**16  # bytes: what a break loses at most
 
@@ -56,64 +59,65 @@ class Download:
 
     def run(self) -> None:
         """Complete ``file``, in several attempts if need be. Raises SourceError; keeps the bytes that came."""
+        # Counted here and not in requests' adapter, which knows nothing of a body that breaks off, nor what to say.
+        retries = Retry(ATTEMPTS - 1, backoff_factor=BACKOFF_S, status_forcelist=BUSY, retry_after_max=LONGEST_S)
         try:
-            for attempt in range(1, ATTEMPTS + 1):
+            while True:
                 try:
                     return self._attempt()
                 except requests.RequestException as error:
                     reason = self._reason(error)
-                    if attempt == ATTEMPTS or not _passes(error):
+                    if not _passes(error, retries):
                         raise SourceError(reason) from error
-                pause = BACKOFF_S * 2 ** (attempt - 1)
-                say(f"{self.url}: {reason}; attempt {attempt + 1} follows in {pause:g} s", file=sys.stderr)
+                    try:
+                        retries = retries.increment("GET", self.url, error=error)
+                    except MaxRetryError:
+                        raise SourceError(reason) from error
+                    pause = _pause(error, retries)
+                number = len(retries.history) + 1
+                say(f"{self.url}: {reason}; attempt {number} follows in {pause:g} s", file=sys.stderr)
                 time.sleep(pause)
         finally:
             if self.file.exists() and not self.file.stat().st_size:
                 self.file.unlink()
 
     def _attempt(self) -> None:
-        with self.file.open("ab") as file, closing(_bar(self.url.rsplit("/", 1)[-1])) as bar:
+        with self.file.open("ab") as file:
             start = file.tell()
             # identity: a packed answer could not be continued at a byte of the archive
             headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
-            get = pooch.HTTPDownloader(
-                progressbar=bar, chunk_size=CHUNK, timeout=TIMEOUT_S, headers=headers,
-                hooks={"response": partial(self._answer, file)},
-            )  # fmt: skip
-            try:
-                get(self.url, file, None)
-            except requests.HTTPError as error:
-                if not start or error.response is None or error.response.status_code != 416:
-                    raise
-                self.resumed = True  # nothing follows: it is complete or wrong, which its digest tells
+            with requests.get(
+                self.url, headers=headers, timeout=TIMEOUT_S, stream=True, hooks={"response": _stay_safe}
+            ) as answer:
+                if start and answer.status_code == 416:
+                    self.resumed = True  # nothing follows: it is complete or wrong, which its digest tells
+                else:
+                    answer.raise_for_status()
+                    self._take(answer, file)
             if not file.tell():
                 raise SourceError("came empty")
 
-    def _answer(self, file: IO[bytes], response: requests.Response, **_: Any) -> None:
-        """Before a body is read: refuse what cannot be right, and make ``file`` ready for it."""
-        if response.is_redirect:
-            goal = urljoin(response.url, response.headers["location"])
-            if urlsplit(goal).scheme != "https":
-                raise SourceError(
-                    f"redirects to {goal}: plain http:// is refused; give an address that stays https://"
-                )
-            return
-        if not response.ok:
-            return  # pooch raises its status
-        response.raw.headers.pop("content-encoding", None)  # a server's word for *.gz: not to be unpacked here
-        length = response.headers.get("content-length", "")
-        if not length.isdigit():
-            response.headers.pop("content-length", None)  # pooch takes it for a number
-        self.page = response.headers.get("content-type", "").startswith("text/html")
-        if response.status_code == 206:
-            self._continue(file, response.headers.get("content-range", ""))
-            return
-        sizes = {pin.bytes for pin in self.digests.values()}
-        if sizes and None not in sizes and length.isdigit() and int(length) not in sizes:
-            if self.page:
-                raise SourceError(f"{HTML} ({length} bytes); open the address in a browser to see why")
-            raise mismatch(int(length), "by the server's word, so not downloaded", self.digests)
-        self._restart(file)
+    def _take(self, answer: requests.Response, file: IO[bytes]) -> None:
+        """Refuse what cannot be right before its body is read, and write that where it belongs in ``file``."""
+        answer.raw.headers.pop("content-encoding", None)  # a server's word for *.gz: not to be unpacked here
+        length = answer.headers.get("content-length", "")
+        size = int(length) if length.isdecimal() else None
+        self.page = answer.headers.get("content-type", "").startswith("text/html")
+        if answer.status_code == 206:
+            self._continue(file, answer.headers.get("content-range", ""))
+        else:
+            sizes = {pin.bytes for pin in self.digests.values()}
+            if sizes and None not in sizes and size is not None and size not in sizes:
+                if self.page:
+                    raise SourceError(f"{HTML} ({size} bytes); open the address in a browser to see why")
+                raise mismatch(size, "by the server's word, so not downloaded", self.digests)
+            self._restart(file)
+        start = file.tell()
+        name = self.url.rsplit("/", 1)[-1]
+        with _counter(name, start, None if size is None else start + size) as count:
+            for chunk in answer.iter_content(CHUNK):
+                file.write(chunk)
+                count(len(chunk))
 
     def _continue(self, file: IO[bytes], content_range: str) -> None:
         self.resumed = file.tell() > 0
@@ -135,39 +139,50 @@ class Download:
         return f"broke off after {size} bytes, which are kept" if size else "cannot be reached"
 
 
-def _passes(error: requests.RequestException) -> bool:
+def _stay_safe(answer: requests.Response, **_: Any) -> None:
+    """Before a redirect is followed. Raises SourceError where it leaves https."""
+    if answer.is_redirect:
+        goal = urljoin(answer.url, answer.headers["location"])
+        if urlsplit(goal).scheme != "https":
+            raise SourceError(f"redirects to {goal}: plain http:// is refused; give an address that stays https://")
+
+
+def _passes(error: requests.RequestException, retries: Retry) -> bool:
     """Whether another attempt may go better."""
     if error.response is not None:
-        return error.response.status_code == 429 or error.response.status_code >= 500
+        return retries.is_retry("GET", error.response.status_code)
     kinds = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
     return isinstance(error, kinds) and "CERTIFICATE_VERIFY_FAILED" not in str(error)
 
 
-def _bar(name: str) -> Any:
-    """pooch's progress bar: tqdm's on a terminal, lines elsewhere."""
-    if sys.stderr.isatty():
-        # Without a total a bar has no truth value, which pooch asks for; it vanishes, as attempts that fail do.
-        return tqdm(desc=name, total=1, unit="B", unit_scale=True, leave=False)
-    return Lines(name)
+def _pause(error: requests.RequestException, retries: Retry) -> float:
+    """Seconds until the next attempt: what the server asks for, else urllib3's back-off."""
+    after = None
+    if error.response is not None:
+        with suppress(InvalidHeader, ValueError, OverflowError):  # a server's word may be anything
+            after = retries.get_retry_after(error.response.raw)
+    return after or retries.get_backoff_time()
 
 
-class Lines:
-    """A progress bar for logs: a line every ten seconds."""
+@contextmanager
+def _counter(name: str, done: int, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Show ``done`` of ``total`` bytes and, by the function it yields, each that follows.
 
-    def __init__(self, name: str) -> None:
-        self.name, self.total, self.done, self.last = name, 0, 0, time.monotonic()
+    A terminal gets a bar, which vanishes at the end, as attempts that fail do; a log gets a line every ten seconds.
+    """
+    name = visible(name)
+    if on_terminal():
+        with bar(DownloadColumn(), TransferSpeedColumn(), transient=True) as shown:
+            yield partial(shown.advance, shown.add_task(name, total=total, completed=done))
+        return
+    last = time.monotonic()
 
-    def update(self, n: int) -> None:
-        """Count ``n`` more bytes."""
-        self.done += n
-        if time.monotonic() - self.last >= LINE_EVERY_S:
-            self.last = time.monotonic()
-            of_total = f" of {self.total / 1e6:.1f}" if self.total else ""
-            say(f"{self.name}: {self.done / 1e6:.1f}{of_total} MB", file=sys.stderr)
+    def count(n: int) -> None:
+        nonlocal done, last
+        done += n
+        if time.monotonic() - last >= LINE_EVERY_S:
+            last = time.monotonic()
+            of_total = f" of {total / 1e6:.1f}" if total else ""
+            say(f"{name}: {done / 1e6:.1f}{of_total} MB", file=sys.stderr)
 
-    def reset(self) -> None:
-        """Start counting anew, as pooch does at the end."""
-        self.done = 0
-
-    def close(self) -> None:
-        """Nothing to close."""
+    yield count

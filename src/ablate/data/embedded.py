@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ablate.files import whole
+from ablate.files import atomic_write
 
 Ints = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
@@ -159,7 +159,7 @@ def write_tiny_imagenet(
     wnids = list(WORDS)[:classes]
     drawn = 0
 
-    with whole(dest) as part, zipfile.ZipFile(part, "w") as out:
+    with atomic_write(dest) as part, zipfile.ZipFile(part, "w") as out:
 
         def add(name: str, content: bytes) -> None:
             info = zipfile.ZipInfo(f"tiny-imagenet-200/{name}", EPOCH)
@@ -236,7 +236,7 @@ def write_cifar10(dest: Path, *, seed: int, train_per_batch: int, test: int) -> 
             info = tarfile.TarInfo(f"cifar-10-batches-py/{name}")  # time 0, mode 0644, owner 0
             info.size = len(payload)
             tar.addfile(info, io.BytesIO(payload))
-    with whole(dest) as part:
+    with atomic_write(dest) as part:
         part.write_bytes(_gzip_stored(archive.getvalue()))
 
 

@@ -11,7 +11,7 @@ from ablate.data.identify import SourceError, identify, readable, wrong
 from ablate.data.origin import note
 from ablate.data.own import bring, where
 from ablate.errors import UserError
-from ablate.files import whole, write_json
+from ablate.files import atomic_write, write_json
 from ablate.plan.params import Fingerprint
 
 
@@ -53,7 +53,7 @@ def fetch(
     """
     if path is not None:
         try:
-            with whole(target) as part:
+            with atomic_write(target) as part:
                 label, facts = bring(name, path, part, digests)
                 _accept(name, target, part, receipt, asked, label, facts["sha256"], facts["content"])
         except SourceError as error:
@@ -63,7 +63,7 @@ def fetch(
     failures = []
     for source in sources(name, mirror, urls):
         try:
-            with whole(target) as part:
+            with atomic_write(target) as part:
                 label, sha256 = _obtain(source, target, part, digests)
                 _accept(name, target, part, receipt, asked, label, sha256)
         except SourceError as error:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ablate.data.index import read_index
 from ablate.errors import UserError
-from ablate.files import digest, open_array, read_json, whole, write_json
+from ablate.files import atomic_write, digest, open_array, read_json, write_json
 from ablate.plan.keys import Key
 from ablate.seals import read_sealed, sealed, sha256_of
 
@@ -30,7 +30,7 @@ def make_pack(images: Path, *, index: Path, report: Path, receipt: Path, pack: P
             raise UserError(f"{path}: is not as `verify` wrote it; {again}")
     if len(array) != len(rows):
         raise UserError(f"{images}: {len(array)} images, {index} lists {len(rows)}; delete both and run again")
-    with whole(pack.with_name("labels.npy")) as part, part.open("wb") as file:
+    with atomic_write(pack.with_name("labels.npy")) as part, part.open("wb") as file:
         np.save(file, np.array([int(row.label) for row in rows], np.int64))
     names = {int(row.label): (row.class_name, row.words) for row in rows}
     train = checked["train"]

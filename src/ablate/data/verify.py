@@ -15,7 +15,7 @@ from ablate.data.containers import refuse
 from ablate.data.decode import decode
 from ablate.data.index import Row
 from ablate.data.layouts import Contents, Item, Pixels, layout
-from ablate.files import digest, open_array, whole, write_json
+from ablate.files import atomic_write, digest, open_array, write_json
 from ablate.plan.keys import Key
 from ablate.plan.params import Dataset
 from ablate.seals import sealed
@@ -36,7 +36,7 @@ def verify(
     names = sorted(found.words)
     counts = _count(archive, spec, found, names)
     facts, sha256 = decode(archive, found, spec.image_size, images)
-    with whole(index) as part, part.open("w", newline="", encoding="utf-8") as file:
+    with atomic_write(index) as part, part.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(Row._fields)
         labels = {name: label for label, name in enumerate(names)}
@@ -120,7 +120,7 @@ def _audit(
     close = duplicates.near(hashes, most) if most is not None else equal[:0]
     differ = [d > 0 or not np.array_equal(pixels[a], pixels[b]) for a, b, d in close.tolist()]
     found = {"exact": equal, "near": close[np.array(differ, np.bool_)]}
-    with whole(pairs) as part, part.open("w", newline="", encoding="utf-8") as file:
+    with atomic_write(pairs) as part, part.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(PAIR_COLUMNS)
         for kind, table in found.items():

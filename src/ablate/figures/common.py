@@ -22,7 +22,7 @@ from matplotlib.ticker import FuncFormatter, LogFormatterSciNotation
 from ablate.csv_text import read_csv
 from ablate.data.views import Pack
 from ablate.errors import UserError
-from ablate.files import whole
+from ablate.files import atomic_write
 from ablate.inert import visible
 from ablate.plan.record import PlannedRun
 from ablate.plan.runs import ENDED
@@ -227,6 +227,6 @@ def save(figure: Figure, svg: Path) -> None:
     """Write ``figure`` as SVG and, beside it, as PNG, and close it."""
     shown(figure)
     for target, kind, dated in ((svg, "svg", "Date"), (svg.with_suffix(".png"), "png", "Software")):
-        with whole(target) as part:
+        with atomic_write(target) as part:
             figure.savefig(part, format=kind, metadata={dated: None})
     plt.close(figure)

@@ -1,4 +1,8 @@
-"""What a network consists of: its layers as the papers print them, with shapes, parameters and multiply-adds."""
+"""What a network consists of: its layers as the papers print them, with shapes, parameters and multiply-adds.
+
+By hand: torchinfo has not Keras's columns (channels last, moving means among the parameters), and it estimates
+multiply-adds from the weights of modules, without attention's matrix products, which torch's own counter has.
+"""
 
 from __future__ import annotations
 

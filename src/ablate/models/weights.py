@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ablate.errors import UserError
-from ablate.files import whole
+from ablate.files import atomic_write
 from ablate.models._torchvision import import_torchvision
 from ablate.models.head import Head, head_of
 from ablate.models.registry import imagenet_name
@@ -131,7 +131,7 @@ def convert_imagenet(pth: Path, out: Path) -> None:
         raise UserError(f"{pth}: its tensors claim more bytes than the file has; it is no file of weights")
     # clone: safetensors refuses tensors that share memory
     data = save({name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()})
-    with whole(out) as part:
+    with atomic_write(out) as part:
         part.write_bytes(data)
 
 

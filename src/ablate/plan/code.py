@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import UserError
-from ablate.files import whole
+from ablate.files import atomic_write
 from ablate.models.registry import REGISTRY, module_of
 from ablate.plan.kinds import FIGURES, TABLES
 from ablate.plan.params import LAYOUTS
@@ -116,7 +116,7 @@ def _facts_of(suffix: str, source: bytes) -> Facts:
             return kept["digest"], [(module, part) for module, part in kept["imports"]]
     tree = ast.parse(source)
     digest, imports = hashlib.sha256(_shape(tree).encode()).hexdigest(), sorted(set(_own_imports(tree)))
-    with suppress(UserError), whole(known) as part:  # a folder that cannot be written only costs time
+    with suppress(UserError), atomic_write(known) as part:  # a folder that cannot be written only costs time
         record = {"digest": digest, "imports": imports, "check": _check(name, digest, imports)}
         part.write_text(json.dumps(record), encoding="utf-8")
     return digest, imports

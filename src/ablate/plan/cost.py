@@ -22,7 +22,7 @@ from ablate.inert import say
 from ablate.plan.params import Compute, Dataset
 from ablate.plan.runs import ENDED, Run
 from ablate.runtime.cores import available_cores, share
-from ablate.runtime.gpus import Use, asked, usable
+from ablate.runtime.gpus import Use, nvidia_smi, usable
 from ablate.runtime.manifest import processor
 from ablate.stored import Timed
 
@@ -262,7 +262,7 @@ def machine(compute: Compute, jobs: int, slots: int | None = None) -> Machine:
 
 def _gpu_name() -> str:
     """Of the first GPU, as torch has it in manifests."""
-    return asked("name").partition("\n")[0] or "GPU"
+    return nvidia_smi("name").partition("\n")[0] or "GPU"
 
 
 def wall_seconds(seconds: Mapping[str, float], slots: int, after: Mapping[str, str] | None = None) -> float:

@@ -148,7 +148,7 @@ def _faults(s: Settings, data: Dataset) -> Iterator[str]:
         yield f"model: {fault}"
     n_classes, each, _ = data.counts(s)
     images = n_classes * each
-    # An image left over joins the batch before it (feed.py): one is alone where there is one, or all are.
+    # An image left over joins the batch before it (train/loader.py): one is alone where there is one, or all are.
     alone = images == 1 or (s.batch_size == 1 and images > 2)
     why = "batch_size: 1" if images > 1 else f"{'per_class' if s.per_class else 'dataset'}: one image in all"
     if alone and s.mix != "none":

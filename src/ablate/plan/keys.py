@@ -62,7 +62,7 @@ def content_digest(meta: dict[str, Any]) -> str:
     return key_digest({name: meta[name] for name in TRAINED_ON})
 
 
-def asked(spec: Dataset) -> str | None:
+def source_digest(spec: Dataset) -> str | None:
     """What an archive follows from besides its digests: one's own path, or the generator's arguments."""
     own = spec.path if spec.variant == "official" else spec.generator
     return key_digest(own) if own else None
@@ -78,7 +78,7 @@ def verify_key(spec: Dataset, receipt: dict[str, Any]) -> Key:
     return {"archive": receipt["sha256"], "spec": key_digest(content(spec)), "code": code_digest("verify")}
 
 
-def later_key(step: str, report: dict[str, Any]) -> Key:
+def derived_key(step: str, report: dict[str, Any]) -> Key:
     """Of what `pack` or `reorganise` makes of what `verify` checked and wrote into ``report``."""
     return {"verify": key_digest(report.get("key")), "code": code_digest(step)}
 

@@ -9,7 +9,7 @@ from ablate.files import read_json
 from ablate.plan.runs import PRETRAINED, RUNS, Plan
 from ablate.runtime.checkpoint import CHECKPOINTS
 from ablate.runtime.progress import HEARTBEAT_FOLDER, read_heartbeats
-from ablate.runtime.run_lock import Claim
+from ablate.runtime.run_lock import RunLock
 from ablate.seals import of_run
 from ablate.stored import Metrics, shaped
 
@@ -42,7 +42,7 @@ def _status(run: str, folder: Path, kind: str, beat: dict[str, Any] | None) -> d
         except UserError as error:
             return found | {"state": "damaged", "error": str(error)}
         found |= {"state": result.status, "epoch": result.epochs, "val_top1": result.val_top1}
-    elif (held := Claim(run).held) or (held is None and beat):
+    elif (held := RunLock(run).held) or (held is None and beat):
         found["state"] = "running"
         if beat:
             found |= {"epoch": beat["done"], "epochs": beat["epochs"], "val_top1": beat["metrics"].get("val_top1")}

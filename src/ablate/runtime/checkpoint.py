@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import UserError
-from ablate.files import whole
+from ablate.files import atomic_write
 
 CHECKPOINTS = Path(".ablate/checkpoints")
 EVERY_S = 30.0  # between two checkpoints, so that a kill costs no more
@@ -72,7 +72,7 @@ class Checkpoint:
         began = time.monotonic()
         buffer = io.BytesIO()  # torch's own writer turns a full disk into an error of another kind
         torch.save(state | {"key": self.key}, buffer)
-        with whole(self.folder / f"{epoch:06d}-{step:08d}.pt") as part, part.open("wb") as file:
+        with atomic_write(self.folder / f"{epoch:06d}-{step:08d}.pt") as part, part.open("wb") as file:
             file.write(hashlib.sha256(buffer.getbuffer()).hexdigest().encode())
             file.write(buffer.getbuffer())
         for old in sorted(self.folder.glob("*.pt"))[:-KEPT]:

@@ -4,6 +4,9 @@ They are those that `nvidia-smi` lists, which comes with NVIDIA's driver and kno
 less what CUDA_VISIBLE_DEVICES hides. Where it is not there (AMD's GPUs, macOS) none is found, and jobs use what torch
 finds, without slots; to have slots on AMD's, name the GPUs: `compute: {gpus: [0, 1]}`. An instance of a divided GPU
 (MIG) is found where CUDA_VISIBLE_DEVICES names it.
+
+By hand: nvidia-ml-py calls the driver in this process, which a driver that hangs would stop for good; a program is
+given up after `LIST_S`.
 """
 
 import os
@@ -100,12 +103,12 @@ def usable(device: str, use: Use) -> list[Gpu]:
 
 def _listed() -> list[Gpu]:
     """All GPUs that `nvidia-smi` shows here. It fails where the driver does, and then torch sees none either."""
-    lines = asked("index,uuid,memory.total").splitlines()
+    lines = nvidia_smi("index,uuid,memory.total").splitlines()
     found = [re.fullmatch(r"([0-9]{1,9}), (GPU-[\w-]+), (?:([0-9]{1,9})|.*)", line.strip()) for line in lines]
     return [Gpu(m[1], m[2], int(m[3]) * 2**20 if m[3] else None) for m in found if m]
 
 
-def asked(what: str) -> str:
+def nvidia_smi(what: str) -> str:
     """What `nvidia-smi` says of each GPU, a line each; empty where it is not there or does not run.
 
     Raises UserError where it says nothing for `LIST_S`.

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ablate.files import digest, whole
+from ablate.files import atomic_write, digest
 
 PACKAGE = Path(__file__).parents[1]
 MOST_PATCH = 2**20  # bytes of a patch that are kept
@@ -92,7 +92,7 @@ def source(patches: Path) -> dict[str, Any]:
     name = hashlib.sha256(patch).hexdigest()
     kept = patches / f"{name}.diff"
     if not kept.exists() or digest(kept) != name:
-        with whole(kept) as part:
+        with atomic_write(kept) as part:
             part.write_bytes(patch)
     return {"commit": commit, "dirty": True, "why": known, "patch": name}
 

@@ -16,7 +16,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sized
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, ProgressColumn
 
 from ablate.errors import UserError
 from ablate.files import read_json
@@ -209,33 +212,35 @@ def track(
     description = visible(description)
     if total is None and isinstance(iterable, Sized):
         total = len(iterable)
-    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        yield from _track_bar(iterable, description, total)
+    if on_terminal():
+        from rich.progress import MofNCompleteColumn
+
+        with bar(MofNCompleteColumn()) as shown:
+            yield from shown.track(iterable, total=total, description=description)
     else:
         yield from _track_lines(iterable, description, total, clock)
 
 
-def _track_bar(iterable: Iterable[T], description: str, total: int | None) -> Iterator[T]:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+def on_terminal() -> bool:
+    """Whether stderr can show a bar."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
-    with Progress(
+
+def bar(*amounts: ProgressColumn, transient: bool = False) -> Progress:
+    """A bar on stderr, to be used as a context manager: its ``amounts``, times; a ``transient`` one vanishes."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        MofNCompleteColumn(),
+        *amounts,
         TimeElapsedColumn(),
         TextColumn("ETA"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
-    ) as progress:
-        yield from progress.track(iterable, total=total, description=description)
+        transient=transient,
+    )
 
 
 def _track_lines(

@@ -1,4 +1,8 @@
-"""One process trains a run: a lock that the operating system gives back when its holder dies."""
+"""One process trains a run: a lock that the operating system gives back when its holder dies.
+
+By hand: filelock's FileLock opens its file for writing and makes it where it is not, but `RunLock.held` only looks,
+in another user's folder too; and of the errors by which a file system says that it has no locks it knows one.
+"""
 
 import os
 import sys
@@ -9,14 +13,14 @@ from ablate.files import lock
 from ablate.runtime.checkpoint import CHECKPOINTS
 
 
-class Claim:
+class RunLock:
     """The right to train a run, held by one process on a machine. Use as a context manager."""
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
         self.path = CHECKPOINTS / f"{run_id}.lock"
 
-    def __enter__(self) -> "Claim":
+    def __enter__(self) -> "RunLock":
         """Raises UserError when another process has it, and where its file cannot be written.
 
         On a file system without locks nobody can be kept out, which is said on stderr.

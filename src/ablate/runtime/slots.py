@@ -5,6 +5,9 @@ may share one, and, once it has one, which. The job holds the ticket's lock (flo
 its lock is a dead job's and counts for nothing, however the job ended. Tickets are read and written under a lock on
 the folder. A waiting job holds nothing that another waits for, so that none waits for ever.
 
+By hand: a lock of filelock's goes to whoever looks first, so that a job that wants a GPU alone might never get it,
+and it knows neither several holders nor a choice of GPUs.
+
 The folder lies below $TMPDIR or what the system has in its place: pipelines with another one know nothing of these.
 """
 
@@ -28,7 +31,7 @@ from ablate.runtime.gpus import VISIBLE, Gpu
 POLL_S = 0.2  # between two looks of a waiting job
 
 
-class Crowded(Exception):
+class SharedGpuOutOfMemory(Exception):
     """A job that shared its GPU ran out of memory: no result before it has had a GPU of its own."""
 
 

@@ -24,7 +24,7 @@ from torch import nn
 
 from ablate.data.views import Pack
 from ablate.errors import UserError
-from ablate.files import as_json, whole, write_json
+from ablate.files import as_json, atomic_write, write_json
 from ablate.plan.keys import Key, content_digest, run_key, start_key
 from ablate.plan.runs import Run
 from ablate.runtime.checkpoint import Checkpoint
@@ -32,9 +32,9 @@ from ablate.runtime.cores import keep_freed_memory
 from ablate.runtime.gpus import Use, usable
 from ablate.runtime.manifest import manifest, source
 from ablate.runtime.progress import Heartbeat, heartbeat_path
-from ablate.runtime.run_lock import Claim
+from ablate.runtime.run_lock import RunLock
 from ablate.runtime.signals import Interrupted, Signals
-from ablate.runtime.slots import Crowded, gpu_slot
+from ablate.runtime.slots import SharedGpuOutOfMemory, gpu_slot
 from ablate.seals import sealed, sha256_of
 from ablate.train.evaluate import Predictions
 from ablate.train.trainer import Trainer, limit_memory, name_of, out_of_memory, pick_device
@@ -59,7 +59,7 @@ def train(
     ``tensorboard`` a folder for event files. How it ended is ``status`` in the metrics: ``done``; ``plateau`` when
     early stopping ended it; ``diverged`` when the loss was no longer finite; ``out-of-memory``. All are results.
     Raises Interrupted after a signal, once the state is saved; UserError when another process trains this run;
-    Crowded when memory ran out on a GPU that other jobs may share: the run goes on with ``gpus.alone``.
+    SharedGpuOutOfMemory when memory ran out on a GPU that other jobs may share: the run goes on with ``gpus.alone``.
     """
     use = gpus or Use()
     torch.set_num_threads(threads)
@@ -70,9 +70,9 @@ def train(
     else:  # the same without importing the compiler, which takes as long as importing torch
         torch.set_deterministic_debug_mode("warn")  # CUDA lacks a few; they warn
     with (
-        Claim(run.id),
+        RunLock(run.id),
         gpu_slot(run.id, usable(device, use), 1 if use.alone else use.jobs_per_gpu) as shared,
-        _crowded(run.id, shared),
+        _on_shared_gpu(run.id, shared),
         Signals() as signals,
     ):
         began = time.perf_counter()
@@ -102,7 +102,7 @@ def train(
             status = "out-of-memory"
         took = {
             "wall_s": time.perf_counter() - began,
-            "images_per_s": len(trainer.feeds["train"]) * trainer.at.epoch / max(trainer.at.seconds, 1e-9),
+            "images_per_s": len(trainer.loaders["train"]) * trainer.at.epoch / max(trainer.at.seconds, 1e-9),
         }
         facts = {
             "git": origin,
@@ -116,13 +116,15 @@ def train(
 
 
 @contextmanager
-def _crowded(run_id: str, shared: bool) -> Iterator[None]:
+def _on_shared_gpu(run_id: str, shared: bool) -> Iterator[None]:
     """Where a GPU is shared, that its memory ran out is no result yet."""
     try:
         yield
     except RuntimeError as error:
         if shared and out_of_memory(error):
-            raise Crowded(f"{run_id}: out of memory on a shared GPU; goes on once it has one of its own") from error
+            raise SharedGpuOutOfMemory(
+                f"{run_id}: out of memory on a shared GPU; goes on once it has one of its own"
+            ) from error
         raise
 
 
@@ -192,7 +194,7 @@ def _write(
     if at.history:
         metrics |= {k: v for k, v in at.history[-1].items() if k not in ("epoch", "lr")} | at.best
     if status in ("done", "plateau"):
-        for split in [name for name in trainer.feeds if name != "train"]:
+        for split in [name for name in trainer.loaders if name != "train"]:
             tally, tables[split] = trainer.measure(split)
             metrics |= tally.metrics(split)
     if trainer.replaced:
@@ -227,7 +229,7 @@ def _write(
 
 
 def _put(target: Path, content: bytes) -> None:
-    with whole(target) as part:
+    with atomic_write(target) as part:
         part.write_bytes(content)
 
 

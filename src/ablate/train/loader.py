@@ -28,7 +28,7 @@ def seed_for(seed: int, purpose: str, epoch: int = 0, step: int = 0) -> int:
     return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
 
 
-class Feed:
+class Loader:
     """One split on the device."""
 
     def __init__(self, view: View, settings: Settings, meta: dict[str, Any], device: torch.device) -> None:

@@ -20,7 +20,7 @@ from ablate.runtime.gpus import GIB, Use
 from ablate.runtime.manifest import processor
 from ablate.train import augment
 from ablate.train.evaluate import Predictions, Tally, evaluate
-from ablate.train.loader import Feed, seed_for
+from ablate.train.loader import Loader, seed_for
 from ablate.train.optimise import Average, Patience, Schedule, clip, loss_of, make_optimizer
 from ablate.train.precision import fastest
 from ablate.train.small_maps import use_products
@@ -83,10 +83,10 @@ class Trainer:
     ) -> None:
         s = run.settings
         self.run, self.s, self.device = run, s, device
-        self.feeds = {name: Feed(view, s, opened.meta, device) for name, view in opened.views(s).items()}
+        self.loaders = {name: Loader(view, s, opened.meta, device) for name, view in opened.views(s).items()}
         self.model, self.replaced = self._network(opened, start)
         self.optimizer = make_optimizer(self.model, s)
-        self.schedule = Schedule(self.optimizer, s, self.feeds["train"].steps)
+        self.schedule = Schedule(self.optimizer, s, self.loaders["train"].steps)
         self.average = Average(self.model, s.ema) if s.ema else None
         self.patience = Patience(s.stop_after)
         self.at = Position()
@@ -124,7 +124,7 @@ class Trainer:
         return model.to(self.device, memory_format=torch.channels_last), replaced  # type: ignore[call-overload]
 
     def _measured(self, opened: Pack, threads: int) -> str:
-        images, labels = self.feeds["train"].batch(self.run.seed, 0, 0)
+        images, labels = self.loaders["train"].batch(self.run.seed, 0, 0)
         where = f"{name_of(self.device)}, {threads} threads"
         return fastest(self.s.model, lambda: self._network(opened, None)[0], images, labels, where)
 
@@ -157,8 +157,8 @@ class Trainer:
 
     def step(self) -> Tensor:
         """One optimiser step on the next batch; returns its mean loss. Draws depend on seed, epoch and step alone."""
-        s, seed, at, feed = self.s, self.run.seed, self.at, self.feeds["train"]
-        images, labels = feed.batch(seed, at.epoch, at.step)
+        s, seed, at, loader = self.s, self.run.seed, self.at, self.loaders["train"]
+        images, labels = loader.batch(seed, at.epoch, at.step)
         partner = share = None
         if s.mix != "none":
             generator = torch.Generator().manual_seed(seed_for(seed, "mix", at.epoch, at.step))
@@ -185,7 +185,7 @@ class Trainer:
         if self.at.step == 0:
             self.at.lr = self.optimizer.param_groups[0]["lr"]
         began = time.perf_counter()
-        while self.at.step < self.feeds["train"].steps:
+        while self.at.step < self.loaders["train"].steps:
             loss = self.step()
             now = time.perf_counter()
             self.at.seconds += now - began
@@ -198,7 +198,7 @@ class Trainer:
         return self.average.module if self.average else self.model
 
     def measure(self, split: str) -> tuple[Tally, Predictions]:
-        return evaluate(self.evaluated, self.feeds[split].batches(), self.autocast)
+        return evaluate(self.evaluated, self.loaders[split].batches(), self.autocast)
 
     def end_epoch(self) -> bool:
         """Evaluate, note the epoch and move on; False when the loss is no longer a number."""
@@ -216,7 +216,7 @@ class Trainer:
         }
         if self.patience.better(row["val_top1"]):
             at.best = {"best_val_top1": row["val_top1"], "best_val_epoch": at.epoch + 1}
-            if "test" in self.feeds:
+            if "test" in self.loaders:
                 at.best["test_top1_at_best_val"] = self.measure("test")[0].metrics("test")["test_top1"]
         self.schedule.after_epoch(row["val_loss"])
         at.history.append(row)

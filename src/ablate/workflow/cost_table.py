@@ -30,7 +30,9 @@ def reasons(params: Params, plan: Plan) -> dict[str, str | None]:
     found |= {name: keys.why(run, RUNS) for name, run in plan.runs.items()}
     found = {run: states[run] if why == NEW and states[run] in BEGUN else why for run, why in found.items()}
     # What an edited copy of one's own holds now is known when its pack is made; until then its runs are due.
-    own = {name: spec.path and keys.why_data(name, "pack") in OWN_CHANGED for name, spec in params.datasets.items()}
+    own = {
+        name: spec.path and keys.data_reason(name, "pack") in OWN_CHANGED for name, spec in params.datasets.items()
+    }
     runs = {**plan.pretraining, **plan.runs}
     return {run: why or (OWN_CHANGED[0] if own[runs[run].settings.dataset] else None) for run, why in found.items()}
 

@@ -17,11 +17,11 @@ from ablate.plan.keys import (
     WEIGHTS,
     Key,
     _read,
-    asked,
     content_digest,
+    derived_key,
     key_digest,
-    later_key,
     run_key,
+    source_digest,
     verify_key,
 )
 from ablate.plan.params import Dataset, Fingerprint, Params
@@ -87,14 +87,14 @@ class Keys:
             start = self._bytes(Path(run.start_file))
         return run_key(run, self._pack(run.settings.dataset), start)
 
-    def why_data(self, name: str, step: str) -> str | None:
+    def data_reason(self, name: str, step: str) -> str | None:
         """Why ``step`` (fetch, verify, pack or reorganise) of a data set would run; None: what it made is good.
 
         An archive is looked for only through its receipt: where it was deleted, what was made of it stays good.
         """
         spec, folder = self.datasets[name], self.folder(name)
         receipt = _read(folder / RECEIPTS["fetch"])
-        fetch = NEW if receipt is None else _why_fetch(spec, receipt) or self._why_own(name, receipt)
+        fetch = NEW if receipt is None else _fetch_reason(spec, receipt) or self._own_reason(name, receipt)
         if step == "fetch":
             return fetch
         report, verify = _read(folder / RECEIPTS["verify"]), fetch
@@ -110,10 +110,10 @@ class Keys:
         made = _read(folder / RECEIPTS[step])
         if made is None or (step == "pack" and not (folder / "labels.npy").exists()):
             return NEW
-        reason = _difference(later_key(step, report or {}), made.get("key"), {"verify": "archive", "code": "code"})
+        reason = _difference(derived_key(step, report or {}), made.get("key"), {"verify": "archive", "code": "code"})
         return reason or (_damaged(folder, RECEIPTS[step]) if step == "pack" else None)
 
-    def _why_own(self, name: str, receipt: dict[str, Any]) -> str | None:
+    def _own_reason(self, name: str, receipt: dict[str, Any]) -> str | None:
         """Whether the user's own copy of a data set is another than when it was fetched; one that is gone is not."""
         spec = self.datasets[name]
         if spec.variant != "official" or not spec.path:
@@ -186,10 +186,10 @@ def due(reason: str | None, record: Path) -> list[str]:
     return [str(mark)]
 
 
-def _why_fetch(spec: Dataset, receipt: dict[str, Any]) -> str | None:
+def _fetch_reason(spec: Dataset, receipt: dict[str, Any]) -> str | None:
     if not fits(receipt, Receipt):
         return "receipt damaged"
-    if receipt.get("asked") != asked(spec):
+    if receipt.get("asked") != source_digest(spec):
         return "settings changed"
     own = spec.variant == "official" and spec.path
     # By the label that the receipt gives it: tables say by that whether the images are the official ones.

@@ -10,7 +10,7 @@ from ablate.plan.runs import Plan
 from ablate.workflow.due import Keys
 
 
-def asked(plan: Plan, dataset: str) -> dict[str, str]:
+def classes_named(plan: Plan, dataset: str) -> dict[str, str]:
     """{class name: the arm that asks for it}, of one data set."""
     found: dict[str, str] = {}
     for p in plan.planned:
@@ -36,7 +36,7 @@ def check_classes(names: Mapping[str, str], known: Iterable[str]) -> None:
 def check_packs(plan: Plan, keys: Keys) -> None:
     """Compare the names with every pack that is there and is what is asked for. Raises UserError."""
     for dataset in keys.datasets:
-        names = asked(plan, dataset)
-        if names and keys.why_data(dataset, "pack") is None:
+        names = classes_named(plan, dataset)
+        if names and keys.data_reason(dataset, "pack") is None:
             pack: Path = keys.folder(dataset) / RECEIPTS["pack"]
             check_classes(names, read_json(pack)["classes"])
