@@ -26,8 +26,9 @@ from ablate.files import as_json, read_json, write_json, write_text
 from ablate.plan import keys
 from ablate.plan.keys import TRAINED_ON
 from ablate.plan.params import load
+from ablate.plan.project import Project
 from ablate.plan.record import plan_record
-from ablate.plan.runs import RUNS, make_plan
+from ablate.plan.runs import RUNS, current_plan, make_plan
 from ablate.results.collect import collect
 from ablate.seals import sealed, sha256_of
 from ablate.workflow.due import Keys, due
@@ -93,9 +94,9 @@ def inside(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(results)
     params = load(Path("params.yaml"))
     monkeypatch.setattr(cli, "load", lambda *_: params)
+    monkeypatch.setattr(cli, "open_project", lambda *_: Project(params, current_plan(params), ()))
     monkeypatch.setattr(results_cli, "load", lambda *_: params)
     monkeypatch.setattr("ablate.papers.paper.check_files", lambda *_: None)
-    monkeypatch.setattr("ablate.plan.record.protocol", lambda *_: None)
 
 
 def run_files(name: str) -> Path:
@@ -398,8 +399,8 @@ def test_partial_leaves_out_a_paper_that_cannot_be_collected(
         gather(plan, runs, folder, partial=partial)
 
     gather = render.steps.collect
-    monkeypatch.setattr(render, "load", lambda *_: load(Path("params.yaml")))
-    monkeypatch.setattr(render, "protocol", lambda *_: None)
+    params = load(Path("params.yaml"))
+    monkeypatch.setattr(render, "open_project", lambda *_: Project(params, current_plan(params), ()))
     monkeypatch.setattr(render, "overview", lambda *_: None)
     monkeypatch.setattr(render, "table_jobs", table_jobs)
     monkeypatch.setattr(render, "figure_jobs", lambda *_: {})

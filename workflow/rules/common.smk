@@ -7,7 +7,6 @@ from functools import cache
 from snakemake.exceptions import WorkflowError
 from snakemake.io import contains_wildcard
 
-from ablate.plan.params import load
 from ablate.plan.cost import expected_seconds, limit_minutes, read_history
 from ablate.errors import UserError
 from ablate.files import as_json
@@ -17,8 +16,9 @@ from ablate.plan.keys import FILES, NEW, RECEIPTS, content
 from ablate.workflow.due import Keys, due, why_look, why_plan
 from ablate.workflow.named_classes import asked, check_packs
 from ablate.papers.paper import check_files
-from ablate.plan.runs import IMAGENET, LOOK_AGAIN, PRETRAINED, RUNS, current_plan, make_plan
-from ablate.plan.record import plan_record, protocol
+from ablate.plan.runs import IMAGENET, LOOK_AGAIN, PRETRAINED, RUNS, make_plan
+from ablate.plan.project import open_project
+from ablate.plan.record import plan_record
 from ablate.plan.code import code_of
 from ablate.plan.receipts import Rendering, describing, rendering
 from ablate.runtime.cores import available_cores, share
@@ -27,12 +27,11 @@ from ablate.runtime.takeover import take_over
 from ablate.runtime.options import options, own_programs_first
 
 try:
-    PARAMS = load(Path("params.yaml"), config)
-    PLAN = current_plan(PARAMS)
-    check_files(Path("params.yaml"), Path("papers"))
+    PROJECT = open_project(Path("params.yaml"), config)
+    PARAMS, PLAN, RECORD = PROJECT.params, PROJECT.plan, PROJECT.record
+    check_files(PROJECT, Path("papers"))
     KEYS = Keys(PARAMS, PLAN)
     check_packs(PLAN, KEYS)
-    RECORD = plan_record(PARAMS, PLAN, protocol(Path("params.yaml"), config))
     GPUS = Use(PARAMS.compute.gpus, PARAMS.compute.jobs_per_gpu, PARAMS.compute.gpu_memory_gb)
     SLOTS = len(usable(PARAMS.compute.device, GPUS)) * GPUS.jobs_per_gpu
 except UserError as error:

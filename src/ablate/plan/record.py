@@ -2,25 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ablate.models.registry import contaminated
-from ablate.plan.params import Params, load
-from ablate.plan.runs import Plan, Run, make_plan
+from ablate.plan.params import Params
+from ablate.plan.runs import Plan, Run
 from ablate.seals import sealed
 
 Protocol = dict[tuple[str, str, str], dict[str, Any]]  # paper, study, arm: what is to compare
 
 
-def protocol(path: Path, values: Mapping[str, Any] | None = None) -> Protocol | None:
-    """What the scale `paper` of the file at ``path`` asks of each arm; None where there is no such scale."""
-    params = load(path, {**(values or {})})
-    if "paper" not in params.scales:
-        return None
-    full = load(path, {**(values or {}), "scale": "paper"})
-    return {(p.paper, p.study, p.arm): _facts(p.run, full) for p in make_plan(full).planned}
+def protocol(params: Params, plan: Plan) -> Protocol:
+    """What the scale `paper`, with its parameters and plan, asks of each arm."""
+    return {(p.paper, p.study, p.arm): _facts(p.run, params) for p in plan.planned}
 
 
 def plan_record(params: Params, plan: Plan, full: Protocol | None = None) -> dict[str, Any]:
