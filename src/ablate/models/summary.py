@@ -155,7 +155,7 @@ def _about(name: str) -> str | None:
     if name not in REGISTRY:
         return None
     module, _, function = REGISTRY[name].partition(":")
-    text = inspect.getdoc(getattr(importlib.import_module(f"ablate.models.registry.{module}"), function)) or ""
+    text = inspect.getdoc(getattr(importlib.import_module(f"ablate.models.{module}"), function)) or ""
     return "\n".join(" ".join(lines.split()) for lines in text.partition("\nArgs:")[0].strip().split("\n\n"))
 
 
