@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -372,16 +373,38 @@ def test_a_damaged_receipt_is_a_reason_and_no_traceback(name: str, content: byte
             file.unlink()
 
 
-def test_due_makes_its_folder_in_a_file_s_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("place", [".ablate/due/code-changed", ".ablate/due/future"])
+@pytest.mark.parametrize("there", ["file", "folder", "link", "broken link", "loop", "gone"])
+def test_a_mark_takes_the_place_of_what_is_no_mark(
+    place: str, there: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Snakemake looks at both times of a link: it is old by itself, and what it leads to is newer than any result."""
     monkeypatch.chdir(tmp_path)
-    mark = tmp_path / ".ablate/due/code-changed"
-    mark.parent.mkdir(parents=True)
-    mark.write_text("x")
-    assert due("code changed", Path("none")) == [".ablate/due/code-changed"] and mark.is_dir()
+    path = Path(place)
+    path.parent.mkdir(parents=True)
+    Path("target").mkdir()
+    if there == "file":
+        path.write_text("x")
+    elif there == "folder":
+        path.mkdir()
+    elif there != "gone":
+        path.symlink_to({"link": tmp_path / "target", "broken link": "nowhere", "loop": path.name}[there])
+    for _ in range(2):
+        (mark,) = due("code changed")
+        assert mark == ".ablate/due/code-changed" and Path(mark).is_dir()
+        assert Path(mark).lstat().st_mtime < time.time() - 10**8 and Path(mark).stat().st_mtime > time.time() + 10**8
+    assert Path("target").stat().st_mtime < time.time() + 10
+
+
+def test_a_mark_that_cannot_be_made_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(".ablate/due/code-changed/full").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"\.ablate/due/code-changed.*folder"):
+        due("code changed")
     shutil.rmtree(".ablate")
     Path(".ablate").write_text("x")
     with pytest.raises(UserError, match=r"\.ablate.*folder"):
-        due("code changed", Path("none"))
+        due("code changed")
 
 
 def test_partial_leaves_out_a_paper_that_cannot_be_collected(

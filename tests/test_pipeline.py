@@ -44,7 +44,7 @@ def test_a_new_folder_is_asked_for_everything_and_no_mark_is_made() -> None:
     embedded = "data/embedded/mirror/cifar10/cifar-10-python.tar.gz"
     assert p.inputs_of_fetch("cifar10", "embedded") == Inputs({"embedded": embedded}, [], True)
     assert p.inputs_of_fetch("cifar10", "official") == Inputs({"embedded": []}, [], True)
-    assert p.inputs_of_embed("cifar10", "cifar-10-python.tar.gz") == Inputs({}, [], True)
+    assert p.inputs_of_embed("cifar10") == Inputs({}, [], True)
     asked = p.inputs_of_data("cifar10", "verify", archive="archive", receipt="archive.json")
     assert asked == Inputs({"archive": f"{DATA}/archive", "receipt": f"{DATA}/archive.json"}, [], True)
     assert p.inputs_of_plan() == Inputs({}, [], True)

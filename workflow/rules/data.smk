@@ -9,7 +9,7 @@ rule packs:
 
 rule embed:
     input:
-        unpack(lambda w: inputs(PIPELINE.inputs_of_embed, w.dataset, w.archive)),
+        unpack(lambda w: inputs(PIPELINE.inputs_of_embed, w.dataset)),
     output:
         "data/embedded/mirror/{dataset}/{archive}",
     log:

@@ -125,19 +125,18 @@ class Pipeline:
 
     # Inputs. Each may raise UserError: for a run that is not planned, or a mark that cannot be made.
 
-    def inputs_of_embed(self, dataset: str, archive: str) -> Inputs:
-        return _inputs(self.keys.why_data(dataset, "fetch"), Path("data/embedded/mirror", dataset, archive))
+    def inputs_of_embed(self, dataset: str) -> Inputs:
+        return _inputs(self.keys.why_data(dataset, "fetch"))
 
     def inputs_of_fetch(self, dataset: str, variant: str) -> Inputs:
         """The archive is an input where a rule makes it, and else what its sources have."""
         made = f"data/embedded/mirror/{dataset}/{self.datasets[dataset].archive}"
-        receipt = self.keys.folder(dataset) / RECEIPTS["fetch"]
-        return _inputs(self.keys.why_data(dataset, "fetch"), receipt, embedded=made if variant == "embedded" else [])
+        return _inputs(self.keys.why_data(dataset, "fetch"), embedded=made if variant == "embedded" else [])
 
     def inputs_of_data(self, dataset: str, step: str, **files: str) -> Inputs:
         """Of verify, pack and reorganise: ``files`` of the data set's folder."""
         there: dict[str, str | list[str]] = {key: self.data_file(dataset, file) for key, file in files.items()}
-        return _inputs(self.keys.why_data(dataset, step), self.keys.folder(dataset) / RECEIPTS[step], **there)
+        return _inputs(self.keys.why_data(dataset, step), **there)
 
     def inputs_of_run(self, id: str, folder: Path) -> Inputs:
         """Of a training into ``folder``, RUNS or PRETRAINED."""
@@ -150,7 +149,7 @@ class Pipeline:
         # A file with braces in its name could be taken for a pattern; its key is compared all the same.
         if run.start_file and not {"{", "}"} & set(run.start_file):
             files["start"] = run.start_file
-        return _inputs(reason, folder / run.id / "manifest.json", **files)
+        return _inputs(reason, **files)
 
     def new_data_of(self, id: str, folder: Path) -> str | None:
         """The data set of a run that is good as it is, if its pack is about to be made again.
@@ -162,15 +161,14 @@ class Pipeline:
         return run.settings.dataset if waits else None
 
     def inputs_of_plan(self) -> Inputs:
-        return _inputs(why_plan(self.plan_file, self.project.record), self.plan_file)
+        return _inputs(why_plan(self.plan_file, self.project.record))
 
     def inputs_of_rendered(self, name: str) -> Inputs:
         """Of a step of `rendering`: followed as well where one of its files may be made again first."""
         job, reason = self.rendering.jobs[name], self.rendering.why(name)
         files = [str(path) for path in job.inputs if path != self.plan_file]
-        mark = due(reason, next((path for path in job.outputs if path.exists()), job.receipt))
         named: dict[str, str | list[str]] = {"plan": str(self.plan_file), "files": files}
-        return Inputs(named, mark, bool(reason or self.rendering.open(name)))
+        return Inputs(named, due(reason), bool(reason or self.rendering.open(name)))
 
     def inputs_of_look(self, look: int, before: str | None) -> Inputs:
         """The runs that the look ``before`` asks for. Look 0 comes before any run."""
@@ -179,14 +177,14 @@ class Pipeline:
             there = read_if_sealed(file)
             now = plan_record(self.project.params, make_plan(self.project.params, []))
             same = there is not None and there["digest"] == now["digest"]
-            return Inputs({}, due(why_look(file) or (None if same else "plan changed"), file), True)
+            return Inputs({}, due(why_look(file) or (None if same else "plan changed")), True)
         added: list[str] = read_sealed(Path(before), LOOK_AGAIN)["added"]
         runs = make_plan(self.project.params, added).runs
         files: dict[str, str | list[str]] = {
             "before": before,
             "runs": [f"{RUNS}/{run}/metrics.json" for run in runs],
         }
-        return Inputs(files, due(why_look(file), file), True)
+        return Inputs(files, due(why_look(file)), True)
 
     # Values of commands, each a word or a list of whole words.
 
@@ -256,6 +254,6 @@ def _trained(project: Project) -> dict[str, Run]:
     return {**project.plan.runs, **project.plan.pretraining}
 
 
-def _inputs(reason: str | None, record: Path, **files: str | list[str]) -> Inputs:
-    """A job's files, followed where it runs for ``reason``; ``record`` is one of its outputs."""
-    return Inputs(files, due(reason, record), bool(reason))
+def _inputs(reason: str | None, **files: str | list[str]) -> Inputs:
+    """A job's files, followed where it runs for ``reason``."""
+    return Inputs(files, due(reason), bool(reason))
