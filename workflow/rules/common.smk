@@ -26,6 +26,18 @@ def inputs(method, *question, **files):
     return {name: f if found.followed else ancient(f) for name, f in found.files.items()} | {"due": found.due}
 
 
+def new_data(wildcards, folder):
+    """Where a run's data are about to be made again, it is asked once more when it is known what is in them."""
+    if dataset := ask(PIPELINE.new_data_of, wildcards.run, folder):
+        checkpoints.pack.get(variant=PIPELINE.datasets[dataset].variant, dataset=dataset)
+    return []
+
+
+def look_before(wildcards):
+    look = int(wildcards.look)
+    return checkpoints.look.get(look=look - 1).output[0] if look else None
+
+
 PIPELINE = ask(open_pipeline, config, workflow.cores)
 RESULTS, PARAMS = PIPELINE.results, PIPELINE.project.params
 

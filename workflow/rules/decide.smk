@@ -1,9 +1,4 @@
 # decide: seeds for the arms of undecided claims, look by look; each look says which runs the next one needs
-def look_before(wildcards):
-    look = int(wildcards.look)
-    return checkpoints.look.get(look=look - 1).output[0] if look else None
-
-
 checkpoint look:
     input:
         unpack(lambda w: inputs(PIPELINE.inputs_of_look, int(w.look), look_before(w))),

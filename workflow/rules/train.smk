@@ -1,13 +1,6 @@
 # One job per run. A run's name follows from its settings, so a changed setting is another run and another file.
 
 
-def new_data(wildcards, folder):
-    """Where a run's data are about to be made again, it is asked once more when it is known what is in them."""
-    if dataset := ask(PIPELINE.new_data_of, wildcards.run, folder):
-        checkpoints.pack.get(variant=PIPELINE.datasets[dataset].variant, dataset=dataset)
-    return []
-
-
 rule runs:
     input:
         [f"{RUNS}/{run}/metrics.json" for run in PIPELINE.project.plan.runs],
