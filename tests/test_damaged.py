@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,8 +27,9 @@ from ablate.files import as_json, read_json, write_json, write_text
 from ablate.plan import keys
 from ablate.plan.keys import TRAINED_ON
 from ablate.plan.params import load
+from ablate.plan.project import Project
 from ablate.plan.record import plan_record
-from ablate.plan.runs import RUNS, make_plan
+from ablate.plan.runs import RUNS, current_plan, make_plan
 from ablate.results.collect import collect
 from ablate.seals import sealed, sha256_of
 from ablate.workflow.due import Keys, due
@@ -93,9 +95,9 @@ def inside(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(results)
     params = load(Path("params.yaml"))
     monkeypatch.setattr(cli, "load", lambda *_: params)
+    monkeypatch.setattr(cli, "open_project", lambda *_: Project(params, current_plan(params), ()))
     monkeypatch.setattr(results_cli, "load", lambda *_: params)
     monkeypatch.setattr("ablate.papers.paper.check_files", lambda *_: None)
-    monkeypatch.setattr("ablate.plan.record.protocol", lambda *_: None)
 
 
 def run_files(name: str) -> Path:
@@ -371,16 +373,38 @@ def test_a_damaged_receipt_is_a_reason_and_no_traceback(name: str, content: byte
             file.unlink()
 
 
-def test_due_makes_its_folder_in_a_file_s_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("place", [".ablate/due/code-changed", ".ablate/due/future"])
+@pytest.mark.parametrize("there", ["file", "folder", "link", "broken link", "loop", "gone"])
+def test_a_mark_takes_the_place_of_what_is_no_mark(
+    place: str, there: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Snakemake looks at both times of a link: it is old by itself, and what it leads to is newer than any result."""
     monkeypatch.chdir(tmp_path)
-    mark = tmp_path / ".ablate/due/code-changed"
-    mark.parent.mkdir(parents=True)
-    mark.write_text("x")
-    assert due("code changed", Path("none")) == [".ablate/due/code-changed"] and mark.is_dir()
+    path = Path(place)
+    path.parent.mkdir(parents=True)
+    Path("target").mkdir()
+    if there == "file":
+        path.write_text("x")
+    elif there == "folder":
+        path.mkdir()
+    elif there != "gone":
+        path.symlink_to({"link": tmp_path / "target", "broken link": "nowhere", "loop": path.name}[there])
+    for _ in range(2):
+        (mark,) = due("code changed")
+        assert mark == ".ablate/due/code-changed" and Path(mark).is_dir()
+        assert Path(mark).lstat().st_mtime < time.time() - 10**8 and Path(mark).stat().st_mtime > time.time() + 10**8
+    assert Path("target").stat().st_mtime < time.time() + 10
+
+
+def test_a_mark_that_cannot_be_made_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(".ablate/due/code-changed/full").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"\.ablate/due/code-changed.*folder"):
+        due("code changed")
     shutil.rmtree(".ablate")
     Path(".ablate").write_text("x")
     with pytest.raises(UserError, match=r"\.ablate.*folder"):
-        due("code changed", Path("none"))
+        due("code changed")
 
 
 def test_partial_leaves_out_a_paper_that_cannot_be_collected(
@@ -398,8 +422,8 @@ def test_partial_leaves_out_a_paper_that_cannot_be_collected(
         gather(plan, runs, folder, partial=partial)
 
     gather = render.steps.collect
-    monkeypatch.setattr(render, "load", lambda *_: load(Path("params.yaml")))
-    monkeypatch.setattr(render, "protocol", lambda *_: None)
+    params = load(Path("params.yaml"))
+    monkeypatch.setattr(render, "open_project", lambda *_: Project(params, current_plan(params), ()))
     monkeypatch.setattr(render, "overview", lambda *_: None)
     monkeypatch.setattr(render, "table_jobs", table_jobs)
     monkeypatch.setattr(render, "figure_jobs", lambda *_: {})

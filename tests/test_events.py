@@ -201,6 +201,16 @@ def runs_of(words: str) -> Counter[str]:
     return Counter(name + seed for name in words.removesuffix(seed).split())
 
 
+def stamps(folder: Path) -> dict[str, tuple[int, int]]:
+    """{path: mtime and size} of all files and folders but those for the tools' own notes."""
+    tools = {".ablate", ".snakemake", ".git", ".dvc", "src"}  # src: compiled code
+    return {
+        str(place): ((found := path.lstat()).st_mtime_ns, found.st_size)
+        for path in folder.rglob("*")
+        if (place := path.relative_to(folder)).parts[0] not in tools
+    }
+
+
 def happens(event: Event, w: Workspace) -> None:
     if isinstance(event.make, str):
         w.do(event.make)
@@ -213,7 +223,9 @@ def happens(event: Event, w: Workspace) -> None:
 def test_an_event_runs_what_the_table_says(event: Event, finished: Workspace) -> None:
     happens(event, finished)
     stages = set(json.loads(finished.run("dvc", "status", "--json").stdout))
+    before = stamps(finished.folder)
     trained, rules = asked(finished.do("snakemake --cores 8 -n all"))
+    assert stamps(finished.folder) == before  # a dry run writes nothing and touches nothing
     assert (trained, rules, stages) == (
         runs_of(event.trained),
         Counter(event.jobs.split()),

@@ -15,6 +15,7 @@ from ablate.errors import UserError
 from ablate.models.summary import summary
 from ablate.papers.paper import OF_NETWORKS, OF_RUNS, Paper, Reported, check, check_files, read
 from ablate.plan.params import load
+from ablate.plan.project import open_project
 from ablate.plan.runs import Plan, make_plan
 from conftest import ROOT, TINY
 
@@ -228,13 +229,14 @@ def test_files_are_checked_before_anything_runs(tmp_path: Path) -> None:
     """Where params.yaml has a scale `paper`, whatever scale is asked for; a tiny study of one's own needs none."""
     folder = tmp_path / "papers"
     shutil.copytree(ROOT / "papers", folder)
-    check_files(ROOT / "params.yaml", folder)
+    shipped = open_project(ROOT / "params.yaml", {"scale": "demo"})
+    check_files(shipped, folder)
     file = folder / "five-cnns.yaml"
     file.write_text(file.read_text().replace("arm: Model 4", "arm: Modle 4"))
     with pytest.raises(UserError, match=r"five-cnns\.yaml: reported\..*did you mean 'Model 4'"):
-        check_files(ROOT / "params.yaml", folder)
+        check_files(shipped, folder)
     file.unlink()
     with pytest.raises(UserError, match=r"five-cnns\.yaml: there is no such file"):
-        check_files(ROOT / "params.yaml", folder)
+        check_files(shipped, folder)
     (tmp_path / "params.yaml").write_text(TINY)
-    check_files(tmp_path / "params.yaml", tmp_path / "nowhere")
+    check_files(open_project(tmp_path / "params.yaml"), tmp_path / "nowhere")

@@ -6,9 +6,7 @@ from collections import Counter
 import pytest
 
 from ablate.cli import main as cli
-from ablate.plan.params import load
-from ablate.plan.record import plan_record, protocol
-from ablate.plan.runs import make_plan
+from ablate.plan.project import open_project
 from conftest import ROOT
 
 ARMS = {
@@ -55,8 +53,7 @@ def test_deviations_are_what_the_scale_changes() -> None:
     """Oracle: params.yaml, read by eye."""
     made = {}
     for scale in ("pilot", "paper"):
-        params = load(ROOT / "params.yaml", {"scale": scale})
-        record = plan_record(params, make_plan(params), protocol(ROOT / "params.yaml", {"scale": scale}))
+        record = open_project(ROOT / "params.yaml", {"scale": scale}).record
         made[scale] = {(p.paper, p.study, p.arm): p.deviations for p in record.runs}
     assert made["pilot"]["five-cnns", "models", "Model 5"] == {
         "classes": ([0, 10], None), "n_classes": (10, 200), "images_per_class": (60, 500), "epochs": (4, 15),

@@ -1,40 +1,38 @@
 # fetch -> verify (checks and decodes) -> reorganise (class folders, for other programs), pack and describe (for the eye)
-TREES = [f"{data_dir(name)}/tree.json" for name, data in DATASETS.items() if data.tree]
+TREES = [PIPELINE.data_file(name, "tree.json") for name, data in PIPELINE.datasets.items() if data.tree]
 
 
 rule packs:
     input:
-        [f"{data_dir(name)}/pack.json" for name in DATASETS],
+        [PIPELINE.data_file(name, "pack.json") for name in PIPELINE.datasets],
 
 
 rule embed:
     input:
-        lambda w: due(
-            KEYS.data_reason(w.dataset, "fetch"), Path("data/embedded/mirror", w.dataset, w.archive)
-        ),
+        unpack(lambda w: inputs(PIPELINE.inputs_of_embed, w.dataset)),
     output:
         "data/embedded/mirror/{dataset}/{archive}",
     log:
         "logs/embed/{dataset}-{archive}.log",
     wildcard_constraints:
-        archive="|".join(data.archive for data in DATASETS.values()),
+        archive="|".join(data.archive for data in PIPELINE.datasets.values()),
     params:
-        spec=content_spec,
+        spec=lambda w: PIPELINE.spec(w.dataset),
     shell:
         "ablate embed --spec {params.spec:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule fetch:
     input:
-        unpack(inputs_of_fetch),
+        unpack(lambda w: inputs(PIPELINE.inputs_of_fetch, w.dataset, w.variant)),
     output:
         archive="data/{variant}/{dataset}/archive",
         receipt="data/{variant}/{dataset}/archive.json",
     log:
         "logs/fetch/{variant}-{dataset}.log",
     params:
-        spec=lambda w: DATASETS[w.dataset].model_dump_json(),
-        mirror=lambda w, input: mirror(w, input.embedded),
+        spec=lambda w: PIPELINE.source(w.dataset),
+        mirror=lambda w, input: PIPELINE.mirror(input.embedded),
     shell:
         "ablate fetch --spec {params.spec:q} {params.mirror:q} --output {output.archive:q}"
         " --receipt {output.receipt:q} 2>&1 | tee {log:q}"
@@ -42,7 +40,11 @@ rule fetch:
 
 rule verify:
     input:
-        unpack(lambda w: inputs_of_data(w, "verify", archive="archive", receipt="archive.json")),
+        unpack(
+            lambda w: inputs(
+                PIPELINE.inputs_of_data, w.dataset, "verify", archive="archive", receipt="archive.json"
+            )
+        ),
     output:
         index="data/{variant}/{dataset}/index.csv",
         images="data/{variant}/{dataset}/images.npy",
@@ -52,7 +54,7 @@ rule verify:
         "logs/verify/{variant}-{dataset}.log",
     threads: workflow.cores
     params:
-        spec=content_spec,
+        spec=lambda w: PIPELINE.spec(w.dataset),
     shell:
         "ablate verify --spec {params.spec:q} --archive {input.archive:q} --receipt {input.receipt:q}"
         " --index {output.index:q} --images {output.images:q} --duplicates {output.duplicates:q} --report {output.report:q}"
@@ -62,8 +64,13 @@ rule verify:
 rule reorganise:
     input:
         unpack(
-            lambda w: inputs_of_data(
-                w, "reorganise", archive="archive", index="index.csv", report="verify.json"
+            lambda w: inputs(
+                PIPELINE.inputs_of_data,
+                w.dataset,
+                "reorganise",
+                archive="archive",
+                index="index.csv",
+                report="verify.json",
             )
         ),
     output:
@@ -72,7 +79,7 @@ rule reorganise:
     log:
         "logs/reorganise/{variant}-{dataset}.log",
     params:
-        spec=content_spec,
+        spec=lambda w: PIPELINE.spec(w.dataset),
     shell:
         "ablate reorganise --spec {params.spec:q} --archive {input.archive:q} --index {input.index:q}"
         " --report {input.report:q} --tree {output.tree:q} --receipt {output.receipt:q} 2>&1 | tee {log:q}"
@@ -82,8 +89,9 @@ rule reorganise:
 checkpoint pack:
     input:
         unpack(
-            lambda w: inputs_of_data(
-                w,
+            lambda w: inputs(
+                PIPELINE.inputs_of_data,
+                w.dataset,
                 "pack",
                 images="images.npy",
                 index="index.csv",
@@ -98,7 +106,7 @@ checkpoint pack:
     log:
         "logs/pack/{variant}-{dataset}.log",
     params:
-        named=lambda w: json.dumps(classes_named(PLAN, w.dataset)),
+        named=lambda w: PIPELINE.named_classes(w.dataset),
     shell:
         "ablate pack --images {input.images:q} --index {input.index:q} --report {input.report:q}"
         " --receipt {input.receipt:q} --named {params.named:q} --output {output.pack:q} 2>&1 | tee {log:q}"
@@ -106,14 +114,16 @@ checkpoint pack:
 
 rule describe:
     input:
-        unpack(lambda w: inputs_of_rendered(f"describe_{w.dataset}")),
-        arrays=ancient(lambda w: [f"{data_dir(w.dataset)}/{name}.npy" for name in ("images", "labels")]),
+        unpack(lambda w: inputs(PIPELINE.inputs_of_rendered, f"describe_{w.dataset}")),
+        arrays=ancient(
+            lambda w: [PIPELINE.data_file(w.dataset, f"{name}.npy") for name in ("images", "labels")]
+        ),
     output:
         multiext(f"{RESULTS}/data/{{dataset}}", ".json", "-samples.jpg", "-duplicates.jpg", "-duplicates.csv"),
     log:
         "logs/describe/{dataset}.log",
     params:
-        pack=lambda w: f"{data_dir(w.dataset)}/pack.json",
+        pack=lambda w: PIPELINE.data_file(w.dataset, "pack.json"),
         out=subpath(output[0], parent=True),
     shell:
         "ablate describe --pack {params.pack:q} --name {wildcards.dataset:q} --output {params.out:q} 2>&1 | tee {log:q}"

@@ -1,7 +1,7 @@
 # decide: seeds for the arms of undecided claims, look by look; each look says which runs the next one needs
 checkpoint look:
     input:
-        unpack(inputs_of_look),
+        unpack(lambda w: inputs(PIPELINE.inputs_of_look, int(w.look), look_before(w))),
         [f"papers/{paper}.yaml" for paper in PARAMS.studies],
         code=code_of("claims"),
     output:
@@ -12,8 +12,8 @@ checkpoint look:
         look="[0-9]+",
     localrule: True
     params:
-        values=command_values,
-        previous=previous_look,
+        values=lambda w: PIPELINE.values,
+        previous=lambda w: PIPELINE.previous_look(int(w.look)),
     shell:
         "ablate look --values {params.values:q} --papers papers {params.previous:q} --output {output:q}"
         " 2>&1 | tee {log:q}"

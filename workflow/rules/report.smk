@@ -7,20 +7,20 @@ SUMMARY = [f"results/summary/{PARAMS.scale}{suffix}" for suffix in (".json", ".c
 rule plan:
     input:
         ancient("params.yaml"),
-        due(why_plan(PLAN_FILE, RECORD), PLAN_FILE),
+        unpack(lambda w: inputs(PIPELINE.inputs_of_plan)),
     output:
-        str(PLAN_FILE),
+        f"{RESULTS}/plan.json",
     log:
         "logs/plan.log",
     params:
-        values=command_values,
+        values=lambda w: PIPELINE.values,  # a function: in texts and lists Snakemake looks for wildcards
     shell:
         "ablate plan --values {params.values:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule collect:
     input:
-        unpack(lambda w: inputs_of_rendered(f"collect_{w.paper}")),
+        unpack(lambda w: inputs(PIPELINE.inputs_of_rendered, f"collect_{w.paper}")),
     output:
         [f"{RESULTS}/{{paper}}/{name}" for name in COLLECTED],
     log:
@@ -34,7 +34,7 @@ rule collect:
 
 rule summarise:
     input:
-        unpack(lambda w: inputs_of_rendered("summarise")),
+        unpack(lambda w: inputs(PIPELINE.inputs_of_rendered, "summarise")),
     output:
         json=SUMMARY[0],
         csv=SUMMARY[1],
@@ -48,7 +48,7 @@ rule summarise:
 
 rule compare:
     input:
-        unpack(lambda w: inputs_of_rendered(f"compare_{w.paper}")),
+        unpack(lambda w: inputs(PIPELINE.inputs_of_rendered, f"compare_{w.paper}")),
     output:
         csv=f"{RESULTS}/{{paper}}/comparison.csv",
         others=multiext(f"{RESULTS}/{{paper}}/comparison", *BESIDE),
@@ -60,7 +60,7 @@ rule compare:
 
 rule comparison:
     input:
-        unpack(lambda w: inputs_of_rendered("comparison")),
+        unpack(lambda w: inputs(PIPELINE.inputs_of_rendered, "comparison")),
     output:
         csv=f"{RESULTS}/comparison.csv",
         others=multiext(f"{RESULTS}/comparison", *BESIDE),
@@ -72,7 +72,7 @@ rule comparison:
 
 rule claims:
     input:
-        unpack(lambda w: inputs_of_rendered("claims")),
+        unpack(lambda w: inputs(PIPELINE.inputs_of_rendered, "claims")),
     output:
         json=f"{RESULTS}/claims.json",
         others=multiext(f"{RESULTS}/claims", ".csv", *BESIDE, ".svg", ".png"),
@@ -88,7 +88,7 @@ rule claims:
 
 rule calibrate:
     input:
-        unpack(lambda w: inputs_of_rendered("calibrate")),
+        unpack(lambda w: inputs(PIPELINE.inputs_of_rendered, "calibrate")),
     output:
         csv=f"{RESULTS}/calibration.csv",
         figure=multiext(f"{RESULTS}/calibration", ".svg", ".png"),
@@ -100,8 +100,8 @@ rule calibrate:
 
 rule report:
     input:
-        unpack(lambda w: inputs_of_rendered("report")),
-        described=ancient([f"{RESULTS}/data/{name}-duplicates.csv" for name in DATASETS]),
+        unpack(lambda w: inputs(PIPELINE.inputs_of_rendered, "report")),
+        described=ancient([f"{RESULTS}/data/{name}-duplicates.csv" for name in PIPELINE.datasets]),
     output:
         f"{RESULTS}/report.html",
     log:
@@ -112,13 +112,17 @@ rule report:
 
 # A process imports for seconds and draws for less, so one makes all tables of a paper, another all its figures.
 for _paper in PARAMS.studies:
-    _out, _tables, _figures = f"{RESULTS}/{_paper}", made("tables", _paper), made("figures", _paper)
+    _out, _tables, _figures = (
+        f"{RESULTS}/{_paper}",
+        PIPELINE.made("tables", _paper),
+        PIPELINE.made("figures", _paper),
+    )
 
     rule:
         name:
             f"tables_{_paper}"
         input:
-            unpack(lambda w, name=f"tables_{_paper}": inputs_of_rendered(name)),
+            unpack(lambda w, name=f"tables_{_paper}": inputs(PIPELINE.inputs_of_rendered, name)),
         output:
             [f"{_out}/{name}{suffix}" for name in _tables for suffix in (".csv", *BESIDE)],
         log:
@@ -135,8 +139,8 @@ for _paper in PARAMS.studies:
         name:
             f"figures_{_paper}"
         input:
-            unpack(lambda w, name=f"figures_{_paper}": inputs_of_rendered(name)),
-            arrays=ancient(packs_of_figures(_paper, "images.npy") + packs_of_figures(_paper, "labels.npy")),
+            unpack(lambda w, name=f"figures_{_paper}": inputs(PIPELINE.inputs_of_rendered, name)),
+            arrays=ancient(PIPELINE.packs_of_figures(_paper, "images.npy", "labels.npy")),
         output:
             [
                 report(
@@ -154,7 +158,7 @@ for _paper in PARAMS.studies:
         params:
             runs=str(RUNS),
             out=subpath(output[0], parent=True),
-            packs=options(pack=packs_of_figures(_paper)),
+            packs=options(pack=PIPELINE.packs_of_figures(_paper, "pack.json")),
         shell:
             "ablate figures --plan {input.plan:q} --papers papers --runs {params.runs:q} {params.packs:q}"
             " --output {params.out:q} 2>&1 | tee {log:q}"

@@ -3,7 +3,7 @@
 
 rule runs:
     input:
-        [f"{RUNS}/{run}/metrics.json" for run in PLAN.runs],
+        [f"{RUNS}/{run}/metrics.json" for run in PIPELINE.project.plan.runs],
 
 
 rule imagenet:
@@ -15,7 +15,7 @@ rule imagenet:
     wildcard_constraints:
         name="[a-z0-9_]+",
     params:
-        mirror=mirror,
+        mirror=lambda w: PIPELINE.mirror(),
     shell:
         "ablate imagenet --model torchvision:{wildcards.name:q} {params.mirror:q}"
         " --output {output.weights:q} --receipt {output.receipt:q} 2>&1 | tee {log:q}"
@@ -23,21 +23,21 @@ rule imagenet:
 
 rule pretrain:
     input:
-        unpack(lambda w: inputs_of_run(w, PRETRAINED)),
+        unpack(lambda w: inputs(PIPELINE.inputs_of_run, w.run, PRETRAINED)),
         lambda w: new_data(w, PRETRAINED),
     output:
         [f"{PRETRAINED}/{{run}}/{name}" for name in FILES],
         weights=f"{PRETRAINED}/{{run}}/weights.safetensors",
     log:
         "logs/pretrain/{run}.log",
-    threads: CLAIM
+    threads: PIPELINE.claim
     resources:
-        runtime=runtime_of,
-        torch_threads=THREADS,
+        runtime=lambda w, attempt: PIPELINE.runtime_of(w.run, attempt),
+        torch_threads=PIPELINE.threads,
     params:
-        run=record,
+        run=lambda w: PIPELINE.run(w.run).to_json(),
         out=f"{PRETRAINED}/{{run}}",
-        options=train_options,
+        options=lambda w: PIPELINE.train_options(w.run),
     shell:
         "ablate train --run {params.run:q} --pack {input.pack:q} --out {params.out:q}"
         " --weights {output.weights:q} --threads {resources.torch_threads:q} {params.options:q}"
@@ -46,20 +46,20 @@ rule pretrain:
 
 rule train:
     input:
-        unpack(lambda w: inputs_of_run(w, RUNS)),
+        unpack(lambda w: inputs(PIPELINE.inputs_of_run, w.run, RUNS)),
         lambda w: new_data(w, RUNS),
     output:
         [f"{RUNS}/{{run}}/{name}" for name in FILES],
     log:
         "logs/train/{run}.log",
-    threads: CLAIM
+    threads: PIPELINE.claim
     resources:
-        runtime=runtime_of,
-        torch_threads=THREADS,
+        runtime=lambda w, attempt: PIPELINE.runtime_of(w.run, attempt),
+        torch_threads=PIPELINE.threads,
     params:
-        run=record,
+        run=lambda w: PIPELINE.run(w.run).to_json(),
         out=f"{RUNS}/{{run}}",
-        options=train_options,
+        options=lambda w: PIPELINE.train_options(w.run),
     shell:
         "ablate train --run {params.run:q} --pack {input.pack:q} --out {params.out:q}"
         " --threads {resources.torch_threads:q} {params.options:q}"

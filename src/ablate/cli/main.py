@@ -18,6 +18,7 @@ from ablate.errors import UserError
 from ablate.files import write_json
 from ablate.inert import say
 from ablate.plan.params import load, values_of
+from ablate.plan.project import open_project
 from ablate.plan.runs import current_plan, state
 from ablate.runtime.progress import nowhere, open_streams
 from ablate.runtime.signals import stop_once
@@ -57,17 +58,15 @@ def plan(
 ) -> None:
     """Say per paper what is done, what is to run, why, and what that will cost."""
     from ablate.papers.paper import check_files
-    from ablate.plan.record import plan_record, protocol
     from ablate.workflow.due import Keys
     from ablate.workflow.named_classes import check_packs
 
-    over = values_of(values) | ({"scale": scale} if scale else {})
-    params = load(PARAMS, over)
-    made = current_plan(params)
-    check_files(PARAMS, PAPERS)
+    project = open_project(PARAMS, values_of(values) | ({"scale": scale} if scale else {}))
+    params, made = project.params, project.plan
+    check_files(project, PAPERS)
     check_packs(made, Keys(params, made))
     if output:
-        write_json(output, plan_record(params, made, protocol(PARAMS, over)).plain)
+        write_json(output, project.record.plain)
         return
     from ablate.plan import cost
     from ablate.workflow import cost_table as plan_cost
@@ -80,7 +79,7 @@ def plan(
             p.model_dump(mode="json")
             | {"state": state(p.run), "why": why[p.run], "seconds": round(seconds[p.run].seconds, 1),
                "basis": seconds[p.run].basis}
-            for p in plan_record(params, made, protocol(PARAMS, over)).runs
+            for p in project.record.runs
         ]  # fmt: skip
         print(json.dumps(entries, indent=1))
         return

@@ -12,10 +12,9 @@ from ablate.data.describe import overview
 from ablate.errors import UserError, choose
 from ablate.files import write_json
 from ablate.inert import say
-from ablate.plan.params import load
+from ablate.plan.project import open_project
 from ablate.plan.receipts import COLLECTED, Job, rendering
-from ablate.plan.record import plan_record, protocol
-from ablate.plan.runs import RUNS, current_plan
+from ablate.plan.runs import RUNS
 from ablate.tables.comparison import write_comparison
 
 
@@ -25,18 +24,18 @@ def render(params_file: Path, papers: Sequence[str], values: Mapping[str, Any], 
     Returns the folder of results. Raises UserError for the first thing that cannot be made; with ``partial`` it is
     said on stderr, what an earlier call left of it is removed, and the rest is made.
     """
-    params, folder = load(params_file, values), Path("results")
+    project, folder = open_project(params_file, values), Path("results")
+    params = project.params
     folder /= params.scale
     for name in papers:
         if name not in params.studies:
             raise choose("PAPER", name, params.studies, "paper")
     plan, sources = folder / "plan.json", Path("papers")
-    record = plan_record(params, current_plan(params), protocol(params_file, values))
-    write_json(plan, record.plain)
+    write_json(plan, project.record.plain)
     _try("the data's description", bound(overview, params), partial)  # draws what is missing of it
     packs = {name: Path("data", spec.variant, name, "pack.json") for name, spec in params.datasets.items()}
     there = {name: path for name, path in packs.items() if path.exists()}
-    steps_of = rendering(record, plan, sources, packs=there)
+    steps_of = rendering(project.record, plan, sources, packs=there)
     for paper in papers or params.studies:
         gather = bound(steps.collect, plan, RUNS, folder / paper, partial=partial)
         if not _try(f"{folder / paper}", gather, partial):

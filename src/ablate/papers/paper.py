@@ -14,8 +14,8 @@ from pydantic import Field
 from ablate.errors import UserError, choose
 from ablate.models.registry import REGISTRY
 from ablate.papers.claim import ERRORS, Claim, Claimed, check_alone, check_names
-from ablate.plan.params import load
-from ablate.plan.runs import Plan, Planned, make_plan
+from ablate.plan.project import Project
+from ablate.plan.runs import Plan, Planned
 from ablate.records import Name, Record, check_record, read_yaml
 
 Text = Annotated[str, Field(min_length=1)]
@@ -217,16 +217,15 @@ def _check_levels(deviation: Deviation, planned: Sequence[Planned], where: str) 
             )
 
 
-def check_files(params: Path, folder: Path) -> None:
-    """Check the files of all papers that ``params``, which `load` accepts, has studies of: each by itself and, where
-    there is a scale ``paper``, all of them against that. Raises UserError as `read` and `check`.
+def check_files(project: Project, folder: Path) -> None:
+    """Check the files of all papers that params.yaml has studies of: each by itself and, where there is a scale
+    ``paper``, all of them against that. Raises UserError as `read` and `check`.
     """
-    raw = read_yaml(params)
-    files = {id: folder / f"{id}.yaml" for id in raw.get("studies") or {}}
+    files = {id: folder / f"{id}.yaml" for id in project.papers}
     papers = {id: read(file) for id, file in files.items() if file.exists()}
-    if "paper" in (raw.get("scales") or {}):
-        whole = load(params, {"scale": "paper"})
-        check({id: paper for id, paper in papers.items() if id in whole.studies}, make_plan(whole), folder)
+    if project.full:
+        whole, plan = project.full
+        check({id: paper for id, paper in papers.items() if id in whole.studies}, plan, folder)
 
 
 def _check_names(entry: Reported, studies: Mapping[str, Collection[str]], where: str) -> None:

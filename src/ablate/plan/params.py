@@ -183,9 +183,20 @@ def load(path: Path, values: Mapping[str, Any] | None = None) -> Params:
 
     Raises UserError that names the key's full path, what is allowed there and the nearest right spelling.
     """
+    return at_scale(read_params(path, values), str(path))
+
+
+def read_params(path: Path, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What ``path`` says with ``values`` over it, all scales. Raises UserError for what is no plain YAML."""
     if fault := not_plain(values or {}):
         raise UserError(f"{path}: what the command line lays over it {fault}; write plain values")
-    raw = _merge(read_yaml(path), values or {}, str(path))
+    merged: dict[str, Any] = _merge(read_yaml(path), values or {}, str(path))
+    return merged
+
+
+def at_scale(raw: dict[str, Any], path: str) -> Params:
+    """What `read_params` found, at the scale that it names; ``path`` is for messages. Raises UserError as `load`."""
+    raw = {**raw}
     scales = _mapping(raw.pop("scales", None), f"{path}: scales")
     overlays = {
         name: check_record(Overlay, _mapping(body, f"{path}: scales.{name}"), f"{path}: scales.{name}")

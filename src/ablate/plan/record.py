@@ -2,15 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError, field_serializer
 
 from ablate.models.registry import contaminated
-from ablate.plan.params import Adaptive, Params, load
-from ablate.plan.runs import Plan, Run, make_plan
+from ablate.plan.params import Adaptive, Params
+from ablate.plan.runs import Plan, Run
 from ablate.plan.settings import Settings
 from ablate.seals import read_sealed, sealed
 from ablate.stored import Stored, damaged
@@ -94,13 +93,9 @@ def read_plan(path: Path) -> PlanRecord:
         raise damaged(path, error) from None
 
 
-def protocol(path: Path, values: Mapping[str, Any] | None = None) -> Protocol | None:
-    """What the scale `paper` of the file at ``path`` asks of each arm; None where there is no such scale."""
-    params = load(path, {**(values or {})})
-    if "paper" not in params.scales:
-        return None
-    full = load(path, {**(values or {}), "scale": "paper"})
-    return {(p.paper, p.study, p.arm): _facts(p.run, full) for p in make_plan(full).planned}
+def protocol(params: Params, plan: Plan) -> Protocol:
+    """What the scale `paper`, with its parameters and plan, asks of each arm."""
+    return {(p.paper, p.study, p.arm): _facts(p.run, params) for p in plan.planned}
 
 
 def plan_record(params: Params, plan: Plan, full: Protocol | None = None) -> PlanRecord:

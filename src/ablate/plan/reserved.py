@@ -32,7 +32,7 @@ def check_params(params: "Params", where: str) -> None:
         _free(scale, results, f"{where}: scales.{scale}", "results has a folder of that name")
     for name in params.datasets:
         _free(name, taken(r"data/embedded/(\w+)"), f"{where}: datasets.{name}", "data has a folder of that name")
-    beside = taken(r"\{RESULTS\}/(\w+)|\(RESULTS, \"(\w+)")
+    beside = taken(r"\{RESULTS\}/(\w+)")
     collected = {name for line in taken(r"^COLLECTED = (.+)$") for name in re.findall(r"\"(\w+)", line)}
     of_paper = collected | taken(r"\{\{paper\}\}/(\w+)")
     for paper, studies in params.studies.items():

@@ -31,7 +31,8 @@ from ablate.seals import check_file, manifest_of, read_if_sealed, sha256_of
 from ablate.stored import Receipt, fits
 
 MARKS = Path(".ablate/due")
-OLD, OLDER = 978307200, 946684800  # 2001-01-01 and 2000-01-01: before any result
+FUTURE = "future"  # the folder beside the marks that they lead to
+OLD, LATE = 978307200, 2114380800  # 2001-01-01 and 2037-01-01: before and after any result; some disks end in 2038
 OWN_CHANGED = "own copy changed", "archive changed"  # of a data set at the user's own path: before fetch, after it
 
 
@@ -161,29 +162,44 @@ def _damaged(folder: Path, receipt: str) -> str | None:
     return None if good else "files changed"
 
 
-def due(reason: str | None, record: Path) -> list[str]:
-    """Inputs that make a job run for ``reason``: a folder of that name. ``record`` is one of the job's outputs.
+def due(reason: str | None) -> list[str]:
+    """Inputs that make a job run for ``reason``: a mark of that name. No result is touched.
 
-    Snakemake runs a job whose input is newer than an output. So the record is dated back; an input of the future
-    would make Snakemake doubt the clock when the job ends. A folder, because a file of equal content would excuse the
-    job the second time. Nothing for a job that is `NEW`: it runs where its missing files are wanted, and only there.
+    Snakemake runs a job whose input is newer than an output, and of a link it takes the later time of its own and of
+    what it leads to. When the job ends, it compares its output with the link's own time alone, and would doubt the
+    clock if that were later. So a mark is an old link to a folder of the far future. A folder, because a file of
+    equal content would excuse the job the second time. Nothing for a job that is `NEW`: it runs where its missing
+    files are wanted, and only there. Raises UserError where the mark cannot be made.
     """
     if reason in (None, NEW):
         return []
-    mark = MARKS / str(reason).replace(" ", "-")
+    mark, future = MARKS / str(reason).replace(" ", "-"), MARKS / FUTURE
     try:
         with suppress(FileNotFoundError, IsADirectoryError, PermissionError):  # macOS says the last of a folder
-            mark.unlink()  # what is no folder is not ours
-        mark.mkdir(parents=True, exist_ok=True)
-        os.utime(mark, (OLD, OLD))
-        with suppress(FileNotFoundError):
-            os.utime(record, (OLDER, OLDER))
+            future.unlink()  # what is no folder is not ours
+        future.mkdir(parents=True, exist_ok=True)
+        os.utime(future, (LATE, LATE))
+        _link(mark)
+        os.utime(mark, (OLD, OLD), follow_symlinks=False)
     except OSError as error:
         raise UserError(
             f"{error.filename or mark}: {error.strerror or error}; it must be a folder that you can write, "
             "with your own results: mend or remove it"
         ) from None
     return [str(mark)]
+
+
+def _link(mark: Path) -> None:
+    """Let ``mark`` lead to `FUTURE`. Jobs on other nodes may do the same at this moment."""
+    with suppress(FileNotFoundError):
+        if mark.is_symlink() and str(mark.readlink()) == FUTURE:
+            return
+        if mark.is_dir() and not mark.is_symlink():
+            mark.rmdir()
+        else:
+            mark.unlink()
+    with suppress(FileExistsError):
+        mark.symlink_to(FUTURE)
 
 
 def _fetch_reason(spec: Dataset, receipt: dict[str, Any]) -> str | None:

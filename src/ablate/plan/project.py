@@ -1,0 +1,41 @@
+"""What params.yaml asks for: read once, each scale that is needed expanded once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ablate.plan.params import Params, at_scale, read_params
+from ablate.plan.record import PlanRecord, plan_record, protocol
+from ablate.plan.runs import Plan, current_plan, make_plan
+
+PAPERS_SCALE = "paper"  # by its name, the scale of the papers' own protocol
+
+
+@dataclass(frozen=True)
+class Project:
+    """``params.yaml`` with the command line's values over it, and the plans that follow from it."""
+
+    params: Params
+    plan: Plan
+    papers: tuple[str, ...]  # that it has studies of, at whatever scale
+    full: tuple[Params, Plan] | None = None  # of the scale `paper`; None where there is no such scale
+
+    @cached_property
+    def record(self) -> PlanRecord:
+        """What plan.json says; see `plan_record`."""
+        return plan_record(self.params, self.plan, protocol(*self.full) if self.full else None)
+
+
+def open_project(path: Path, values: Mapping[str, Any] | None = None) -> Project:
+    """Read ``path`` with ``values`` over it. Raises UserError as `load`, `current_plan` and `make_plan` do."""
+    raw = read_params(path, values)
+    params = at_scale(raw, str(path))
+    plan, full = current_plan(params), None
+    if params.scale == PAPERS_SCALE:
+        full = params, plan
+    elif PAPERS_SCALE in params.scales:
+        whole = at_scale({**raw, "scale": PAPERS_SCALE}, str(path))
+        full = whole, make_plan(whole)
+    return Project(params, plan, tuple({**(raw.get("studies") or {}), **params.studies}), full)
