@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ablate.data.views import Pack
-from ablate.figures.common import Places
+from ablate.figures.common import RunFiles
 from ablate.figures.registry import draw
 from ablate.plan.names import arm_name
 from ablate.plan.record import PlannedRun
@@ -27,7 +27,7 @@ class Fabricated:
     """A study's results and the files of its runs."""
 
     results: StudyResults
-    places: Places
+    places: RunFiles
 
     def draw(self, kind: str) -> Any:
         return draw(self.results, kind, self.places)
@@ -90,7 +90,7 @@ def fabricate(
         history=pd.DataFrame(history, columns=columns),
         reported={},
     )
-    return Fabricated(results, Places(tmp_path / "runs", packs))
+    return Fabricated(results, RunFiles(tmp_path / "runs", packs))
 
 
 GRID = {"lr": ["0.001", "0.005", "0.0001"], "momentum": ["0.9", "0.5"], "gamma": ["0.1", "0.01"]}

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from ablate.cli.render import render
 from ablate.csv_text import read_rows
 from ablate.errors import UserError
-from ablate.figures.common import Places
+from ablate.figures.common import RunFiles
 from ablate.figures.registry import draw
 from ablate.files import read_json
 from ablate.papers.claim import Claim, check_names
@@ -191,7 +191,7 @@ def check_figures(axes: Axes, folder: Path) -> None:
     made = planned(axes, folder)
     expected, results = by_levels(made), results_of(made)
     means = [100 * fmean(tops.values()) for tops in expected.values()]
-    places = Places(made.runs)
+    places = RunFiles(made.runs)
     figure = draw(results, "curves:val_top1", places)
     lines = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 2]
     assert [line.get_ydata()[-1] for line in lines] == pytest.approx(means)
@@ -326,7 +326,7 @@ def test_classes_of_one_first_word_have_a_row_and_a_panel_each(tmp_path: Path, p
     for name in ("images.npy", "labels.npy"):
         (tmp_path / name).symlink_to(packs["cifar10"].with_name(name))
     pack.write_text(json.dumps(sealed(read_json(packs["cifar10"]) | {"words": words})))
-    places = Places(made.runs, {"cifar10": pack})
+    places = RunFiles(made.runs, {"cifar10": pack})
     drawn = draw(results_of(made), "samples", places)
     assert {words[0], words[1], "word 0"} <= {axis.get_title(loc="left") for axis in drawn.axes}
     ticks = draw(results_of(made), "per-label:best", places).axes[0].get_xticklabels()
@@ -340,7 +340,7 @@ def test_classes_of_one_first_word_have_a_row_and_a_panel_each(tmp_path: Path, p
 
 def test_what_could_be_meant_in_two_ways_is_refused_with_the_remedy(tmp_path: Path) -> None:
     made = planned({"model": ("best", "a", "a+b", "b")}, tmp_path)
-    results, places = results_of(made), Places(made.runs)
+    results, places = results_of(made), RunFiles(made.runs)
     said = "'best' is an arm here as well as the best arm; give its level another label"
     with pytest.raises(UserError, match=said):
         draw(results, "per-label:best", places)
@@ -354,7 +354,7 @@ def test_what_could_be_meant_in_two_ways_is_refused_with_the_remedy(tmp_path: Pa
 def test_a_sweep_does_not_draw_two_arms_as_one(tmp_path: Path) -> None:
     made = planned({"lr": ("a", "b"), "weight-decay": ("x", "y")}, tmp_path)  # the second changes something else
     with pytest.raises(UserError, match="one arm for each rate and weight decay"):
-        draw(results_of(made), "sweep", Places(made.runs))
+        draw(results_of(made), "sweep", RunFiles(made.runs))
 
 
 @pytest.mark.parametrize("label", ["NA", "=1+1", "x ±", "1e3"])
@@ -392,7 +392,7 @@ def test_levels_that_are_bare_values_are_drawn_and_tabled(levels: dict[str, tupl
     """Also where they are the only axis and its labels look like numbers, or like nothing."""
     made = fabricated(levels, tmp_path)
     means, results = [100 * fmean(tops.values()) for tops in by_levels(made).values()], results_of(made)
-    lines = draw(results, "curves:val_top1", Places(made.runs)).axes[0].lines
+    lines = draw(results, "curves:val_top1", RunFiles(made.runs)).axes[0].lines
     assert [line.get_ydata()[-1] for line in lines] == pytest.approx(means)
     write_table(results, "accuracy", made.collected / "t.csv")
     found = [(float(row["val_top1 %"]), row["n"]) for row in read_rows(made.collected / "t.csv")]

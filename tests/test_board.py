@@ -9,7 +9,7 @@ import pytest
 
 from ablate.papers.paper import read
 from ablate.plan.receipts import Job
-from ablate.verdicts.assess import judged
+from ablate.verdicts.assess import assess
 from ablate.verdicts.claims_table import write_board
 from ablate.verdicts.controls import PAPER as CONTROLS
 from conftest import Workspace
@@ -98,7 +98,7 @@ def test_each_kind_gets_its_verdict_as_soon_as_seeds_allow_it(world: str, n: int
             noise = 0.001 * ((seed * 7 + ord(x) + ord(y)) % 5) + 1e-5 * seed
             made.run("s", {"x": x, "y": y}, seed, val_top1=val + noise, train_top1=train + noise, n_val=100)
     made.collect()
-    found = judged(made.planned(), {"p": read(made.papers / "p.yaml")}, made.plan.parent, made.runs)
+    found = assess(made.planned(), {"p": read(made.papers / "p.yaml")}, made.plan.parent, made.runs)
     verdicts = {j.claim.id: j.verdict for j in found}
     value = verdicts.pop("value")
     assert value == world if n >= 3 else value in (world, "undecided")

@@ -23,8 +23,8 @@ from ablate.cli import render
 from ablate.cli import results as results_cli
 from ablate.csv_text import read_rows
 from ablate.errors import UserError
-from ablate.files import as_json, read_json, write_json, write_text
-from ablate.plan import keys
+from ablate.files import as_json, digest, read_json, write_json, write_text
+from ablate.plan import code
 from ablate.plan.keys import TRAINED_ON
 from ablate.plan.params import load
 from ablate.plan.project import Project
@@ -295,7 +295,14 @@ def test_a_run_s_lock_and_log_may_be_anything(capsys: pytest.CaptureFixture[str]
             Path(place).rmdir()
 
 
-CACHES = ["", "x" * 64, "0" * 64 + " " + "0" * 64 + "\n", "gone", "folder", b"\xff\x00"]
+def forget_code() -> None:
+    """As another process, which asks the cache on disk."""
+    code.code_digest.cache_clear()
+    code._followed.cache_clear()
+    code._facts_of.cache_clear()
+
+
+CACHES = ["", "3", "[]", '{"check": 1}', "x" * 64, "0" * 64 + " " + "0" * 64 + "\n", "gone", "folder", b"\xff\x00"]
 
 
 @pytest.mark.parametrize("content", CACHES)
@@ -304,12 +311,11 @@ def test_a_damaged_cache_of_code_condemns_no_result(content: bytes | str) -> Non
     plan = make_plan(params)
 
     def reasons() -> list[str | None]:
-        keys._file_digest.cache_clear()
-        keys.code_digest.cache_clear()
+        forget_code()
         return [Keys(params, plan).why(run) for run in plan.runs.values()]
 
     assert reasons() == [None] * 3
-    files = sorted(keys.KNOWN_CODE.iterdir())
+    files = sorted(code.KNOWN_CODE.iterdir())
     assert files
     kept = {file: file.read_bytes() for file in files}
     for file in files:
@@ -328,21 +334,20 @@ def test_a_damaged_cache_of_code_condemns_no_result(content: bytes | str) -> Non
 
 def test_a_swapped_cache_is_known_by_its_name() -> None:
     """Two files of the cache in each other's place: each is whole, and neither is the one that is asked for."""
-    here = sorted(keys.code_of("train"))[:2]
-    keys._file_digest.cache_clear()
-    right = [keys._file_digest(path) for path in here]
-    first, second = (keys.KNOWN_CODE / keys.digest(path) for path in here)
+    here = sorted(code.code_of("train"))[:2]
+    forget_code()
+    right = [code._facts(path) for path in here]
+    first, second = (code.KNOWN_CODE / digest(path) for path in here)
     one, two = first.read_bytes(), second.read_bytes()
     first.write_bytes(two)
     second.write_bytes(one)
-    keys._file_digest.cache_clear()
-    assert [keys._file_digest(path) for path in here] == right
+    forget_code()
+    assert [code._facts(path) for path in here] == right
 
 
-@pytest.mark.parametrize("place", [".ablate", ".ablate/code-1", ".ablate/due", ".ablate/progress"])
+@pytest.mark.parametrize("place", [".ablate", ".ablate/code-2", ".ablate/due", ".ablate/progress"])
 def test_a_file_in_a_cache_s_place(place: str, capsys: pytest.CaptureFixture[str]) -> None:
-    keys._file_digest.cache_clear()
-    keys.code_digest.cache_clear()
+    forget_code()
     aside = Path("aside")
     if Path(place).exists():
         Path(place).rename(aside)

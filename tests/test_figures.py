@@ -11,7 +11,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from ablate.errors import UserError
-from ablate.figures.common import NARROW, STYLE, WIDE, Places, Powers
+from ablate.figures.common import NARROW, STYLE, WIDE, Powers, RunFiles
 from ablate.figures.registry import draw, write_figure
 from ablate.plan.kinds import FIGURES, PICTURES
 from ablate.plan.params import load
@@ -237,10 +237,10 @@ def test_a_source_that_was_not_given_is_named(tmp_path: Path, packs: dict[str, P
     made = fabricate(study({"net": ["Net 1", "Net 6"]}), tmp_path, packs)
     for kind, said in (("samples", "--pack"), ("filters", "--runs")):
         with pytest.raises(UserError, match=said):
-            draw(made.results, kind, Places())
+            draw(made.results, kind, RunFiles())
     assert set(FIGURES) > PICTURES
     for name in set(FIGURES) - PICTURES - {"sensitivity", "sweep", "trials"}:  # the rule gives these no pack
-        draw(made.results, name, Places(made.places.runs))
+        draw(made.results, name, RunFiles(made.places.runs))
 
 
 def test_the_style_is_readable_in_print() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ablate.plan import keys
+from ablate.plan import code, keys
 from ablate.plan.keys import FILES, NEW, code_digest, key_digest, run_key, start_key
 from ablate.plan.params import Params, load
 from ablate.plan.runs import PRETRAINED, RUNS, Run, make_plan
@@ -47,8 +47,7 @@ OTHER = [
 def shape(source: str, folder: Path) -> str:
     path = folder / "code.py"
     path.write_text(source)
-    keys._file_digest.cache_clear()
-    return keys._file_digest(path)
+    return code._facts(path)[0]
 
 
 def test_comments_docstrings_and_layout_are_no_change_of_code(
@@ -66,14 +65,16 @@ def test_the_digest_is_the_same_on_every_python(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_model_s_file_is_code_of_its_runs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = code._facts
+
     def digests(edited: str) -> list[str]:
-        monkeypatch.setattr(keys, "_file_digest", lambda path: f"{path.name} {path.name == edited}")
+        monkeypatch.setattr(code, "_facts", lambda path: (f"{path.name} {path.name == edited}", real(path)[1]))
         code_digest.cache_clear()
         return [code_digest("train", model) for model in ("cnn1", "resnet18")]
 
     before = digests("none")
     assert [a == b for a, b in zip(before, digests("keras_cnns.py"), strict=True)] == [False, True]
-    assert [a == b for a, b in zip(before, digests("feed.py"), strict=True)] == [False, False]
+    assert [a == b for a, b in zip(before, digests("loader.py"), strict=True)] == [False, False]
     assert digests("tables.py") == before
 
 

@@ -11,7 +11,7 @@ from ablate.errors import UserError
 from ablate.papers.paper import read
 from ablate.plan.params import load
 from ablate.plan.runs import current_plan, make_plan, more_seeds, seeds_file
-from ablate.verdicts.assess import judged
+from ablate.verdicts.assess import assess
 from ablate.verdicts.judge import alpha_at
 from conftest import TINY, Workspace
 from fabricated import HEAD, Fabricated
@@ -40,7 +40,7 @@ def planted(folder: Path, values: Callable[[str, int], float | None], seeds: dic
             else:
                 made.run("s", {"arm": arm}, seed, val_top1=value + 1e-5 * seed, n_val=100)
     made.collect()
-    found = judged(made.planned(), {"p": read(made.papers / "p.yaml")}, made.plan.parent, made.runs)
+    found = assess(made.planned(), {"p": read(made.papers / "p.yaml")}, made.plan.parent, made.runs)
     return {j.claim.id: j for j in found}
 
 

@@ -15,7 +15,7 @@ import pytest
 from ablate.cli import main as cli
 from ablate.cli.render import render
 from ablate.errors import UserError
-from ablate.plan.code import code_digest, code_of
+from ablate.plan.code import code_digest
 from ablate.plan.keys import NEW
 from ablate.plan.params import load
 from ablate.plan.receipts import FOLDER, Rendering, check, rendering
@@ -54,7 +54,6 @@ def here(rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.chdir(tmp_path / "copy")
     yield HERE
     code_digest.cache_clear()
-    code_of.cache_clear()
 
 
 def asked() -> Rendering:

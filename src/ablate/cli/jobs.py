@@ -26,12 +26,12 @@ def figure_jobs(plan: Path, papers: Path, folder: Path, runs: Path | None, packs
 
     Each raises UserError that names the figure's key in params.yaml; other errors carry its path as a note.
     """
-    from ablate.figures.common import Places
+    from ablate.figures.common import RunFiles
     from ablate.figures.registry import write_figure
     from ablate.results.study import study_results
 
     results = cache(lambda study: study_results(plan, folder, papers, study))
-    places = Places(runs, {path.absolute().parent.name: path for path in packs})
+    places = RunFiles(runs, {path.absolute().parent.name: path for path in packs})
 
     def draw(study: str, kind: str, svg: Path) -> None:
         write_figure(results(study), kind, svg, places)

@@ -15,7 +15,7 @@ from ablate.figures.common import (
     PALETTE,
     TOP1,
     WIDE,
-    Places,
+    RunFiles,
     finished,
     label,
     legend_below,
@@ -164,7 +164,7 @@ def _swept(axis: Axes, results: StudyResults, mine: pd.DataFrame, look: dict[str
     return lost
 
 
-def per_label(results: StudyResults, places: Places, argument: str = "") -> Figure:
+def per_label(results: StudyResults, places: RunFiles, argument: str = "") -> Figure:
     """Test top-1 of each class for the arm that is best on val (of val where there is no test split), in the order of
     the classes, and what guessing gets. ``argument`` is best, or an arm.
     """

@@ -67,7 +67,7 @@ STATUS = {"missing": "not run", "out-of-memory": "out of memory"}  # in words, w
 
 
 @dataclass(frozen=True)
-class Places:
+class RunFiles:
     """What some figures read besides the collected tables."""
 
     runs: Path | None = None  # a folder per run

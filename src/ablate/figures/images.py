@@ -13,7 +13,7 @@ from ablate.figures.common import (
     NARROW,
     PALETTE,
     WIDE,
-    Places,
+    RunFiles,
     finished,
     label,
     note,
@@ -35,7 +35,7 @@ TITLE = 0.2  # inches that a panel's title takes
 GAP = 2  # pixels between images
 
 
-def samples(results: StudyResults, places: Places, argument: str = "") -> Figure:
+def samples(results: StudyResults, places: RunFiles, argument: str = "") -> Figure:
     """Training images of classes, a panel each. ``argument`` is CLASS+CLASS, each one of a class's names in words; of
     a class that is not in the pack its panel says so and shows another. Without: classes and images that the study
     trains on. Raises UserError for a name of two classes.
@@ -101,7 +101,7 @@ def _word(pack: Pack, number: int) -> str:
     return str(pack.meta["words"][number].split(",")[0])
 
 
-def augmented(results: StudyResults, places: Places, argument: str = "") -> Figure:
+def augmented(results: StudyResults, places: RunFiles, argument: str = "") -> Figure:
     """Three images, each beside seven draws of the augmentation ``argument``, a level of `Settings.augment`; the
     draws are the same every time. Raises UserError for a level that there is not.
     """
@@ -129,7 +129,7 @@ def augmented(results: StudyResults, places: Places, argument: str = "") -> Figu
     return figure
 
 
-def predictions(results: StudyResults, places: Places, argument: str = "") -> Figure:
+def predictions(results: StudyResults, places: RunFiles, argument: str = "") -> Figure:
     """Four test images of the first seed of the arm that is best on val (val images where there is no test split),
     what the network says and what is true. ``argument`` is which four, from 0, of an order that is always the same.
     """
@@ -162,7 +162,7 @@ def predictions(results: StudyResults, places: Places, argument: str = "") -> Fi
     return figure
 
 
-def filters(results: StudyResults, places: Places) -> Figure:
+def filters(results: StudyResults, places: RunFiles) -> Figure:
     """The first layer's filters as colour images, a panel per arm, of its first seed that has them; each panel goes
     from its lowest to its highest weight.
     """

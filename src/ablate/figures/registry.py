@@ -7,13 +7,13 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from ablate.errors import UserError, choose
-from ablate.figures.common import STYLE, TITLE_SIZE, Places, save, wrapped
+from ablate.figures.common import STYLE, TITLE_SIZE, RunFiles, save, wrapped
 from ablate.papers.paper import LABELS
 from ablate.plan.kinds import FIGURES
 from ablate.results.study import StudyResults
 
 
-def draw(results: StudyResults, kind: str, places: Places) -> Figure:
+def draw(results: StudyResults, kind: str, places: RunFiles) -> Figure:
     """The figure of ``kind``, "name" or "name:argument". Raises UserError for one that there is not."""
     name, _, argument = kind.partition(":")
     if name not in FIGURES:
@@ -35,7 +35,7 @@ def draw(results: StudyResults, kind: str, places: Places) -> Figure:
     return figure
 
 
-def write_figure(results: StudyResults, kind: str, svg: Path, places: Places | None = None) -> None:
+def write_figure(results: StudyResults, kind: str, svg: Path, places: RunFiles | None = None) -> None:
     """Draw the figure as SVG and, beside it, as PNG.
 
     Raises UserError, naming the key in params.yaml, for an unknown kind or argument, for a missing source and for a
@@ -44,7 +44,7 @@ def write_figure(results: StudyResults, kind: str, svg: Path, places: Places | N
     try:
         if (results.runs["status"] == "missing").all():
             raise UserError("no run of its study is there; train them")
-        figure = draw(results, kind, places or Places())
+        figure = draw(results, kind, places or RunFiles())
     except UserError as error:
         key = f"params.yaml: studies.{results.paper}.{results.study}.figures.{svg.stem}"
         raise UserError(f"{key}: {error}") from error

@@ -65,16 +65,20 @@ def code_digest(step: str, model: str | None = None) -> str:
 
     Comments, docstrings, blank lines and line breaks do not count. The same on every Python that runs this.
     """
-    digests = [_facts(path)[0] for path in code_of(step, model)]
+    digests = [_facts(PACKAGE / name)[0] for name in _followed(step, model)]
     return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
 
 
-@cache
 def code_of(step: str, model: str | None = None) -> list[Path]:
     """The source files that ``step`` depends on, relative to the working directory.
 
     Of networks, training depends on the file of its ``model`` alone; other steps on all that they import.
     """
+    return [Path(os.path.relpath(PACKAGE / name)) for name in _followed(step, model)]
+
+
+@cache
+def _followed(step: str, model: str | None) -> list[str]:
     waiting = [*STEPS[step], *([f"models/{module_of(model)}.py"] if model else [])]
     left_out = FAMILIES - set(waiting) if step == "train" else frozenset()
     found: set[str] = set()
@@ -83,7 +87,7 @@ def code_of(step: str, model: str | None = None) -> list[Path]:
         if name not in found and name not in left_out:
             found.add(name)
             waiting += [*_imports(name), *(FAMILIES if name == BUILDER else ())]
-    return [Path(os.path.relpath(PACKAGE / name)) for name in sorted(found)]
+    return sorted(found)
 
 
 def _imports(name: str) -> Iterator[str]:
@@ -110,9 +114,11 @@ def _facts_of(suffix: str, source: bytes) -> Facts:
     if suffix != ".py":  # a template
         return name, []
     known = KNOWN_CODE / name
-    with suppress(OSError, ValueError, TypeError):
-        kept = json.loads(known.read_bytes()) if known.is_file() else {}
-        if kept.get("check") == _check(name, kept.get("digest"), kept.get("imports")):  # else none, or damaged
+    with suppress(OSError, ValueError, TypeError, RecursionError):
+        kept = json.loads(known.read_bytes()) if known.is_file() else None
+        if isinstance(kept, dict) and kept.get("check") == _check(
+            name, kept.get("digest"), kept.get("imports")
+        ):  # else none, or damaged
             return kept["digest"], [(module, part) for module, part in kept["imports"]]
     tree = ast.parse(source)
     digest, imports = hashlib.sha256(_shape(tree).encode()).hexdigest(), sorted(set(_own_imports(tree)))

@@ -41,7 +41,7 @@ def claiming(plan: PlanRecord, papers: Path) -> dict[str, Paper]:
     return {name: read(papers / f"{name}.yaml") for name in plan.papers if name != CONTROLS}
 
 
-def judged(plan: PlanRecord, papers: dict[str, Paper], folder: Path, runs: Path) -> list[Judged]:
+def assess(plan: PlanRecord, papers: dict[str, Paper], folder: Path, runs: Path) -> list[Judged]:
     """Every claim of ``papers``, from what was collected into ``folder``/<paper>; ``runs`` has the runs' folders.
 
     Where `decide` has added seeds (``looks`` of the plan), claims are judged look by look.

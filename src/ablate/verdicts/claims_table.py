@@ -9,12 +9,12 @@ from ablate.plan.record import read_plan
 from ablate.results.stats import Sources
 from ablate.results.study import title
 from ablate.results.table import Table
-from ablate.verdicts.assess import Judged, claiming, judged
+from ablate.verdicts.assess import Judged, assess, claiming
 from ablate.verdicts.controls import outcomes
 from ablate.verdicts.model_pairs import trained_pairs
 
 
-def board(every: list[Judged]) -> Table:
+def claims_table(every: list[Judged]) -> Table:
     """A row per claim."""
     table = Table(caption="Intervals are 95 %, over seeds; p is adjusted by Holm over the claims of a paper.")
     for j in every:
@@ -51,8 +51,8 @@ def write_board(plan_file: Path, papers: Path, runs: Path, output: Path) -> None
 
     plan = read_plan(plan_file)
     read = claiming(plan, papers)
-    every = judged(plan, read, output.parent, runs)
-    board(every).write(output.with_suffix(".csv"), title("Claims and verdicts", plan.scale))
+    every = assess(plan, read, output.parent, runs)
+    claims_table(every).write(output.with_suffix(".csv"), title("Claims and verdicts", plan.scale))
     draw_board(every, plan.scale, output.with_suffix(".svg"))
     models = trained_pairs(read, plan.runs, runs)
     models.write(output.with_name("models.csv"), title("Trained models that claims compare", plan.scale))

@@ -11,7 +11,7 @@ from ablate.plan.runs import LOOK_AGAIN, make_plan
 from ablate.results.collect import collect
 from ablate.seals import read_sealed, sealed
 from ablate.stored import Look, shaped
-from ablate.verdicts.assess import claiming, judged
+from ablate.verdicts.assess import assess, claiming
 from ablate.verdicts.looks import arms_of, first_seeds
 
 
@@ -41,7 +41,7 @@ def write_look(params: Params, papers: Path, runs: Path, previous: Path | None, 
             write_json(folder / "plan.json", plan.plain)
             for name in sources:
                 collect(folder / "plan.json", runs, name, folder / name)
-            found = judged(plan, sources, folder, runs)
+            found = assess(plan, sources, folder, runs)
         open_ = [j for j in found if j.by_test.verdict == "undecided" and j.verdict != "void"]
         going = [(j.paper, j.claim) for j in open_ if (j.by_test.chance or 0) >= params.adaptive.least_chance]
         claims = [
