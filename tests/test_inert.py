@@ -25,12 +25,12 @@ from ablate.inert import UNSEEN, in_latex, in_markdown, visible
 from ablate.results.table import Best, latex, markdown
 from ablate.runtime.progress import Heartbeat, track
 from ablate.terminal import Terminal
-from conftest import Workspace
+from conftest import ROOT, Workspace
 from nasty import NASTY
 from snakemake_logger_plugin_ablate import Formatter
 from snakemake_logger_plugin_ablate.display import Display, Jobs, coloured
 
-SRC = Path(cli.__file__).parent
+SRC = ROOT / "src/ablate"
 TEXT = st.text(max_size=40) | st.lists(st.sampled_from(NASTY), max_size=3).map("".join)
 ORDINARY = ["val_top1 %", "best_val_top1 % ±", "p < 0.0001", "Keras's total", "0.005 vs 0.001, at 0.5 vs 0.9", "R²",
             "× −3", "dropout 0.5 / augmented", "Study (demo: embedded data; 2 of 3).", "#Net-1 = 5 > 4"]  # fmt: skip
@@ -285,7 +285,7 @@ def test_a_table_of_latex_has_its_rows_and_nothing_else(text: str) -> None:
 
 def test_no_text_is_marked_as_safe() -> None:
     """Every value in the page goes through Jinja's escaping: there is no way around it in the source."""
-    page = (SRC / "report.html.j2").read_text()
+    page = (SRC / "results/report.html.j2").read_text()
     assert not re.search(r"\bsafe\b|autoescape|<script|\bon\w+=|href", page)
     assert not re.findall(r"=\s*\{\{", page)  # values of attributes are quoted
     for path in SRC.rglob("*.py"):

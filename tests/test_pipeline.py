@@ -61,7 +61,7 @@ def test_a_new_folder_is_asked_for_everything_and_no_mark_is_made() -> None:
 
 def test_a_plan_is_due_by_its_content() -> None:
     p = opened()
-    write_json(p.plan_file, p.project.record)
+    write_json(p.plan_file, p.project.record.plain)
     assert p.inputs_of_plan() == Inputs({}, [], False)
     other = opened({"seeds": [1]})
     assert other.inputs_of_plan() == Inputs({}, [str(MARKS / "plan-changed")], True)

@@ -12,7 +12,8 @@ from ablate.errors import UserError
 from ablate.files import as_json, write_json
 from ablate.models.registry import contaminated
 from ablate.plan.params import load
-from ablate.plan.record import PlanRecord, plan_record, protocol, read_plan
+from ablate.plan.project import open_project
+from ablate.plan.record import PlanRecord, read_plan
 from ablate.plan.runs import make_plan
 from ablate.seals import sealed
 from conftest import ROOT
@@ -21,8 +22,7 @@ PARAMS = ROOT / "params.yaml"
 
 
 def record_of(scale: str) -> PlanRecord:
-    params = load(PARAMS, {"scale": scale})
-    return plan_record(params, make_plan(params), protocol(PARAMS, {"scale": scale}))
+    return open_project(PARAMS, {"scale": scale}).record
 
 
 @pytest.fixture(scope="module")

@@ -55,7 +55,7 @@ def test_the_file_is_read_once_and_each_scale_expanded_once(
     counted(runs_module, "make_plan", "plan")  # by `current_plan`
     project = open_project(FILE, {"scale": scale})
     check_files(project, ROOT / "papers")
-    assert project.record["scale"] == scale
+    assert project.record.scale == scale
     assert called == {"read": 1, "scale": plans, "plan": plans}
 
 

@@ -166,6 +166,5 @@ def test_layer_and_parameter_tables_hold_the_printed_counts(made: Fabricated) ->
     table = written(results, "parameters:cnn2+cnn5", made.collected).set_index("model")
     assert table["Keras's total"].to_dict() == {"cnn2": 2_555_656, "cnn5": 25_864_328}
     assert "25,890,888" in table.loc["cnn5", "note"] and pd.isna(table.loc["cnn2", "note"])
-    for kind, said in (("layers:cnn9", "did you mean"), ("layers", "layers"), ("accuracies", "did you mean")):
-        with pytest.raises(UserError, match=said):
-            write_table(results, kind, made.collected / "t.csv")
+    with pytest.raises(UserError, match="did you mean"):  # arguments are refused by the plan
+        write_table(results, "accuracies", made.collected / "t.csv")
