@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from ablate.cli import main as cli
 from ablate.files import read_json
 from ablate.models._torchvision import import_torchvision
-from ablate.models.registry import weights
+from ablate.models import weights
 from conftest import ROOT
 
 
