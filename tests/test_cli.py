@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 
 from ablate.cli import main as cli
 from ablate.files import read_json
-from ablate.models._torchvision import import_torchvision
 from ablate.models import weights
+from ablate.models._torchvision import import_torchvision
 from conftest import ROOT
 
 

@@ -29,7 +29,8 @@ CLUSTER = "a cluster: tests/slurm runs it on one of its own, where the daemons a
 PROSE = "prose names the command without its arguments"
 NOT_RUN = {
     "make test": SUITE,
-    'pytest -m "not slow"': SUITE,
+    "make lint": SUITE,
+    'pytest -n auto -m "not slow"': SUITE,
     "ABLATE_TEST_MIRROR=<folder> pytest": SUITE,
     "make slurm": CLUSTER,
     "python tests/slurm/cluster.py start FOLDER": CLUSTER,
