@@ -132,8 +132,8 @@ def job_lines(workspace: Workspace, *targets: str, **values: object) -> list[tup
     found = []
     for rule, command in json.loads(done.stdout.splitlines()[-1]):
         words = shlex.split(command)
-        assert words[-4:-1] == ["2>&1", "|", "tee"] and words[-1].startswith("logs/"), command
-        found.append((rule, words[:-4]))
+        assert words[-5:-1] == ["2>&1", "|", "tee", "-i"] and words[-1].startswith("logs/"), command
+        found.append((rule, words[:-5]))
     return found
 
 

@@ -43,8 +43,9 @@ RESULTS, PARAMS = PIPELINE.results, PIPELINE.project.params
 
 own_programs_first()
 shell.executable("bash")
-# A job fails when `ablate` does, and not only when `tee` does. Ctrl-C is for `ablate`: it says last what it did.
-shell.prefix("set -euo pipefail; trap '' INT; ")
+# A job fails when `ablate` does, and not only when `tee` does. Ctrl-C is for `ablate` alone, and from its first moment
+# on, so it is not ignored here, which would be inherited; `tee -i` lives on for what `ablate` says last.
+shell.prefix("set -euo pipefail; trap : INT; ")
 
 # profiles/slurm: before its time limit Slurm warns every process of a job. Training answers, Snakemake must live on.
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)

@@ -19,7 +19,7 @@ rule embed:
     params:
         spec=lambda w: PIPELINE.spec(w.dataset),
     shell:
-        "ablate embed --spec {params.spec:q} --output {output:q} 2>&1 | tee {log:q}"
+        "ablate embed --spec {params.spec:q} --output {output:q} 2>&1 | tee -i {log:q}"
 
 
 rule fetch:
@@ -35,7 +35,7 @@ rule fetch:
         mirror=lambda w, input: PIPELINE.mirror(input.embedded),
     shell:
         "ablate fetch --spec {params.spec:q} {params.mirror:q} --output {output.archive:q}"
-        " --receipt {output.receipt:q} 2>&1 | tee {log:q}"
+        " --receipt {output.receipt:q} 2>&1 | tee -i {log:q}"
 
 
 rule verify:
@@ -58,7 +58,7 @@ rule verify:
     shell:
         "ablate verify --spec {params.spec:q} --archive {input.archive:q} --receipt {input.receipt:q}"
         " --index {output.index:q} --images {output.images:q} --duplicates {output.duplicates:q} --report {output.report:q}"
-        " 2>&1 | tee {log:q}"
+        " 2>&1 | tee -i {log:q}"
 
 
 rule reorganise:
@@ -82,7 +82,7 @@ rule reorganise:
         spec=lambda w: PIPELINE.spec(w.dataset),
     shell:
         "ablate reorganise --spec {params.spec:q} --archive {input.archive:q} --index {input.index:q}"
-        " --report {input.report:q} --tree {output.tree:q} --receipt {output.receipt:q} 2>&1 | tee {log:q}"
+        " --report {input.report:q} --tree {output.tree:q} --receipt {output.receipt:q} 2>&1 | tee -i {log:q}"
 
 
 # A checkpoint: whether its content is another, and runs are to be trained again, is known when it is there.
@@ -109,7 +109,7 @@ checkpoint pack:
         named=lambda w: PIPELINE.named_classes(w.dataset),
     shell:
         "ablate pack --images {input.images:q} --index {input.index:q} --report {input.report:q}"
-        " --receipt {input.receipt:q} --named {params.named:q} --output {output.pack:q} 2>&1 | tee {log:q}"
+        " --receipt {input.receipt:q} --named {params.named:q} --output {output.pack:q} 2>&1 | tee -i {log:q}"
 
 
 rule describe:
@@ -126,4 +126,4 @@ rule describe:
         pack=lambda w: PIPELINE.data_file(w.dataset, "pack.json"),
         out=subpath(output[0], parent=True),
     shell:
-        "ablate describe --pack {params.pack:q} --name {wildcards.dataset:q} --output {params.out:q} 2>&1 | tee {log:q}"
+        "ablate describe --pack {params.pack:q} --name {wildcards.dataset:q} --output {params.out:q} 2>&1 | tee -i {log:q}"

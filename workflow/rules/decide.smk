@@ -16,7 +16,7 @@ checkpoint look:
         previous=lambda w: PIPELINE.previous_look(int(w.look)),
     shell:
         "ablate look --values {params.values:q} --papers papers {params.previous:q} --output {output:q}"
-        " 2>&1 | tee {log:q}"
+        " 2>&1 | tee -i {log:q}"
 
 
 rule decide:
@@ -28,4 +28,4 @@ rule decide:
         "logs/decide/seeds.log",
     localrule: True
     shell:
-        "cp {input.last:q} {output:q} 2>&1 | tee {log:q}"
+        "cp {input.last:q} {output:q} 2>&1 | tee -i {log:q}"

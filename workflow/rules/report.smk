@@ -15,7 +15,7 @@ rule plan:
     params:
         values=lambda w: PIPELINE.values,  # a function: in texts and lists Snakemake looks for wildcards
     shell:
-        "ablate plan --values {params.values:q} --output {output:q} 2>&1 | tee {log:q}"
+        "ablate plan --values {params.values:q} --output {output:q} 2>&1 | tee -i {log:q}"
 
 
 rule collect:
@@ -29,7 +29,7 @@ rule collect:
         runs=str(RUNS),
         out=f"{RESULTS}/{{paper}}",
     shell:
-        "ablate collect --plan {input.plan:q} --runs {params.runs:q} --output {params.out:q} 2>&1 | tee {log:q}"
+        "ablate collect --plan {input.plan:q} --runs {params.runs:q} --output {params.out:q} 2>&1 | tee -i {log:q}"
 
 
 rule summarise:
@@ -43,7 +43,7 @@ rule summarise:
     params:
         papers=[f"{RESULTS}/{paper}" for paper in PARAMS.studies],
     shell:
-        "ablate summarise {params.papers:q} --output {output.json:q} 2>&1 | tee {log:q}"
+        "ablate summarise {params.papers:q} --output {output.json:q} 2>&1 | tee -i {log:q}"
 
 
 rule compare:
@@ -55,7 +55,7 @@ rule compare:
     log:
         "logs/compare/{paper}.log",
     shell:
-        "ablate compare --plan {input.plan:q} --papers papers --output {output.csv:q} 2>&1 | tee {log:q}"
+        "ablate compare --plan {input.plan:q} --papers papers --output {output.csv:q} 2>&1 | tee -i {log:q}"
 
 
 rule comparison:
@@ -67,7 +67,7 @@ rule comparison:
     log:
         "logs/comparison.log",
     shell:
-        "ablate compare --plan {input.plan:q} --papers papers --output {output.csv:q} 2>&1 | tee {log:q}"
+        "ablate compare --plan {input.plan:q} --papers papers --output {output.csv:q} 2>&1 | tee -i {log:q}"
 
 
 rule claims:
@@ -83,7 +83,7 @@ rule claims:
         runs=str(RUNS),
     shell:
         "ablate judge --plan {input.plan:q} --papers papers --runs {params.runs:q} --output {output.json:q}"
-        " 2>&1 | tee {log:q}"
+        " 2>&1 | tee -i {log:q}"
 
 
 rule calibrate:
@@ -95,7 +95,7 @@ rule calibrate:
     log:
         "logs/calibrate.log",
     shell:
-        "ablate calibrate --plan {input.plan:q} --output {output.csv:q} 2>&1 | tee {log:q}"
+        "ablate calibrate --plan {input.plan:q} --output {output.csv:q} 2>&1 | tee -i {log:q}"
 
 
 rule report:
@@ -107,7 +107,7 @@ rule report:
     log:
         "logs/report.log",
     shell:
-        "ablate report --plan {input.plan:q} --papers papers --output {output:q} 2>&1 | tee {log:q}"
+        "ablate report --plan {input.plan:q} --papers papers --output {output:q} 2>&1 | tee -i {log:q}"
 
 
 # A process imports for seconds and draws for less, so one makes all tables of a paper, another all its figures.
@@ -133,7 +133,7 @@ for _paper in PARAMS.studies:
             out=subpath(output[0], parent=True),
         shell:
             "ablate tables --plan {input.plan:q} --papers papers --runs {params.runs:q} --output {params.out:q}"
-            " 2>&1 | tee {log:q}"
+            " 2>&1 | tee -i {log:q}"
 
     rule:
         name:
@@ -161,7 +161,7 @@ for _paper in PARAMS.studies:
             packs=options(pack=PIPELINE.packs_of_figures(_paper, "pack.json")),
         shell:
             "ablate figures --plan {input.plan:q} --papers papers --runs {params.runs:q} {params.packs:q}"
-            " --output {params.out:q} 2>&1 | tee {log:q}"
+            " --output {params.out:q} 2>&1 | tee -i {log:q}"
 
     # `snakemake --cores 8 tinyimage10` renders one paper.
     rule:

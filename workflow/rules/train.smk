@@ -18,7 +18,7 @@ rule imagenet:
         mirror=lambda w: PIPELINE.mirror(),
     shell:
         "ablate imagenet --model torchvision:{wildcards.name:q} {params.mirror:q}"
-        " --output {output.weights:q} --receipt {output.receipt:q} 2>&1 | tee {log:q}"
+        " --output {output.weights:q} --receipt {output.receipt:q} 2>&1 | tee -i {log:q}"
 
 
 rule pretrain:
@@ -41,7 +41,7 @@ rule pretrain:
     shell:
         "ablate train --run {params.run:q} --pack {input.pack:q} --out {params.out:q}"
         " --weights {output.weights:q} --threads {resources.torch_threads:q} {params.options:q}"
-        " 2>&1 | tee {log:q}"
+        " 2>&1 | tee -i {log:q}"
 
 
 rule train:
@@ -63,4 +63,4 @@ rule train:
     shell:
         "ablate train --run {params.run:q} --pack {input.pack:q} --out {params.out:q}"
         " --threads {resources.torch_threads:q} {params.options:q}"
-        " 2>&1 | tee {log:q}"
+        " 2>&1 | tee -i {log:q}"
