@@ -44,6 +44,7 @@ NOT_RUN = {
     "python benchmarks/claims.py": "minutes of simulated verdicts; test_calibration.py has them smaller",
     "ablate train": PROSE,
     "ablate explain": PROSE,
+    "python -m ablate": PROSE,
     "git apply": PROSE,
     "git checkout": PROSE,
     "dvc checkout": PROSE,
