@@ -54,13 +54,6 @@ class Receipt(Stored):
     digest: str | None
 
 
-class Packed(Stored):
-    """pack.json of a data set: what its content is told by."""
-
-    sha256: dict[str, str]
-    classes: list[str]
-
-
 class Added(Stored):
     """The runs of a look-<k>.json, or of seeds.json, beyond those of params.yaml."""
 

@@ -162,11 +162,6 @@ def checkpoint_bytes(run: Run) -> int:
     return CHECKPOINTS * weights_bytes(run) * (1 + moments + (s.ema is not None))
 
 
-def pack_bytes(data: Dataset) -> int:
-    """Of a data set's decoded images."""
-    return data.n_classes * (data.train_per_class + data.val_per_class) * data.image_size**2 * 3
-
-
 def images_of(run: Run, data: Dataset) -> float:
     """Images that a run takes through training steps, and a third of those that it evaluates, after each epoch and
     once at the end."""
