@@ -21,7 +21,7 @@ from ablate.files import digest
 from ablate.plan.params import load
 from ablate.plan.runs import Run
 from ablate.plan.settings import Settings
-from ablate.train.evaluate import Tally
+from ablate.train.evaluate import Tally, sums_of
 from ablate.train.job import train
 from ablate.train.loader import _bounds, home
 from ablate.train.trainer import Trainer
@@ -264,8 +264,8 @@ def test_metrics_are_sums_divided_once() -> None:
     tally = Tally()
     logits = torch.tensor([[2.0, 0], [2, 0], [0, 2], [2, 0]])
     first, last = torch.tensor([0, 0, 1, 1]), torch.tensor([1])
-    tally.add(logits, first, cross_entropy(logits, first))
-    tally.add(logits[:1], last, cross_entropy(logits[:1], last))
+    tally.add(sums_of(logits, first, cross_entropy(logits, first)), 4)
+    tally.add(sums_of(logits[:1], last, cross_entropy(logits[:1], last)), 1)
     everything = cross_entropy(torch.cat([logits, logits[:1]]), torch.cat([first, last]))
     assert tally.metrics("val") == {"val_top1": 0.6, "val_loss": pytest.approx(float(everything)), "n_val": 5}
 

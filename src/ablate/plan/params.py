@@ -113,8 +113,9 @@ class Compute(Record):
     threads: Count | None = None  # CPU threads of one training job; null: follow the cores
     device: Literal["auto", "cpu", "cuda"] = "auto"
     tensorboard: bool = False  # event files in logs/tensorboard
-    # torch.compile's mode, which needs a C++ compiler; reduce-overhead: with CUDA graphs, for small batches on a GPU
-    compile: Literal["default", "reduce-overhead", "max-autotune"] | None = None
+    # torch.compile's mode, which needs a C++ compiler. None: step by step on a CPU, one CUDA graph a step on a GPU;
+    # eager: step by step on a GPU too, for a network that cannot be captured
+    compile: Literal["eager", "default", "reduce-overhead", "max-autotune"] | None = None
     gpus: Annotated[str, BeforeValidator(gpu_list)] = "auto"  # or a list; as text, with commas between
     jobs_per_gpu: Count = 1
     gpu_memory_gb: Positive | None = None  # GiB of each job's tensors; null: whatever is free

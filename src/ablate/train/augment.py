@@ -19,6 +19,7 @@ from torch.nn.functional import affine_grid, grid_sample
 
 from ablate.models._torchvision import import_torchvision
 from ablate.plan import settings
+from ablate.train.transfer import moved
 
 Augment = Callable[[Tensor, Generator], Tensor]
 Mix = Callable[[Tensor, Generator], tuple[Tensor, Tensor, Tensor]]
@@ -71,7 +72,7 @@ def _whole(most: Tensor, generator: Generator) -> Tensor:
 
 
 def _per_image(values: Tensor, images: Tensor) -> Tensor:
-    return values.to(images.device).view(-1, 1, 1, 1)
+    return moved(values, images.device).view(-1, 1, 1, 1)
 
 
 def _sides(area: Tensor, aspect: Tensor, most: int, otherwise: int) -> tuple[Tensor, Tensor]:
@@ -106,15 +107,15 @@ def apply_crop(images: Tensor, boxes: Boxes) -> Tensor:
     columns = torch.where(boxes.mirror[:, None], size - 1 - columns, columns)
     # Columns by a product with the weights (n, input, output) of the two nearest pixels, which add up to exactly 1,
     # or to 0 outside. Rows lie whole in memory: taking the two nearest and blending them costs half of a product.
-    distance = columns.to(images.device)[:, None] - torch.arange(size, device=images.device)[:, None]
+    distance = moved(columns, images.device)[:, None] - torch.arange(size, device=images.device)[:, None]
     by_column = distance.abs_().neg_().add_(1).clamp_(min=0)
     images = torch.bmm(images.reshape(n, channels * size, size), by_column).view(-1, size)
     above = rows.floor()
     start = size * torch.arange(n * channels, device=images.device).view(n, channels, 1)
     blended: list[Tensor] = []
     for row, weight in ((above, above + 1 - rows), (above + 1, rows - above)):
-        at = (start + row.clamp(0, size - 1).long().to(images.device)[:, None]).flatten()
-        weight = (weight * ((row >= 0) & (row < size))).to(images.device)
+        at = (start + moved(row.clamp(0, size - 1).long(), images.device)[:, None]).flatten()
+        weight = moved(weight * ((row >= 0) & (row < size)), images.device)
         blended.append(images.index_select(0, at).view(n, channels, size, size).mul_(weight[:, None, :, None]))
     return blended[0].add_(blended[1])
 
@@ -157,7 +158,7 @@ def apply_random_erasing(images: Tensor, boxes: Boxes) -> Tensor:
     _, top, left, height, width = (values[:, None] for values in boxes)
     rows, columns = (at >= top) & (at < top + height), (at >= left) & (at < left + width)
     kept = ~(rows[:, None, :, None] & columns[:, None, None, :])
-    return apply_flip(images, boxes.mirror).mul_(kept.to(images.device, images.dtype))
+    return apply_flip(images, boxes.mirror).mul_(moved(kept, images.device, images.dtype))
 
 
 def draw_randaugment(n: int, size: int, generator: Generator) -> Operations:
@@ -179,9 +180,9 @@ def apply_randaugment(images: Tensor, operations: Operations) -> Tensor:
     for drawn in (2 * operations.which + operations.negative).T:
         order = drawn.argsort()
         groups, counts = (values.tolist() for values in drawn[order].unique_consecutive(return_counts=True))
-        parts = torch.split(images.index_select(0, order.to(images.device)), counts)
+        parts = torch.split(images.index_select(0, moved(order, images.device)), counts)
         done = [calls[group // 2](functional, part, (-1) ** group) for group, part in zip(groups, parts, strict=True)]
-        images = torch.cat(done).index_select(0, order.argsort().to(images.device))
+        images = torch.cat(done).index_select(0, moved(order.argsort(), images.device))
     return images
 
 
@@ -222,7 +223,7 @@ def draw_alexnet_vs_resnet(n: int, size: int, generator: Generator) -> Jitter:
 def apply_alexnet_vs_resnet(images: Tensor, jitter: Jitter) -> Tensor:
     """torchvision's ``adjust_brightness`` and ``adjust_contrast`` in the drawn order, then ``resized_crop``."""
     brightness, contrast, first = (_per_image(values, images) for values in jitter[:3])
-    luma, out = torch.tensor([0.2989, 0.587, 0.114], device=images.device), torch.empty_like(images)
+    luma, out = moved(torch.tensor([0.2989, 0.587, 0.114]), images.device), torch.empty_like(images)
     for bright in (first, ~first):
         level = _per_image(images.mean((2, 3)) @ luma, images)  # contrast blends with it
         shift = torch.where(bright, 0, (1 - contrast) * level)
@@ -254,7 +255,7 @@ def apply_five_cnns(images: Tensor, p: Affine) -> Tensor:
     x = torch.stack([zoom_x * angle.cos(), -p.zoom_y * sheared.sin(), torch.zeros_like(angle)], 1)
     y = torch.stack([zoom_x * angle.sin(), p.zoom_y * sheared.cos(), torch.zeros_like(angle)], 1)
     # Keras's centre, (S - 1) / 2 from the first pixel's centre, is torch's where corners are not aligned.
-    grid = affine_grid(torch.stack([x, y], 1).to(images.device), list(images.shape), align_corners=False)
+    grid = affine_grid(moved(torch.stack([x, y], 1), images.device), list(images.shape), align_corners=False)
     images = grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
     return images.mul_(_per_image(p.brightness, images)).clamp_(0, 1)
 

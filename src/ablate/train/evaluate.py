@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from ablate.train.transfer import moved
+
 
 class Tally:
     """Sums over images, so that a last batch of another size counts by its images.
@@ -19,12 +21,10 @@ class Tally:
         self._sums = torch.tensor([correct, loss], dtype=torch.float64)
         self.n = n
 
-    def add(self, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
-        """``logits`` (B, C), ``labels`` (B,), ``loss`` their mean cross-entropy."""
-        correct = (logits.argmax(1) == labels).sum()
-        sums = torch.stack([correct.double(), loss.double() * len(labels)])
-        self._sums = self._sums.to(sums.device) + sums
-        self.n += len(labels)
+    def add(self, sums: Tensor, n: int) -> None:
+        """``sums`` (2,) as `sums_of` gives them, of ``n`` images."""
+        self._sums = moved(self._sums, sums.device) + sums
+        self.n += n
 
     def plain(self) -> tuple[float, float, int]:
         """What makes an equal one: right answers, summed loss, images."""
@@ -35,6 +35,12 @@ class Tally:
         """``<split>_top1`` in [0, 1], ``<split>_loss`` in nats per image, ``n_<split>`` images."""
         correct, loss, n = self.plain()
         return {f"{split}_top1": correct / n, f"{split}_loss": loss / n, f"n_{split}": n}
+
+
+def sums_of(logits: Tensor, labels: Tensor, loss: Tensor) -> Tensor:
+    """(right answers, summed loss), float64, for ``logits`` (B, C), ``labels`` (B,) and ``loss``, their mean."""
+    correct = (logits.argmax(1) == labels).sum()
+    return torch.stack([correct.double(), loss.double() * len(labels)])
 
 
 @dataclass
@@ -56,15 +62,14 @@ def evaluate(
     ``autocast`` makes the context of each forward pass.
     """
     model.eval()
-    tally, predictions = Tally(), Predictions()
+    tally = Tally()
+    columns: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
     for positions, images, labels in batches:
         with autocast():
             logits = model(images)
         logits = logits.float()
-        tally.add(logits, labels, cross_entropy(logits, labels))
+        tally.add(sums_of(logits, labels, cross_entropy(logits, labels)), len(labels))
         probability, predicted = logits.softmax(1).max(1)
-        predictions.position += positions.tolist()
-        predictions.label += labels.tolist()
-        predictions.predicted += predicted.tolist()
-        predictions.probability += probability.tolist()
-    return tally, predictions
+        columns.append((positions, labels, predicted, probability))
+    # Fetched at the end: a batch must not wait for the one before.
+    return tally, Predictions(*(torch.cat(column).tolist() for column in zip(*columns, strict=True)))

@@ -17,9 +17,11 @@ from torch import Tensor
 from ablate.data.views import View
 from ablate.plan.settings import Settings
 from ablate.train.augment import AUGMENTS
+from ablate.train.transfer import moved
 
 # ImageNet's, as torchvision's models expect them; quoted in tinyimage10, section 3.1.
 IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+EVALUATED_PIXELS = 1024 * 64 * 64  # of a batch in evaluation on a GPU
 
 
 def seed_for(seed: int, purpose: str, epoch: int = 0, step: int = 0) -> int:
@@ -59,19 +61,25 @@ class Loader:
     def batch(self, seed: int, epoch: int, step: int) -> tuple[Tensor, Tensor]:
         """Images (B, 3, S, S) float, augmented and normalised, and labels (B,), of one training step."""
         order = _order(len(self), seed_for(seed, "order", epoch))
-        rows = order[self.bounds[step] : self.bounds[step + 1]]
+        rows = moved(order[self.bounds[step] : self.bounds[step + 1]], self.images.device)
         images = self._gathered(rows)
         images = self.augment(images, torch.Generator().manual_seed(seed_for(seed, "augment", epoch, step)))
-        return self._normalised(images), self.labels[rows.to(self.labels.device)]
+        return self._normalised(images), self.labels[moved(rows, self.labels.device)]
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Yield (positions in the pack (B,), images (B, 3, S, S) float, labels (B,)) of the split, as it lies."""
-        for rows in torch.split(torch.arange(len(self)), self.batch_size):
-            labels = self.labels[rows.to(self.labels.device)]
-            yield self.positions[rows], self._normalised(self._gathered(rows)), labels
+        """Yield (positions in the pack (B,), images (B, 3, S, S) float, labels (B,)) of the split, as it lies.
+
+        A GPU takes as many at a time as it has work for, whatever a training step takes.
+        """
+        size = self.batch_size
+        if self.labels.device.type == "cuda":
+            size = max(size, EVALUATED_PIXELS // self.images[0, 0].numel())
+        for rows in torch.split(torch.arange(len(self)), size):
+            labels = self.labels[moved(rows, self.labels.device)]
+            yield self.positions[rows], self._normalised(self._gathered(moved(rows, self.images.device))), labels
 
     def _gathered(self, rows: Tensor) -> Tensor:
-        return self.images.index_select(0, rows.to(self.images.device)).to(self.labels.device) / 255
+        return moved(self.images.index_select(0, rows), self.labels.device) / 255
 
     def _normalised(self, images: Tensor) -> Tensor:
         """In place, and in whatever layout they have: the first convolution takes them into its own."""

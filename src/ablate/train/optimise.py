@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -56,17 +58,20 @@ def _as_it_lies(weight: Tensor) -> Tensor:
 
 def _optimizer(params: list[nn.Parameter], s: Settings) -> Any:
     lr, decay = s.lr, s.weight_decay
+    on_gpu = any(p.is_cuda for p in params)  # where its step counts must be tensors for a CUDA graph to hold them
     match s.optimizer:
         case "sgd":
             return _light(torch.optim.SGD)(
                 params, lr, momentum=s.momentum, weight_decay=decay, nesterov=s.nesterov, fused=True
             )
         case "adam":
-            return _light(torch.optim.Adam)(params, lr, weight_decay=decay, fused=True)
+            return _light(torch.optim.Adam)(params, lr, weight_decay=decay, fused=True, capturable=on_gpu)
         case "adamw":
-            return _light(torch.optim.AdamW)(params, lr, weight_decay=decay, fused=True)
+            return _light(torch.optim.AdamW)(params, lr, weight_decay=decay, fused=True, capturable=on_gpu)
         case "rmsprop":
-            return _light(torch.optim.RMSprop)(params, lr, weight_decay=decay, momentum=s.momentum, foreach=True)
+            return _light(torch.optim.RMSprop)(
+                params, lr, weight_decay=decay, momentum=s.momentum, foreach=True, capturable=on_gpu
+            )
 
 
 def _light(kind: type[Any]) -> Any:
@@ -78,6 +83,34 @@ def _light(kind: type[Any]) -> Any:
     names = ("step", "add_param_group", "state_dict", "load_state_dict", "zero_grad")
     methods = {name: inspect.unwrap(getattr(kind, name)) for name in names}
     return type(kind.__name__, (kind,), methods | {"step": torch.no_grad()(methods["step"])})
+
+
+class Rates:
+    """Learning rates as tensors on a GPU, where a CUDA graph reads them; a schedule sets the numbers beside them."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer, device: torch.device) -> None:
+        self._groups = optimizer.param_groups
+        self._tensors = [torch.zeros((), device=device) for _ in self._groups]
+        self._written: list[float | None] = [None] * len(self._groups)
+
+    def write(self) -> None:
+        """Call before a step, outside of a graph."""
+        for i, group in enumerate(self._groups):
+            if group["lr"] != self._written[i]:
+                self._tensors[i].fill_(group["lr"])
+                self._written[i] = group["lr"]
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """The optimiser's step, within this context, reads the tensors."""
+        numbers = [group["lr"] for group in self._groups]
+        for group, tensor in zip(self._groups, self._tensors, strict=True):
+            group["lr"] = tensor
+        try:
+            yield
+        finally:
+            for group, number in zip(self._groups, numbers, strict=True):
+                group["lr"] = number
 
 
 class Schedule:

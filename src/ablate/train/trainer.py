@@ -4,6 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,10 @@ from ablate.plan.runs import Run
 from ablate.runtime.gpus import GIB, Use
 from ablate.runtime.manifest import processor
 from ablate.train import augment
-from ablate.train.evaluate import Predictions, Tally, evaluate
+from ablate.train.evaluate import Predictions, Tally, evaluate, sums_of
+from ablate.train.graphs import Graphs
 from ablate.train.loader import Loader, seed_for
-from ablate.train.optimise import Average, Patience, Schedule, clip, loss_of, make_optimizer
+from ablate.train.optimise import Average, Patience, Rates, Schedule, clip, loss_of, make_optimizer
 from ablate.train.precision import fastest
 from ablate.train.small_maps import use_products
 
@@ -83,6 +85,9 @@ class Trainer:
     ) -> None:
         s = run.settings
         self.run, self.s, self.device = run, s, device
+        on_gpu = device.type == "cuda"
+        if on_gpu:  # graphs are captured in the stream of all else, which must not be the default one
+            torch.cuda.set_stream(torch.cuda.Stream(device))  # type: ignore[no-untyped-call]
         self.loaders = {name: Loader(view, s, opened.meta, device) for name, view in opened.views(s).items()}
         self.model, self.replaced = self._network(opened, start)
         self.optimizer = make_optimizer(self.model, s)
@@ -92,7 +97,9 @@ class Trainer:
         self.at = Position()
         self.precision = s.precision if s.precision != "auto" else self._measured(opened, threads)
         self.forward: Callable[[Tensor], Tensor] = self.model  # of training steps
-        if compile_mode:
+        self.rates = Rates(self.optimizer, device) if on_gpu else None
+        self.update = Graphs(self._update) if on_gpu and compile_mode is None else self._update
+        if compile_mode not in (None, "eager"):
             from torch._inductor import config as inductor  # takes seconds to import
 
             inductor.fallback_random = True  # dropout draws as it does without compilation
@@ -150,13 +157,19 @@ class Trainer:
         self.precision = state["precision"]
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+        for group in self.optimizer.param_groups:  # a checkpoint may come from another device
+            if "capturable" in group:
+                group["capturable"] = self.device.type == "cuda"
         self.schedule.load_state_dict(state["schedule"])
         if self.average:
             self.average.load_state_dict(state["average"])
         self.patience.load_state_dict(state["patience"])
 
     def step(self) -> Tensor:
-        """One optimiser step on the next batch; returns its mean loss. Draws depend on seed, epoch and step alone."""
+        """One optimiser step on the next batch; returns its mean loss, which the next step may write over.
+
+        Draws depend on seed, epoch and step alone.
+        """
         s, seed, at, loader = self.s, self.run.seed, self.at, self.loaders["train"]
         images, labels = loader.batch(seed, at.epoch, at.step)
         partner = share = None
@@ -164,20 +177,31 @@ class Trainer:
             generator = torch.Generator().manual_seed(seed_for(seed, "mix", at.epoch, at.step))
             images, partner, share = augment.MIXES[s.mix](images, generator)
         torch.manual_seed(seed_for(seed, "dropout", at.epoch, at.step))
-        with self.autocast():
-            logits = self.forward(images)
-        loss = loss_of(logits, labels, s.label_smoothing, partner, share)
-        self.model.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        if s.clip_norm:
-            clip(self.model, s.clip_norm)
-        self.optimizer.step()
+        if self.rates:
+            self.rates.write()
+        loss, sums = self.update(images, labels, partner, share)
         self.schedule.after_step()
         if self.average:
             self.average.update(self.model)
-        at.tally.add(logits.detach(), labels, loss.detach())
+        at.tally.add(sums, len(labels))
         at.step += 1
-        return loss.detach()
+        return loss
+
+    def _update(
+        self, images: Tensor, labels: Tensor, partner: Tensor | None, share: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Gradients of a batch and the optimiser's step; its mean loss and what the tally adds up."""
+        with self.autocast():
+            logits = self.forward(images)
+        loss = loss_of(logits, labels, self.s.label_smoothing, partner, share)
+        self.model.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self.s.clip_norm:
+            clip(self.model, self.s.clip_norm)
+        with self.rates.lent() if self.rates else nullcontext():
+            self.optimizer.step()
+        loss = loss.detach()
+        return loss, sums_of(logits.detach(), labels, loss)
 
     def steps(self) -> Iterator[Tensor]:
         """The rest of the epoch. Accuracy is measured in passing, with augmentation and dropout on."""
