@@ -102,6 +102,8 @@ KERAS = {
 COUNTS = {
     "alexnet": 57_823_240,
     "resnet18": 11_279_112,
+    # Without the three shortcuts that widen: 1x1 convolutions with batch normalisation.
+    "resnet18-plain": 11_279_112 - sum(a * 2 * a + 2 * 2 * a for a in (64, 128, 256)),
     "resnet34": 21_797_672 + 512 * (200 - 1000) + (200 - 1000),  # torchvision's documented number, another head
     "resnet50": 25_557_032 + 2048 * (200 - 1000) + (200 - 1000),
     "cnn1": 13_070_472,

@@ -33,10 +33,11 @@ CLASSES = 7
 # The smallest images for speed, in pixels; a new network is tried at 64, and the papers' sides without memory.
 SIDE = {
     **{"alexnet": 63, "alexnet10": 29, "cnn1": 10, "cnn2": 22, "cnn3": 8, "cnn4": 8, "cnn5": 32},
-    **{"resnet18": 32, "resnet34": 32, "resnet50": 32, "net1": 32, "net3": 32, "net4": 16, "net5": 16, "net6": 32},
+    **dict.fromkeys(("resnet18", "resnet18-plain", "resnet34", "resnet50"), 32),
+    **{"net1": 32, "net3": 32, "net4": 16, "net5": 16, "net6": 32},
     **{"cifar-resnet7": 8, "cifar-plain7": 8, "cifar-resnet9": 8, "cifar-plain9": 8},
 }
-NO_DROPOUT = {"resnet18", "resnet34", "resnet50", "cnn1", "cnn3", "cnn5"}
+NO_DROPOUT = {"resnet18", "resnet18-plain", "resnet34", "resnet50", "cnn1", "cnn3", "cnn5"}
 TWINS = [("net1", "net6"), ("cifar-resnet7", "cifar-plain7"), ("cifar-resnet9", "cifar-plain9")]
 
 
@@ -172,6 +173,44 @@ def test_twins_share_everything_but_the_shortcut(residual: str, plain: str) -> N
         assert torch.equal(other.train(train)(images), x)
         torch.manual_seed(4)
         assert not torch.equal(one(images), x)
+
+
+def test_resnet18_without_shortcuts_is_resnet18_but_for_them() -> None:
+    """Oracle: torchvision's own blocks, whose shortcut is subtracted again by hand."""
+    torch.manual_seed(3)
+    whole = build("resnet18", classes=CLASSES, image_size=32).eval()
+    torch.manual_seed(3)
+    plain = build("resnet18-plain", classes=CLASSES, image_size=32).eval()
+    ours, theirs = plain.state_dict(), whole.state_dict()
+    assert list(ours) == [key for key in theirs if "downsample" not in key]
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+    x = images = torch.randn(2, 3, 32, 32)
+    for name, layer in whole.named_children():
+        if name.startswith("layer"):
+            for block in layer:  # type: ignore[attr-defined]
+                x = block.bn2(block.conv2(block.bn1(block.conv1(x)).relu())).relu()
+        else:
+            x = layer(x.flatten(1) if name == "fc" else x)
+    assert torch.equal(plain(images), x)
+    assert not torch.equal(whole(images), x)
+
+
+def test_a_last_relu_leaves_no_negative_logit_and_nothing_else() -> None:
+    """And where all logits are 0, nothing is learnt any more: the gradient is none."""
+    made = []
+    for last in (False, True):
+        torch.manual_seed(3)
+        made.append(build("alexnet10", classes=CLASSES, image_size=29, last_relu=last).eval())
+    images = torch.randn(4, 3, 29, 29)
+    assert (made[0](images) < 0).any()
+    assert torch.equal(made[0](images).relu(), made[1](images))
+    head = head_of(made[1])[1]
+    assert isinstance(head, nn.Linear)
+    nn.init.constant_(head.bias, -10.0)
+    nn.functional.cross_entropy(made[1](images), torch.zeros(4, dtype=torch.long)).backward()  # type: ignore[no-untyped-call]
+    assert all(not p.grad.any() for p in made[1].parameters() if p.grad is not None)
+    with pytest.raises(ValueError, match="last_relu is a choice of alexnet10, not of net1"):
+        on_paper("net1", last_relu=True)
 
 
 @pytest.mark.parametrize(("side", "stride"), [(6, 1), (6, 2), (5, 2)])

@@ -12,19 +12,28 @@ from conftest import ROOT
 ARMS = {
     ("alexnet-vs-resnet", "factorial"): 8,  # 2 networks x augmentation on, off x pretrained, scratch
     ("alexnet-vs-resnet", "sweep"): 24,  # 2 networks x 4 learning rates x 3 weight decays
+    ("alexnet-vs-resnet", "shortcuts"): 3,  # ResNet with and without them, AlexNet
+    ("alexnet-vs-resnet", "clean-transfer"): 4,  # 2 networks x pretrained, scratch
     ("five-cnns", "models"): 5,
     ("five-cnns", "augmentation"): 10,  # 5 networks x on, off
     ("five-cnns", "dropout"): 2,
+    ("five-cnns", "l2"): 2,
+    ("five-cnns", "transfer"): 2,
+    ("five-cnns", "clean-transfer"): 2,
     ("tinyimage10", "grid"): 12,  # 3 learning rates x 2 momenta x 2 gammas
-    ("tinyimage10", "optimiser"): 2,
+    ("tinyimage10", "optimiser"): 3,  # SGD, Adam, Adam with weight decay
+    ("tinyimage10", "last-relu"): 6,  # these three x without, with
     ("tinyimage10", "batch-size"): 2,
     ("tinyimage10", "classes"): 2,
     ("resnet18-init", "overfit"): 2,
+    ("resnet18-init", "clean-overfit"): 2,
     ("resnet18-init", "subset"): 2,
+    ("resnet18-init", "clean-transfer"): 2,
     ("resnet18-init", "initialisation"): 3,
     ("resnet18-init", "activation"): 5,
     ("resnet-vs-plain", "nets"): 6,
     ("resnet-vs-plain", "regularisation"): 4,  # dropout on, off x augmentation on, off
+    ("resnet-vs-plain", "original"): 4,  # ResNet-18, Net 1 x augmentation on, off
     ("resnet-vs-plain", "seven-layers"): 2,
     ("resnet-vs-plain", "nine-layers"): 2,
     ("controls", "tiny-imagenet"): 2,  # a negative and a positive one for each data set
@@ -47,6 +56,30 @@ def test_every_study_has_the_arms_that_its_paper_asks_for(
             for s in ("paper", "pilot", "demo")}  # fmt: skip
     assert Counter((paper, study) for paper, study, _ in arms["paper"]) == ARMS
     assert arms["paper"] == arms["pilot"] == arms["demo"]
+
+
+def test_weights_called_clean_come_from_classes_that_are_not_trained_on() -> None:
+    """At every scale, and the other start of each pair has the same settings otherwise."""
+    for scale in ("demo", "pilot", "paper"):
+        plan = open_project(ROOT / "params.yaml", {"scale": scale}).plan
+        clean = [p for p in plan.planned if p.study.startswith("clean-")]
+        assert len({p.arm for p in clean}) == 4 + 2  # each network of the factorial; pretrained and scratch elsewhere
+        for p in clean:
+            if not p.run.start:
+                assert p.run.settings.weights == "scratch"
+                continue
+            ours, theirs = p.run.settings.class_range, plan.pretraining[p.run.start].settings.class_range
+            assert ours and theirs and ours[1] <= theirs[0]
+            bare = p.run.settings.model_copy(update={"weights": "scratch"})
+            assert any(q.run.settings == bare for q in clean if (q.paper, q.study) == (p.paper, p.study))
+
+
+def test_arms_of_the_factorial_are_points_of_the_sweep() -> None:
+    """At the paper's scale, where all else is equal as well: they are the same runs."""
+    plan = open_project(ROOT / "params.yaml", {"scale": "paper"}).plan
+    grid = {p.run.id for p in plan.of("alexnet-vs-resnet", "sweep")}
+    for arm in ("AlexNet / augmented / scratch", "ResNet-18 / augmented / scratch"):
+        assert {p.run.id for p in plan.of("alexnet-vs-resnet", "factorial") if p.arm == arm} <= grid
 
 
 def test_deviations_are_what_the_scale_changes() -> None:

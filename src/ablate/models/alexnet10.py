@@ -7,7 +7,7 @@ from torch import nn
 from ablate.models._checks import require_pixels, window
 
 
-def alexnet10(*, classes: int, image_size: int, dropout: float | None = None) -> nn.Module:
+def alexnet10(*, classes: int, image_size: int, dropout: float | None = None, last_relu: bool = False) -> nn.Module:
     """Return the network: (N, 3, image_size, image_size) -> logits (N, classes).
 
     Five convolutions and three fully connected layers with ReLU, overlapping max-pooling (3x3, stride 2)
@@ -19,10 +19,15 @@ def alexnet10(*, classes: int, image_size: int, dropout: float | None = None) ->
     not a single pixel, and fully connected layers of 1024 in place of 4096 for ten classes. Weights start as
     torch's layers do. 5,871,434 parameters with 10 classes at 64 pixels.
 
+    By the paper's words ReLU follows the last fully connected layer too, whose output "is fed to a softmax". No
+    class can then get a negative logit, and where all ten are 0, all classes are equally likely and no gradient
+    is left: such a network gives every image the same label for good. That is an option here.
+
     Args:
         classes: number of classes.
         image_size: side in pixels, at least 29.
         dropout: rate of both dropout layers; None is 0.5 (paper silent on the rate: AlexNet's own).
+        last_relu: whether ReLU follows the last fully connected layer as well.
 
     Raises:
         ValueError: images below 29 pixels.
@@ -54,4 +59,5 @@ def alexnet10(*, classes: int, image_size: int, dropout: float | None = None) ->
         nn.Linear(1024, 1024),
         nn.ReLU(),
         nn.Linear(1024, classes),
+        *([nn.ReLU()] if last_relu else []),
     )

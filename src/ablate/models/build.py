@@ -20,6 +20,7 @@ def build(
     init_variance: float | None = None,
     activation: str | None = None,
     stem: str | None = None,
+    last_relu: bool = False,
 ) -> nn.Module:
     """Build one network, in training mode, on torch's current default device.
 
@@ -36,13 +37,22 @@ def build(
         activation: one of `ACTIVATIONS` in place of every ReLU, see `ablate.models.activation.replace_relu`.
         stem: of torchvision's ResNets, one of `STEMS`: "imagenet" is their own, "cifar" a 3x3 convolution of
             stride 1 without pooling, see `ablate.models.torchvision_nets.cifar_stem`.
+        last_relu: of alexnet10, whether a ReLU follows the last fully connected layer as well.
 
     Raises:
         ValueError: unknown name or level, a value out of range, an image size that the architecture cannot
             take, a dropout rate above 0 for one without a dropout layer, an activation for one without ReLU,
-            or a stem for one that is no ResNet.
+            a stem for one that is no ResNet, or a last ReLU for another than alexnet10.
     """
-    check(name, dropout=dropout, init=init, init_variance=init_variance, activation=activation, stem=stem)
+    check(
+        name,
+        dropout=dropout,
+        init=init,
+        init_variance=init_variance,
+        activation=activation,
+        stem=stem,
+        last_relu=last_relu,
+    )
     if classes < 1:
         raise ValueError(f"classes must be at least 1, got {classes}")
     if image_size < 1:
@@ -57,7 +67,8 @@ def build(
     else:
         module, _, function = REGISTRY[name].partition(":")
         family = importlib.import_module(f"ablate.models.{module}")
-        model = getattr(family, function)(classes=classes, image_size=image_size, dropout=dropout)
+        own = {"last_relu": True} if last_relu else {}  # an option of one network alone
+        model = getattr(family, function)(classes=classes, image_size=image_size, dropout=dropout, **own)
     if stem == "cifar":
         torchvision_nets.cifar_stem(model)
     if activation is not None:

@@ -17,6 +17,7 @@ REGISTRY: dict[str, str] = {
     "resnet18": "torchvision_nets:resnet18",
     "resnet34": "torchvision_nets:resnet34",
     "resnet50": "torchvision_nets:resnet50",
+    "resnet18-plain": "torchvision_nets:resnet18_plain",
     "cnn1": "keras_cnns:cnn1",
     "cnn2": "keras_cnns:cnn2",
     "cnn3": "keras_cnns:cnn3",
@@ -92,6 +93,7 @@ def check(
     init_variance: float | None = None,
     activation: str | None = None,
     stem: str | None = None,
+    last_relu: bool = False,
 ) -> None:
     """Raise ValueError for options that `build` would refuse, as far as that shows without torch."""
     check_name(name)
@@ -106,8 +108,10 @@ def check(
             raise ValueError(f"init_variance belongs to the gaussian initialisation, not to {init!r}")
     elif init_variance is None or not (math.isfinite(init_variance) and init_variance > 0):
         raise ValueError(f"the gaussian initialisation needs a positive, finite variance, got {init_variance}")
-    resnet = name in ("resnet18", "resnet34", "resnet50", "cnn5")
+    resnet = name in ("resnet18", "resnet18-plain", "resnet34", "resnet50", "cnn5")
     if stem is not None and not (resnet or name.startswith((f"{TORCHVISION}resne", f"{TORCHVISION}wide_resnet"))):
         raise ValueError(f"stem is a choice of torchvision's ResNets (and cnn5), not of {name}")
+    if last_relu and name != "alexnet10":
+        raise ValueError(f"last_relu is a choice of alexnet10, not of {name}")
     if activation is not None and name.startswith(f"{TORCHVISION}densenet"):
         raise ValueError(f"{name} calls its last ReLU as a function, so its activation cannot be replaced")

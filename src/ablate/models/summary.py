@@ -64,12 +64,13 @@ def summary(
     dropout: float | None = None,
     activation: str | None = None,
     stem: str | None = None,
+    last_relu: bool = False,
 ) -> Summary:
     """Summarise one network by running one image through it without memory for weights or activations.
 
     Arguments are those of `ablate.models.build.build`, which also says which ValueError it raises.
     """
-    options: dict[str, Any] = {"dropout": dropout, "activation": activation, "stem": stem}
+    options: dict[str, Any] = {"dropout": dropout, "activation": activation, "stem": stem, "last_relu": last_relu}
     model = outline(lambda: build(name, classes=classes, image_size=image_size, **options)).eval()
     shapes = _trace(model)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:

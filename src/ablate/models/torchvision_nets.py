@@ -6,7 +6,7 @@ import difflib
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ablate.models._checks import refuse_dropout, require_pixels, window
 from ablate.models._torchvision import import_torchvision
@@ -61,6 +61,28 @@ def resnet18(*, classes: int, image_size: int, dropout: float | None = None) -> 
         ValueError: a dropout rate above 0.
     """
     return _resnet("resnet18", classes, dropout)
+
+
+def resnet18_plain(*, classes: int, image_size: int, dropout: float | None = None) -> nn.Module:
+    """Return `resnet18` with its shortcuts cut: the same layers, and the same initial weights from the same seed.
+
+    It answers whether ResNet-18 beats AlexNet "probably due to the use of skip connections" (alexnet-vs-resnet,
+    conclusions). 11,105,288 parameters with 200 classes: the three shortcuts that widen, convolutions of 1x1 with
+    batch normalisation, go with the others. Paper silent: it trains no such network.
+    """
+    refuse_dropout("resnet18-plain", dropout)
+    resnet = import_torchvision().models.resnet
+
+    class PlainBlock(resnet.BasicBlock):  # type: ignore[misc, name-defined]
+        def forward(self, x: Tensor) -> Tensor:
+            out = self.relu(self.bn1(self.conv1(x)))
+            return self.relu(self.bn2(self.conv2(out)))  # type: ignore[no-any-return]
+
+    model: nn.Module = resnet.ResNet(PlainBlock, [2, 2, 2, 2], num_classes=classes)
+    for module in model.modules():
+        if isinstance(module, PlainBlock):
+            module.downsample = None  # after it was built, so that all other layers start as with it
+    return model
 
 
 def resnet34(*, classes: int, image_size: int, dropout: float | None = None) -> nn.Module:

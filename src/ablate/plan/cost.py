@@ -31,6 +31,7 @@ from ablate.stored import Timed
 NETWORKS = {
     "alexnet": (64, 94.9e6, 57.82e6),
     "resnet18": (64, 148.1e6, 11.28e6),
+    "resnet18-plain": (64, 146.6e6, 11.11e6),
     "resnet34": (64, 299.1e6, 21.39e6),
     "resnet50": (64, 334.1e6, 23.92e6),
     "cnn1": (64, 31.9e6, 13.07e6),

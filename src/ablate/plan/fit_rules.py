@@ -34,7 +34,7 @@ class Network(NamedTuple):
 # By name or, for torchvision's, by how the name begins; the longest beginning counts.
 RESNET = Network(dropout=False, relu=True, pixels=1, alone=33)
 NETWORKS: dict[str, Network] = {
-    **dict.fromkeys(("resnet18", "resnet34", "resnet50", "cnn5"), RESNET),
+    **dict.fromkeys(("resnet18", "resnet18-plain", "resnet34", "resnet50", "cnn5"), RESNET),
     **dict.fromkeys(("cifar-resnet7", "cifar-plain7", "cifar-resnet9", "cifar-plain9"), Network(True, True, 8)),
     **dict.fromkeys(("net1", "net3", "net6"), Network(True, True, 32)),
     **dict.fromkeys(("net4", "net5"), Network(True, True, 16)),

@@ -286,12 +286,14 @@ def _check_model(arm: Settings, origin: Mapping[str, str]) -> None:
             init_variance=arm.init_variance,
             activation=arm.activation,
             stem=arm.stem,
+            last_relu=arm.last_relu,
         )
         if arm.weights == "imagenet":
             models.imagenet_name(arm.model)
     except ValueError as error:
         # Which option to blame: the one that was set and that the message speaks of.
-        key = next((k for k in ("stem", "activation", "weights") if k in origin and k in f"{error}"), "model")
+        options = ("stem", "activation", "last_relu", "weights")
+        key = next((k for k in options if k in origin and k in f"{error}"), "model")
         raise UserError(f"{origin[key]}: {error}") from None
 
 

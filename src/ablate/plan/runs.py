@@ -220,7 +220,8 @@ def _source(arm: Settings, params: Params) -> Run | None:
 
 def _architecture(arm: Settings) -> dict[str, Any]:
     """What must be the same for weights to fit, and for them to mean the same."""
-    return {key: getattr(arm, key) for key in ("model", "stem", "activation") if getattr(arm, key) is not None}
+    keys = ("model", "stem", "activation", "last_relu")
+    return {key: getattr(arm, key) for key in keys if getattr(arm, key) is not None}
 
 
 def state(run_id: str) -> str:

@@ -34,6 +34,7 @@ class Settings(Record):
     init_variance: Positive | None = None  # of gaussian
     activation: Annotated[str, OneOf(ACTIVATIONS)] | None = None  # null: the architecture's own
     stem: Annotated[str, OneOf(STEMS)] | None = None  # of torchvision's ResNets; cifar: 3x3, no pooling
+    last_relu: bool = False  # of alexnet10: a ReLU after the last fully connected layer as well
     weights: str = "scratch"  # or imagenet, pretrain:<name under pretraining>, file:<path>.safetensors
     finetune: Literal["all", "head"] = "all"  # which parameters are trained; head goes with weights to start from
     augment: Annotated[str, OneOf(AUGMENTS)] = "none"

@@ -120,6 +120,7 @@ class Trainer:
                 init_variance=s.init_variance,
                 activation=s.activation,
                 stem=s.stem,
+                last_relu=s.last_relu,
             )
         except ValueError as error:
             raise UserError(f"{s.model} cannot be built for this data set: {error}") from error
