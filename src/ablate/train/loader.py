@@ -64,9 +64,10 @@ class Loader:
         images = self.augment(images, torch.Generator().manual_seed(seed_for(seed, "augment", epoch, step)))
         return self._normalised(images), self.labels[rows.to(self.labels.device)]
 
-    def batches(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Yield (positions in the pack (B,), images (B, 3, S, S) float, labels (B,)) of the split, as it lies."""
-        for rows in torch.split(torch.arange(len(self)), self.batch_size):
+    def batches(self, chosen: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Yield (positions in the pack (B,), images (B, 3, S, S) float, labels (B,)) of the split, as it lies; or of
+        its ``chosen`` rows (k,), in that order."""
+        for rows in torch.split(torch.arange(len(self)) if chosen is None else chosen, self.batch_size):
             labels = self.labels[rows.to(self.labels.device)]
             yield self.positions[rows], self._normalised(self._gathered(rows)), labels
 
