@@ -36,6 +36,7 @@ from ablate.runtime.run_lock import RunLock
 from ablate.runtime.signals import Interrupted, Signals
 from ablate.runtime.slots import SharedGpuOutOfMemory, gpu_slot
 from ablate.seals import sealed, sha256_of
+from ablate.train import health
 from ablate.train.evaluate import Predictions
 from ablate.train.trainer import Trainer, limit_memory, name_of, out_of_memory, pick_device
 
@@ -199,6 +200,7 @@ def _write(
         for split in [name for name in trainer.loaders if name != "train"]:
             tally, tables[split] = trainer.measure(split)
             metrics |= tally.metrics(split)
+        metrics |= health.of_run(trainer, tables)
     if trainer.replaced:
         metrics["replaced_head"] = trainer.replaced
     filters = io.BytesIO()

@@ -66,15 +66,16 @@ class Loader:
         images = self.augment(images, torch.Generator().manual_seed(seed_for(seed, "augment", epoch, step)))
         return self._normalised(images), self.labels[moved(rows, self.labels.device)]
 
-    def batches(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    def batches(self, chosen: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Yield (positions in the pack (B,), images (B, 3, S, S) float, labels (B,)) of the split, as it lies.
 
-        A GPU takes as many at a time as it has work for, whatever a training step takes.
+        A GPU takes as many at a time as it has work for. Or of its ``chosen`` rows (k,), in that order and in batches
+        as training has them.
         """
         size = self.batch_size
-        if self.labels.device.type == "cuda":
+        if chosen is None and self.labels.device.type == "cuda":
             size = max(size, EVALUATED_PIXELS // self.images[0, 0].numel())
-        for rows in torch.split(torch.arange(len(self)), size):
+        for rows in torch.split(torch.arange(len(self)) if chosen is None else chosen, size):
             labels = self.labels[moved(rows, self.labels.device)]
             yield self.positions[rows], self._normalised(self._gathered(moved(rows, self.images.device))), labels
 
