@@ -14,6 +14,7 @@ from torch.optim.swa_utils import update_bn
 from ablate.data.views import Pack
 from ablate.plan.runs import Run
 from ablate.train import health
+from ablate.train.batch_norm import sample
 from ablate.train.evaluate import Predictions
 from ablate.train.job import train
 from ablate.train.trainer import Trainer
@@ -85,9 +86,9 @@ def test_the_slope_is_that_of_the_last_fifth(
 ])  # fmt: skip
 def test_the_sample_is_fixed_and_leaves_no_image_alone(n: int, batch_size: int, expected: int) -> None:
     """512 = 7 x 73 + 1."""
-    rows = health.sample(n, batch_size)
+    rows = sample(n, batch_size, health.SAMPLE)
     assert len(rows) == len(set(rows.tolist())) == expected and int(rows.max()) < n
-    assert torch.equal(rows, health.sample(n, batch_size))
+    assert torch.equal(rows, sample(n, batch_size, health.SAMPLE))
 
 
 def test_stale_averages_are_seen(packs: dict[str, Path]) -> None:
@@ -143,7 +144,7 @@ def test_the_batches_statistics_are_those_of_training(packs: dict[str, Path]) ->
     trainer.model.train()
     right = sum(
         int((trainer.model(images).argmax(1) == labels).sum())
-        for _, images, labels in trainer.loaders["train"].batches(health.sample(100, 16))
+        for _, images, labels in trainer.loaders["train"].batches(sample(100, 16, health.SAMPLE))
     )
     assert found["train_batch_top1"] == right / 100
     assert any(not torch.equal(buffer, before[name]) for name, buffer in trainer.model.named_buffers())

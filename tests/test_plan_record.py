@@ -37,6 +37,7 @@ def test_the_file_has_the_keys_and_values_of_the_plan_in_this_order(demo: PlanRe
         "scale": plan.scale,
         "looks": list(plan.looks),
         "adaptive": params.adaptive and params.adaptive.model_dump(mode="json"),
+        "health": params.health.model_dump(mode="json"),
         "studies": {
             f"{paper}/{name}": {
                 "title": study.title,

@@ -26,7 +26,8 @@ def test_every_state_is_told_from_the_others(
     done, diverged, running, failed, stopped, planned = plan.runs
     for run, status in ((done, "done"), (diverged, "diverged")):
         (RUNS / run).mkdir(parents=True)
-        (RUNS / run / "metrics.json").write_text(json.dumps({"status": status, "epochs": 1, "val_top1": 0.5}))
+        numbers = {"val_top1": 0.5, "val_chance_p": 0.4}
+        (RUNS / run / "metrics.json").write_text(json.dumps({"status": status, "epochs": 1, **numbers}))
         vouch(RUNS / run)
     Path("logs/train").mkdir(parents=True)
     Path(f"logs/train/{failed}.log").write_text("a line\nablate: error: no such thing\n\n")
@@ -47,5 +48,7 @@ def test_every_state_is_told_from_the_others(
     assert found[failed]["error"] == "ablate: error: no such thing"
     assert (found[running]["epoch"], found[running]["epochs"], found[running]["images_per_s"]) == (1, 4, 100.0)
     assert found[done]["val_top1"] == 0.5
-    assert "1 running" in capsys.readouterr().out
+    assert (found[done]["health"], found[diverged]["health"]) == (["not above chance"], ["diverged"])
+    said = capsys.readouterr().out
+    assert "1 running" in said and "done: not above chance" in said and "diverged: " not in said
     assert {f["run"]: f["state"] for f in statuses(plan)}[running] == "planned"  # the lock is given back

@@ -28,6 +28,12 @@ class Metrics(Stored):
     status: Literal["done", "plateau", "diverged", "out-of-memory"]
     epochs: Number
     val_top1: Share | None = None
+    val_chance: Share | None = None
+    val_chance_p: Share | None = None
+    val_most_predicted: Share | None = None
+    train_running_top1: Share | None = None
+    train_batch_top1: Share | None = None
+    train_loss_slope: float | None = None
 
 
 class Made(Stored):

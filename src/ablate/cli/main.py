@@ -106,7 +106,8 @@ def status(
     from ablate.plan.status import statuses
     from ablate.runtime.progress import format_duration
 
-    found = statuses(current_plan(load(PARAMS, {"scale": scale} if scale else {})))
+    params = load(PARAMS, {"scale": scale} if scale else {})
+    found = statuses(current_plan(params), params.health)
     if as_json:
         print(json.dumps(found, indent=1))
         return
@@ -120,7 +121,8 @@ def status(
         top1 = "" if f.get("val_top1") is None else f"{100 * f['val_top1']:.1f}"
         speed = f"{f['images_per_s']:.0f}" if f.get("images_per_s") else ""
         eta = format_duration(f["eta_s"]) if "eta_s" in f else f.get("error", "")
-        table.add_row(f["run"], f["state"], epoch, top1, speed, eta)
+        unlike = [word for word in f.get("health", []) if word != f["state"]]
+        table.add_row(f["run"], ": ".join(filter(None, [f["state"], ", ".join(unlike)])), epoch, top1, speed, eta)
     show(table, width=200)
     counted = Counter(f["state"] for f in found)
     say(", ".join(f"{n} {state}" for state, n in counted.items()))

@@ -52,7 +52,11 @@ AROUND = (
     "stored",
     "seals",
 )
-FOLLOWED = ("plan/kinds.py", "plan/names.py")  # less these two, from which tables and figures take words
+FOLLOWED = (
+    "plan/health.py",
+    "plan/kinds.py",
+    "plan/names.py",
+)  # less these, from which tables and figures take words
 # Of networks, loaded by their names: each is a family's.
 FAMILIES = frozenset(f"models/{place.partition(':')[0]}.py" for place in REGISTRY.values())
 BUILDER = "models/build.py"

@@ -16,6 +16,7 @@ from ablate.errors import UserError, choose
 from ablate.models import registry as models
 from ablate.plain import not_plain
 from ablate.plan.fit_rules import check_fit, weights_fault
+from ablate.plan.health import Health
 from ablate.plan.reserved import check_params
 from ablate.plan.settings import Settings
 from ablate.records import SHORT, Count, Name, OneOf, Positive, Record, check_record, explain, read_yaml, tuples
@@ -148,6 +149,7 @@ class Params(Record):
     compute: Compute
     seeds: Seeds
     adaptive: Adaptive | None = None  # null: seeds are not added
+    health: Health = Health()
     datasets: dict[Name, Dataset]
     defaults: dict[str, Any]
     pretraining: dict[Name, dict[str, Any]] = {}
@@ -162,6 +164,7 @@ class Overlay(Record):
     seeds: tuple[int, ...] | None = None
     compute: dict[str, Any] = {}
     adaptive: dict[str, Any] = {}
+    health: dict[str, Any] = {}
     datasets: dict[str, dict[str, Any]] = {}
     defaults: dict[str, Any] = {}
     pretraining: dict[str, dict[str, Any]] = {}

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError, field_serializer
 
 from ablate.models.registry import contaminated
+from ablate.plan.health import Health
 from ablate.plan.params import Adaptive, Params
 from ablate.plan.runs import Plan, Run
 from ablate.plan.settings import Settings
@@ -52,6 +53,7 @@ class PlanRecord(Stored):
     scale: str
     looks: tuple[int, ...]  # seeds of an arm at each look, where `decide` has looked
     adaptive: Adaptive | None  # how `decide` adds seeds
+    health: Health = Health()  # thresholds of the words for runs
     studies: dict[str, StudyPlan]  # by <paper>/<study>
     runs: tuple[PlannedRun, ...]  # an arm's seeds of params.yaml before those that were added
 
@@ -112,6 +114,7 @@ def plan_record(params: Params, plan: Plan, full: Protocol | None = None) -> Pla
         scale=plan.scale,
         looks=plan.looks,
         adaptive=params.adaptive,
+        health=params.health,
         studies={
             f"{paper}/{name}": StudyPlan(
                 title=study.title, axes=tuple(study.axes), tables=dict(study.tables), figures=dict(study.figures)

@@ -54,6 +54,7 @@ class Settings(Record):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     clip_norm: Positive | None = None  # of all gradients together
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None  # decay by step of averaged weights, which are evaluated
+    batchnorm: Literal["running", "reestimated"] = "running"  # evaluated with what training left, or exact averages
     stop_after: Count | None = None  # epochs without a better val accuracy, after which the run stops
     epochs: Count
     batch_size: Count

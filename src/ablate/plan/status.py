@@ -6,6 +6,7 @@ from typing import Any
 
 from ablate.errors import UserError
 from ablate.files import read_json
+from ablate.plan.health import Health, words
 from ablate.plan.runs import PRETRAINED, RUNS, Plan
 from ablate.runtime.checkpoint import CHECKPOINTS
 from ablate.runtime.progress import HEARTBEAT_FOLDER, read_heartbeats
@@ -17,23 +18,23 @@ LOGS = Path("logs")
 END = 2**16  # bytes of a log that are looked at
 
 
-def statuses(plan: Plan) -> list[dict[str, Any]]:
+def statuses(plan: Plan, limits: Health | None = None) -> list[dict[str, Any]]:
     """A record per run of the plan, pretraining first: ``run``, ``state`` and what is known of it.
 
     States: ``planned``; ``running`` (a process on this file system holds its lock or, where that has no locks, has
     lately given a sign of life); ``interrupted`` (a checkpoint waits); ``failed`` (its log ends with an error);
     ``damaged`` (its result is not as training wrote it); or how it ended: ``done``, ``plateau``, ``diverged``,
-    ``out-of-memory``.
+    ``out-of-memory``. What ended has its ``health``, the words for it at the thresholds ``limits``.
     """
     beats = {beat["run"]: beat for beat in read_heartbeats(HEARTBEAT_FOLDER)}
     return [
-        _status(run, folder, kind, beats.get(run))
+        _status(run, folder, kind, beats.get(run), limits or Health())
         for runs, folder, kind in ((plan.pretraining, PRETRAINED, "pretrain"), (plan.runs, RUNS, "train"))
         for run in runs
     ]
 
 
-def _status(run: str, folder: Path, kind: str, beat: dict[str, Any] | None) -> dict[str, Any]:
+def _status(run: str, folder: Path, kind: str, beat: dict[str, Any] | None, limits: Health) -> dict[str, Any]:
     found: dict[str, Any] = {"run": run}
     metrics = folder / run / "metrics.json"
     if os.path.lexists(metrics):
@@ -42,6 +43,7 @@ def _status(run: str, folder: Path, kind: str, beat: dict[str, Any] | None) -> d
         except UserError as error:
             return found | {"state": "damaged", "error": str(error)}
         found |= {"state": result.status, "epoch": result.epochs, "val_top1": result.val_top1}
+        found["health"] = words(result.model_dump(), limits)
     elif (held := RunLock(run).held) or (held is None and beat):
         found["state"] = "running"
         if beat:

@@ -11,6 +11,7 @@ import pandas as pd
 from ablate.csv_text import read_csv, to_csv
 from ablate.errors import UserError
 from ablate.files import read_json, write_json, write_text
+from ablate.plan.health import BETWEEN, NUMBERS, words
 from ablate.plan.record import PlannedRun, read_plan
 from ablate.plan.runs import ENDED
 from ablate.plan.settings import Settings
@@ -33,32 +34,35 @@ METRICS = [
 ]
 CURVES = ["epoch", "train_top1", "train_loss", "val_top1", "val_loss"]  # of history.csv where no run has one
 PLACE = ["study", "arm", "seed", "run"]
-TEXT = ("study", "arm", "run", "status", "data", "contaminated")  # columns of text; all others are numbers
+TEXT = ("study", "arm", "run", "status", "health", "data", "contaminated")  # columns of text; all others are numbers
 
 
 def collect(plan: Path, runs: Path, paper: str, out: Path, *, partial: bool = False) -> None:
     """Write ``out``/runs.csv (a row per planned run of ``paper``), history.csv (a row per epoch of each),
     metrics.json and provenance.json.
 
-    ``plan`` is what `ablate plan --output` wrote; ``runs`` holds a folder per run.
+    ``plan`` is what `ablate plan --output` wrote; ``runs`` holds a folder per run. The column health
+    has the words for each run (`plan.health`) by the plan's thresholds.
     Raises UserError for a run that is missing, that is another than planned, that is not as training wrote it, or
     that stands there twice. With ``partial`` its row says so in ``status`` (``missing``, ``other settings``,
     ``damaged``, ``duplicated``) and has no values.
     """
-    planned = read_plan(plan).of(paper)
+    whole = read_plan(plan)
+    planned = whole.of(paper)
     faults = _faults(planned, runs)
     if faults and not partial:
         raise UserError("; ".join(fault for _, fault in faults.values()))
     rows, histories, provenance = [], [], {}
     for entry in planned:
         folder = runs / entry.run
-        row = place(entry) | dict.fromkeys(METRICS)
+        row = place(entry) | dict.fromkeys([*METRICS, *NUMBERS, "health"])
         if entry.run in faults:
             row["status"] = faults[entry.run][0]
             manifest: dict[str, Any] = {}
         else:
             metrics, manifest = read_json(of_run(folder, "metrics.json")), manifest_of(folder, entry.run)
-            row |= {name: metrics.get(name) for name in METRICS}
+            row |= {name: metrics.get(name) for name in (*METRICS, *NUMBERS)}
+            row["health"] = BETWEEN.join(words(metrics, whole.health))
             histories.append(read_csv(of_run(folder, "history.csv"), ()).assign(**place(entry)))
             provenance[entry.run] = manifest
         row["wall_s"] = manifest.get("wall_s")

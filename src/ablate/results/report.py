@@ -10,6 +10,7 @@ from ablate.csv_text import read_text
 from ablate.data.assurance import CHECKED, UNSEEN, accepted
 from ablate.files import read_json, write_text
 from ablate.papers.paper import LABELS
+from ablate.plan.health import legend
 from ablate.plan.record import read_plan
 from ablate.results.table import shown
 
@@ -60,6 +61,7 @@ def write_report(plan: Path, papers: Path, page: Path) -> None:
             long=LONG,
             scale=whole.scale,
             note=LABELS.get(whole.scale, ""),
+            health=legend(whole.health),
             papers=folders,
             data=data,
             checks=f"{CHECKED} {UNSEEN}",

@@ -1,6 +1,6 @@
 """Results of a study, and its tables: one function each, (StudyResults) -> Table. A new one is a line in kinds.py."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +8,7 @@ import pandas as pd
 from ablate.csv_text import read_csv
 from ablate.errors import choose
 from ablate.papers.paper import LABELS, read
+from ablate.plan.health import NUMBERS, Health
 from ablate.plan.names import BEST, arm_or_best
 from ablate.plan.record import PlannedRun, PlanRecord, read_plan
 from ablate.plan.runs import ENDED, RUNS
@@ -30,6 +31,7 @@ class StudyResults:
     reported: dict[str, dict[str, float]]  # arm: {metric: what the paper printed}
     runs_folder: Path = RUNS
     data_folder: Path = Path()  # what `ablate describe` wrote
+    health: Health = field(default_factory=Health)  # thresholds of the words for runs
 
     @property
     def arms(self) -> list[str]:
@@ -79,6 +81,7 @@ def study_results(plan: Path, collected: Path, papers: Path, study: str, runs_fo
         read(papers / f"{paper}.yaml").printed(study),
         runs_folder,
         collected.parent / "data",
+        whole.health,
     )
 
 
@@ -89,13 +92,13 @@ def collected_runs(plan: PlanRecord, collected: Path) -> pd.DataFrame:
     known which row is right; neither has values.
     """
     place = ["study", "run"]
-    found = read_csv(collected / "runs.csv", TEXT, need=[*PLACE, *METRICS, "wall_s", "data"])
+    found = read_csv(collected / "runs.csv", TEXT, need=[*PLACE, *METRICS, *NUMBERS, "health", "wall_s", "data"])
     twice = found.duplicated(place, keep=False)
     values = [c for c in found if c not in ("study", "arm", "seed", "run", "contaminated")]
     found.loc[twice, [c for c in values if c != "status"]] = None
     found.loc[twice, "status"] = "duplicated"
     merged = _places(plan, collected).merge(found.drop_duplicates(place)[[*place, *values]], on=place, how="left")
-    return merged.fillna({"status": "missing", "data": ""})
+    return merged.fillna({"status": "missing", "health": "", "data": ""})
 
 
 def collected_history(plan: PlanRecord, collected: Path) -> pd.DataFrame:

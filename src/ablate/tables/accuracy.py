@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from ablate.plan import health
 from ablate.results.stats import Sources, ended, measured, remarks, values_of
 from ablate.results.study import StudyResults
 from ablate.results.table import Table
@@ -18,11 +19,28 @@ def of_arm(results: StudyResults, arm: str) -> pd.DataFrame:
 
 
 def counted(results: StudyResults, arm: str) -> Pair:
-    """The cells n, how many runs were averaged, and note, what is to say of the others."""
+    """The cells n, how many runs were averaged, health, what these have not learnt, and note, what is to say of the
+    others. Where it is known of no run of the study, there is no health.
+    """
     runs = of_arm(results, arm)
-    cells = {"n": len(ended(runs)), "note": remarks(runs, results.contaminated(arm))}
-    every = dict.fromkeys(map(str, runs["run"]))
-    return cells, {"n": dict.fromkeys(map(str, ended(runs)["run"])), "note": every}
+    done = ended(runs)
+    cells: dict[str, Any] = {"n": len(done)}
+    if examined(results):
+        cells["health"] = health.counted(done["health"])
+    cells["note"] = remarks(runs, results.contaminated(arm))
+    sources = dict.fromkeys(cells, dict.fromkeys(map(str, done["run"])))
+    return cells, sources | {"note": dict.fromkeys(map(str, runs["run"]))}
+
+
+def examined(results: StudyResults) -> bool:
+    """Whether training left the numbers that health follows from; results older than these have none."""
+    return bool(ended(results.runs)["val_chance_p"].notna().any())
+
+
+def legend(results: StudyResults) -> str:
+    """What the words under health mean that a table of the study has."""
+    said = health.BETWEEN.join(ended(results.runs)["health"]) if examined(results) else ""
+    return health.legend(results.health, said.split(health.BETWEEN))
 
 
 def percents(results: StudyResults, arm: str, columns: Iterable[tuple[str, str]]) -> Pair:
@@ -47,7 +65,7 @@ def beside(results: StudyResults, arm: str, cells: dict[str, Any]) -> dict[str, 
 
 def accuracy(results: StudyResults) -> Table:
     """Every accuracy that the study has, and over how many images it was measured."""
-    table = Table()
+    table = Table(caption=legend(results))
     metrics = [m for m in ("train_top1", "val_top1", "best_val_top1", "test_top1") if results.runs[m].notna().any()]
     for arm in results.arms:
         cells, sources = percents(results, arm, [(f"{m} %", m) for m in metrics])
@@ -56,14 +74,14 @@ def accuracy(results: StudyResults) -> Table:
             for split in ("val", "test")
             if of_arm(results, arm)[f"n_{split}"].notna().any()
         }
-        note = cells.pop("note")
-        table.add(arm, beside(results, arm, cells | images | {"note": note}), sources)
+        last = {key: cells.pop(key) for key in ("health", "note") if key in cells}
+        table.add(arm, beside(results, arm, cells | images | last), sources)
     return table
 
 
 def train_val(results: StudyResults) -> Table:
     """five-cnns, figure 10: model, train accuracy, validation accuracy."""
-    table = Table()
+    table = Table(caption=legend(results))
     columns = [("train accuracy %", "train_top1"), ("validation accuracy %", "val_top1")]
     for arm in results.arms:
         cells, sources = percents(results, arm, columns)
@@ -76,6 +94,7 @@ def trials(results: StudyResults) -> Table:
     settings are the same of two trials, their levels stand before them.
     """
     table = Table(best={"time(m)": "min", "train_acc %": "max", "val_acc %": "max", "test_acc %": "max"})
+    table.caption = legend(results)
     rows, shown = [], {}
     for arm in results.arms:
         s = results.settings(arm)
@@ -106,7 +125,7 @@ def nets(results: StudyResults) -> Table:
     """resnet-vs-plain, table 1: a column per network; its layers counted as convolutions and fully connected ones."""
     from ablate.tables.networks import depth, printed  # imports torch
 
-    table = Table(across=True)
+    table = Table(across=True, caption=legend(results))
     columns = [("training accuracy %", "train_top1"), ("validation accuracy %", "val_top1")]
     for arm in results.arms:
         cells, sources = percents(results, arm, columns)

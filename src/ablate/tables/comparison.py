@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from ablate.papers.paper import Paper, Reported, read
+from ablate.plan import health
 from ablate.plan.record import PlannedRun, PlanRecord, read_plan
 from ablate.results.stats import PM, Sources, ended, measured, remarks
 from ablate.results.study import collected_runs, title
@@ -133,7 +134,7 @@ def _notes(entry: Reported, arm: str, runs: pd.DataFrame, found: "pd.Series[Any]
     if ended(runs).empty and len(statuses) == 1:
         said = ["not run" if statuses == {"missing"} else str(statuses.pop())]
     else:
-        said = [remarks(runs)]
+        said = [remarks(runs), health.counted(ended(runs)["health"])]
         if len(found) < len(ended(runs)):
             said.append(f"{len(ended(runs)) - len(found)} of {len(runs)} without {entry.metric}")
     if entry.metric == "test_error" and len(found) and ended(runs)["test_top1"].isna().any():

@@ -5,22 +5,20 @@ They go into metrics.json, as `of_run` says. No word is made of them here: thres
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from statistics import fmean, linear_regression
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from torch.nn.modules.batchnorm import _BatchNorm
 
-from ablate.models.weights import train_mode
+from ablate.train.batch_norm import batch_statistics, sample
 from ablate.train.evaluate import Predictions, Tally, sums_of
-from ablate.train.loader import Loader, seed_for
+from ablate.train.loader import Loader
 from ablate.train.trainer import Trainer
 
-SAMPLE = 512  # training images at most, the same for all seeds: a standard error of at most 2.2 points
+SAMPLE = 512  # training images at most: a standard error of at most 2.2 points
 LAST = 5  # the slope is that of the last fifth of the epochs
 
 
@@ -77,45 +75,20 @@ def at_least(k: int, n: int, rate: float) -> float:
 def batch_norm(trainer: Trainer) -> dict[str, Any]:
     """Whether batch norm's running averages fit the network, on up to `SAMPLE` training images without augmentation.
 
-    ``n_train_sample``: how many; drawn once for a split of that size, in an order that mixes the classes.
+    ``n_train_sample``: how many, the same for all seeds.
     ``train_running_top1``: accuracy in evaluation mode, as results are measured.
     ``train_batch_top1``: the same, but with the statistics of each batch of ``batch_size`` images, as in training.
     Dropout is off in both, so that the difference is the averages' alone: where this is far above the other, they
     are stale. None where no batch norm keeps averages that training moves.
     """
     model, loader = trainer.evaluated, trainer.loaders["train"]
-    rows = sample(len(loader), trainer.s.batch_size)
+    rows = sample(len(loader), loader.batch_size, SAMPLE)
     running = _top1(trainer, model.eval(), loader, rows)
     batch = None
-    with _batch_statistics(model) as norms:
+    with batch_statistics(model) as norms:
         if norms:
             batch = _top1(trainer, model, loader, rows)
     return {"n_train_sample": len(rows), "train_running_top1": running, "train_batch_top1": batch}
-
-
-def sample(n: int, batch_size: int) -> Tensor:
-    """Rows (k,) of a split of ``n`` images, k at most `SAMPLE`. No image is left alone in a last batch: it would
-    have no batch statistics."""
-    rows = torch.randperm(n, generator=torch.Generator().manual_seed(seed_for(0, "health")))[:SAMPLE]
-    return rows[:-1] if len(rows) > 1 and batch_size > 1 and len(rows) % batch_size == 1 else rows
-
-
-@contextmanager
-def _batch_statistics(model: nn.Module) -> Iterator[list[_BatchNorm]]:
-    """Evaluation mode, but with batch statistics where training had them; yields those layers.
-
-    A layer that tracks no averages has none to change, and frozen ones keep theirs: see `train_mode`.
-    """
-    train_mode(model)
-    norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.training and m.track_running_stats]
-    model.eval()
-    try:
-        for norm in norms:
-            norm.training, norm.track_running_stats = True, False
-        yield norms
-    finally:
-        for norm in norms:
-            norm.training, norm.track_running_stats = False, True
 
 
 @torch.no_grad()

@@ -20,6 +20,7 @@ from ablate.plan.runs import Run
 from ablate.runtime.gpus import GIB, Use
 from ablate.runtime.manifest import processor
 from ablate.train import augment
+from ablate.train.batch_norm import reestimate
 from ablate.train.evaluate import Predictions, Tally, evaluate, sums_of
 from ablate.train.graphs import Graphs
 from ablate.train.loader import Loader, seed_for
@@ -230,6 +231,8 @@ class Trainer:
         at = self.at
         if not math.isfinite(at.tally.metrics("train")["train_loss"]):
             return False
+        if self.s.batchnorm == "reestimated":
+            reestimate(self.evaluated, self.loaders["train"], self.autocast)
         val, _ = self.measure("val")
         if not math.isfinite(val.metrics("val")["val_loss"]):  # the last step was one too far
             return False

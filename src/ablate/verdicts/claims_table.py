@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.files import write_json
+from ablate.plan.health import WORDS, legend
 from ablate.plan.record import read_plan
 from ablate.results.stats import Sources
 from ablate.results.study import title
@@ -32,6 +33,7 @@ def claims_table(every: list[Judged]) -> Table:
             "n": v.n,
             "p": None if v.p_for is None or v.p_against is None else f"{min(v.p_for, v.p_against):.2g}",
             "varies over": j.found.varies_over,
+            "health": ". ".join(j.found.health),
         }
         sources: Sources = dict.fromkeys(j.found.runs)
         table.add(
@@ -52,7 +54,10 @@ def write_board(plan_file: Path, papers: Path, runs: Path, output: Path) -> None
     plan = read_plan(plan_file)
     read = claiming(plan, papers)
     every = assess(plan, read, output.parent, runs)
-    claims_table(every).write(output.with_suffix(".csv"), title("Claims and verdicts", plan.scale))
+    table = claims_table(every)
+    said = " ".join(text for j in every for text in j.found.health)
+    table.caption = f"{table.caption} {legend(plan.health, [word for word in WORDS if word in said])}".strip()
+    table.write(output.with_suffix(".csv"), title("Claims and verdicts", plan.scale))
     draw_board(every, plan.scale, output.with_suffix(".svg"))
     models = trained_pairs(read, plan.runs, runs)
     models.write(output.with_name("models.csv"), title("Trained models that claims compare", plan.scale))
@@ -70,6 +75,7 @@ def _plain(j: Judged) -> dict[str, Any]:
         **{key: value for key, value in asdict(j.by_test).items() if key != "verdict"},
         "unit": j.found.unit,
         "missing": list(j.found.missing),
+        "health": list(j.found.health),
         "censored": j.found.censored,
         "contaminated": j.found.contaminated,
         "paired": j.found.paired,

@@ -6,7 +6,7 @@ always stands for "exactly as claimed" or, where no value is claimed, for "no di
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +17,7 @@ import pandas as pd
 from ablate.csv_text import read_csv
 from ablate.papers.claim import OF_NETWORKS, OF_PAIRS, Claim
 from ablate.papers.paper import Paper
+from ablate.plan import health
 from ablate.plan.names import unique
 from ablate.plan.record import PlannedRun
 from ablate.plan.runs import ENDED
@@ -46,6 +47,7 @@ class Evidence:
     datasets: frozenset[str]
     runs: tuple[str, ...]  # that the numbers come from
     varies_over: str  # seeds; nothing, of a network
+    health: tuple[str, ...] = ()  # of each arm whose runs have words: how many of those that ended have which
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,15 @@ def evidence(
         datasets=frozenset(p.settings.dataset for p in mine),
         runs=tuple(dict.fromkeys(used)),
         varies_over="seeds",
+        health=tuple(_health(arms, rows)),
     )
+
+
+def _health(arms: list[str], rows: pd.DataFrame) -> Iterator[str]:
+    done = rows[rows["status"].isin(ENDED)]
+    for arm in arms:
+        if said := health.counted(done.loc[done["arm"] == arm, "health"]):
+            yield f"{arm}: {said}"
 
 
 def _of_networks(claim: Claim, paper: Paper) -> Evidence:
