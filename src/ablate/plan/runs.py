@@ -11,16 +11,17 @@ from typing import Any
 
 from ablate.errors import UserError, choose
 from ablate.models.registry import imagenet_name
+from ablate.plan.arms import resolve
 from ablate.plan.kinds import check_kinds
 from ablate.plan.names import arm_name
-from ablate.plan.params import Params, Study, settings
+from ablate.plan.params import Params, Study
+from ablate.plan.reserved import SHARED
 from ablate.plan.settings import Settings
 from ablate.records import Record
 from ablate.seals import read_sealed
 from ablate.stored import Added, Metrics, read, shaped
 
-RUNS = Path("results/runs")  # trained runs, of all scales
-PRETRAINED = Path("results/pretrained")  # runs whose weights others start from
+RUNS, PRETRAINED = (Path("results", name) for name in SHARED)  # trained runs; those whose weights others start from
 ENDED = ("done", "plateau")  # statuses of runs that are averaged; any other is said and left out
 IMAGENET = Path("data/imagenet")  # torchvision's weights, as safetensors
 LOOK_AGAIN = "delete it and say `ablate decide` again"
@@ -129,7 +130,7 @@ def make_plan(params: Params, added: Collection[str] | None = None, *, whole: bo
             first = len(planned)
             for labels, layers in _arms(study, where):
                 # From the general to the particular, the last one winning.
-                arm = settings(
+                arm = resolve(
                     [
                         ("params.yaml: defaults", params.defaults),
                         (f"{where}.settings", study.settings),
@@ -152,7 +153,8 @@ def make_plan(params: Params, added: Collection[str] | None = None, *, whole: bo
                         raise UserError(f"{where}: arm {label!r} repeats another arm's settings; remove one")
                     seen.add(run.id)
                     planned.append(Planned(run, paper, name, label, labels))
-            check_kinds(study, where, planned[first:], params.datasets)
+            arms = {p.arm: p.run.settings for p in planned[first:]}
+            check_kinds(study, where, arms, params.datasets)
     return Plan(params.scale, tuple(planned), sources, looks)
 
 
@@ -212,7 +214,7 @@ def _source(arm: Settings, params: Params) -> Run | None:
         (f"params.yaml: scales.{params.scale}.overrides", params.overrides),
         (f"params.yaml: pretraining.{name}", {**params.pretraining[name], **_architecture(arm)}),
     ]
-    source = settings(layers, params)
+    source = resolve(layers, params)
     if source.weights != "scratch":
         raise UserError(f"params.yaml: pretraining.{name}.weights: must be scratch")
     return _run(source, params.seeds[0], params)

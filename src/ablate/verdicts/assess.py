@@ -16,8 +16,8 @@ from ablate.results.study import collected_history, collected_runs
 from ablate.verdicts.controls import PAPER as CONTROLS
 from ablate.verdicts.controls import broken, outcomes
 from ablate.verdicts.evidence import Evidence
-from ablate.verdicts.judge import Verdict, Word
 from ablate.verdicts.looks import look_by_look
+from ablate.verdicts.verdict import Verdict, Word
 
 WORDS = ("reproduced", "contradicted", "undecided", "not run", "void", "no evidence")
 EXACT = "count of the networks; no run has a say in it"
