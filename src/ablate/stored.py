@@ -78,7 +78,7 @@ class Look(Added):
 
 
 class Verdict(Stored):
-    """A claim on the board."""
+    """A claim in claims.json."""
 
     paper: str
     statement: str
@@ -88,7 +88,7 @@ class Verdict(Stored):
 
 
 class Control(Stored):
-    """A control on the board."""
+    """A control in claims.json."""
 
     outcome: str
     dataset: str
@@ -97,7 +97,7 @@ class Control(Stored):
     said: str
 
 
-class Board(Stored):
+class Assessment(Stored):
     """claims.json."""
 
     claims: list[Verdict]

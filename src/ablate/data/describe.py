@@ -110,7 +110,7 @@ def overview(params: Params) -> list[dict[str, Any]]:
             entry["archive"] = read_json(folder / "archive.json")
         if (folder / "pack.json").exists():
             facts, job = out / f"{name}.json", describing(name, folder / "pack.json", out.parent)
-            if Rendering({job.name: job}).why(job.name):
+            if Rendering({job.name: job}).reason(job.name):
                 with job.making():
                     describe(folder / "pack.json", name, out)
             entry["pack"] = read_json(facts)

@@ -74,8 +74,8 @@ def _place(archive: Path, name: str, inside: str, val_class: dict[str, str] | No
     folder, stem = found.groups()
     label = folder if val_class is None else val_class.get(stem)
     if label is None:
-        why = f"{TABLE} is missing" if val_class is None else f"it is not in {TABLE}"
-        raise refuse(archive, f"{name} has no label: {why}")
+        cause = f"{TABLE} is missing" if val_class is None else f"it is not in {TABLE}"
+        raise refuse(archive, f"{name} has no label: {cause}")
     if folder not in (None, label):
         raise refuse(archive, f"{name}: val_annotations.txt says {label}; the folder was reorganised wrongly")
     return "val", label, f"{stem}.JPEG"

@@ -127,8 +127,8 @@ def rendering(
         shown += [folder / name / f"{figure}.png" for figure in figures]
     every = [path for name in names for path in (*collected[name], files[name])]
     add("comparison", "compare", every, [folder / f"comparison{suffix}" for suffix in TABLE])
-    board = [folder / f"claims{suffix}" for suffix in (".json", *TABLE, *FIGURE)]
-    add("claims", "claims", every, board + [folder / f"models{suffix}" for suffix in TABLE])
+    claims = [folder / f"claims{suffix}" for suffix in (".json", *TABLE, *FIGURE)]
+    add("claims", "claims", every, claims + [folder / f"models{suffix}" for suffix in TABLE])
     rows = [folder / name / "runs.csv" for name in names]
     add("calibrate", "calibrate", rows, [folder / f"calibration{suffix}" for suffix in (".csv", *FIGURE)])
     curves = [folder / name / file for name in names for file in ("metrics.json", "history.csv")]
@@ -173,15 +173,15 @@ class Rendering:
         self.jobs, self.known = jobs, known or {}
         self._later = later or (lambda path: False)
         self._makers = {path: job.name for job in jobs.values() for path in job.outputs}
-        self._whys: dict[str, str | None] = {}
+        self._reasons: dict[str, str | None] = {}
         self._opens: dict[str, bool] = {}
 
-    def why(self, name: str) -> str | None:
+    def reason(self, name: str) -> str | None:
         """``new`` (nothing is there), ``no receipt``, ``code changed``, ``files missing``, ``files changed`` (other
         bytes than it left) or ``inputs changed``; None: what is there is good as far as what it is made of is."""
-        if name not in self._whys:
-            self._whys[name] = self._why(self.jobs[name])
-        return self._whys[name]
+        if name not in self._reasons:
+            self._reasons[name] = self._reason(self.jobs[name])
+        return self._reasons[name]
 
     def open(self, name: str) -> bool:
         """Whether something that the step is made of may be made again before it."""
@@ -191,9 +191,9 @@ class Rendering:
 
     def _open(self, path: Path) -> bool:
         maker = self._makers.get(path)
-        return bool(self.why(maker)) or self.open(maker) if maker else self._later(path)
+        return bool(self.reason(maker)) or self.open(maker) if maker else self._later(path)
 
-    def _why(self, job: Job) -> str | None:
+    def _reason(self, job: Job) -> str | None:
         if not any(path.exists() for path in job.outputs):
             return NEW
         receipt = read_if_sealed(job.receipt)
@@ -211,7 +211,7 @@ class Rendering:
         for path in job.inputs:
             maker, now = self._makers.get(path), self.known.get(path) or sha256_of(path)
             # What is made again first is another then; where nothing of it is there, this step makes it wanted.
-            waits = self.why(maker) not in (None, NEW) if maker else self._later(path) and now is None
+            waits = self.reason(maker) not in (None, NEW) if maker else self._later(path) and now is None
             if not waits and now != receipt["inputs"][job.place(path)]:
                 return "inputs changed"
         return None

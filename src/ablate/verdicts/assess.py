@@ -1,4 +1,4 @@
-"""The board: every claim of every paper, what the runs say of it, and the verdict.
+"""The assessment: every claim of every paper, what the runs say of it, and the verdict.
 
 A verdict of `judge` is lowered, never raised: to ``void`` where a control of one of its data sets did not pass, to
 ``undecided`` where it would be reproduced although a planned run is missing or has diverged, or although weights have
@@ -33,7 +33,7 @@ class Judged:
     found: Evidence
     verdict: str  # one of WORDS
     by_test: Verdict
-    why: str  # what lowered the verdict, or what has to be said of the numbers
+    caveat: str  # what lowered the verdict, or what has to be said of the numbers
 
 
 def claiming(plan: PlanRecord, papers: Path) -> dict[str, Paper]:
@@ -54,8 +54,8 @@ def assess(plan: PlanRecord, papers: dict[str, Paper], folder: Path, runs: Path)
         for claim in paper.claims:
             e, tested = found[claim.id]
             verdict = tested or _counted(e)
-            word, why = _lowered(verdict.verdict, e, plan.scale, bad)
-            every.append(Judged(name, claim, statement(claim, paper), e, word, verdict, why))
+            word, caveat = _lowered(verdict.verdict, e, plan.scale, bad)
+            every.append(Judged(name, claim, statement(claim, paper), e, word, verdict, caveat))
     return every
 
 

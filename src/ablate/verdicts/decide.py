@@ -46,7 +46,7 @@ def write_look(params: Params, papers: Path, runs: Path, previous: Path | None, 
         going = [(j.paper, j.claim) for j in open_ if (j.by_test.chance or 0) >= params.adaptive.least_chance]
         claims = [
             {"paper": j.paper, "claim": j.claim.id, "statement": j.statement, "verdict": j.verdict}
-            | {"n": j.by_test.n, "sentence": j.by_test.sentence, "why": j.why}
+            | {"n": j.by_test.n, "sentence": j.by_test.sentence, "why": j.caveat}
             for j in found
         ]
     wanted = set(added_before)

@@ -25,7 +25,7 @@ from ablate.runtime.cores import available_cores, share
 from ablate.runtime.gpus import Use, usable
 from ablate.runtime.options import options
 from ablate.seals import read_if_sealed, read_sealed
-from ablate.workflow.due import Keys, due, why_look, why_plan
+from ablate.workflow.due import Keys, due, look_reason, plan_reason
 from ablate.workflow.named_classes import check_packs, classes_named
 
 
@@ -117,7 +117,7 @@ class Pipeline:
             return False
         run = self.runs[path.parent.name]
         # A new run is trained where it is wanted: that its manifest is missing is a reason to collect.
-        return bool(self._data_due[run.settings.dataset]) or self.keys.why(run) not in (None, NEW)
+        return bool(self._data_due[run.settings.dataset]) or self.keys.run_reason(run) not in (None, NEW)
 
     def data_file(self, dataset: str, name: str) -> str:
         """``name`` in the data set's folder."""
@@ -141,7 +141,7 @@ class Pipeline:
     def inputs_of_run(self, id: str, folder: Path) -> Inputs:
         """Of a training into ``folder``, RUNS or PRETRAINED."""
         run = self.run(id)
-        reason, data = self.keys.why(run, folder), run.settings.dataset
+        reason, data = self.keys.run_reason(run, folder), run.settings.dataset
         if reason == NEW and folder == PRETRAINED:
             reason = None  # it is trained where a run that is due starts from its weights, and only there
         arrays = [self.data_file(data, name) for name in ("images.npy", "labels.npy")]
@@ -157,15 +157,15 @@ class Pipeline:
         The run is asked once more when it is known what is in the pack.
         """
         run = self.run(id)
-        waits = self._data_due[run.settings.dataset] and not self.keys.why(run, folder)
+        waits = self._data_due[run.settings.dataset] and not self.keys.run_reason(run, folder)
         return run.settings.dataset if waits else None
 
     def inputs_of_plan(self) -> Inputs:
-        return _inputs(why_plan(self.plan_file, self.project.record))
+        return _inputs(plan_reason(self.plan_file, self.project.record))
 
     def inputs_of_rendered(self, name: str) -> Inputs:
         """Of a step of `rendering`: followed as well where one of its files may be made again first."""
-        job, reason = self.rendering.jobs[name], self.rendering.why(name)
+        job, reason = self.rendering.jobs[name], self.rendering.reason(name)
         files = [str(path) for path in job.inputs if path != self.plan_file]
         named: dict[str, str | list[str]] = {"plan": str(self.plan_file), "files": files}
         return Inputs(named, due(reason), bool(reason or self.rendering.open(name)))
@@ -177,14 +177,14 @@ class Pipeline:
             there = read_if_sealed(file)
             now = plan_record(self.project.params, make_plan(self.project.params, []))
             same = there is not None and there["digest"] == now.digest
-            return Inputs({}, due(why_look(file) or (None if same else "plan changed")), True)
+            return Inputs({}, due(look_reason(file) or (None if same else "plan changed")), True)
         added: list[str] = read_sealed(Path(before), LOOK_AGAIN)["added"]
         runs = make_plan(self.project.params, added).runs
         files: dict[str, str | list[str]] = {
             "before": before,
             "runs": [f"{RUNS}/{run}/metrics.json" for run in runs],
         }
-        return Inputs(files, due(why_look(file)), True)
+        return Inputs(files, due(look_reason(file)), True)
 
     # Values of commands, each a word or a list of whole words.
 

@@ -1,4 +1,4 @@
-"""The board from planted results. Oracle: what was planted; a verdict is lowered for a reason, and never raised."""
+"""Assessed claims from planted results. Oracle: what was planted; a verdict is lowered for a reason, never raised."""
 
 import json
 from pathlib import Path
