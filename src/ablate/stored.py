@@ -114,7 +114,11 @@ S = TypeVar("S", bound=Stored)
 
 
 def read(path: Path, shape: type[S]) -> S:
-    """The file at ``path``. Raises UserError that names it, and the key that is missing or of another type."""
+    """The file at ``path``.
+
+    Raises:
+        UserError: It names it, and the key that is missing or of another type.
+    """
     return shaped(read_json(path), shape, path)
 
 

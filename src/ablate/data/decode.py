@@ -42,8 +42,10 @@ def decode(archive: Path, found: Contents, size: int, images: Path) -> tuple[Fac
     """Write ``images`` (.npy, (N, size, size, 3) uint8 RGB, in the order of what was ``found``), whole.
 
     Returns what the images are, and the SHA-256 of the file.
-    Raises UserError that names the first image which is no JPEG, not whole, not ``size`` pixels wide and high, or
-    neither colour nor grayscale; its pixels are never allocated.
+
+    Raises:
+        UserError: It names the first image which is no JPEG, not whole, not ``size`` pixels wide and high, or neither
+            colour nor grayscale; its pixels are never allocated.
     """
     n = len(found.items)
     starts = range(0, n, BLOCK)

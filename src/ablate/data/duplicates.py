@@ -32,9 +32,11 @@ def _basis(size: int) -> np.ndarray[Any, np.dtype[np.float64]]:
 def perceptual_hashes(images: Pixels) -> Hashes:
     """(N, S, S, 3) uint8 -> (N,) uint64: a bit for each of the 64 lowest frequencies that is above their median.
 
-    The pHash of Zauner (2010, https://www.phash.org/docs/pubs/thesis_zauner.pdf), with rows averaged to 16 bands.
-    All sums are of whole numbers below 2**53, so that every machine gets the same bits.
-    Raises ValueError when S is no multiple of 16.
+    The pHash of Zauner (2010, https://www.phash.org/docs/pubs/thesis_zauner.pdf), with rows averaged to 16 bands. All
+    sums are of whole numbers below 2**53, so that every machine gets the same bits.
+
+    Raises:
+        ValueError: If S is no multiple of 16.
     """
     n, size = images.shape[:2]
     if size % BANDS:

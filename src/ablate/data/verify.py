@@ -26,11 +26,14 @@ PAIR_COLUMNS = ["kind", "distance", "split_1", "class_1", "member_1", "split_2",
 def verify(
     archive: Path, spec: Dataset, *, index: Path, images: Path, pairs: Path, report: Path, key: Key | None = None
 ) -> None:
-    """Write ``images`` (.npy, (N, S, S, 3) uint8), ``index`` (CSV, a row for each of them), ``pairs`` (CSV, the
+    """Check all that ``archive`` holds, and write what is made of it.
+
+    That is ``images`` (.npy, (N, S, S, 3) uint8), ``index`` (CSV, a row for each of them), ``pairs`` (CSV, the
     duplicates among them) and ``report`` (JSON, counts and ``key``).
 
-    Raises UserError when classes or images are missing, too many, contradictory or no whole JPEGs of the right
-    size; then none of the files is written.
+    Raises:
+        UserError: If classes or images are missing, too many, contradictory or no whole JPEGs of the right size; then
+            none of the files is written.
     """
     found = layout(spec.layout).contents(archive)
     names = sorted(found.words)
@@ -95,12 +98,12 @@ def _split(items: tuple[Item, ...], split: str) -> np.ndarray[Any, np.dtype[np.b
 
 
 def _statistics(each: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, list[float]]:
-    """Per-channel statistics in [0, 1] units, in both conventions in use, from the means of each train image's
-    values and of their squares: (N, 2, 3).
+    """Per-channel statistics in [0, 1] units, in both conventions in use.
 
-    ``mean`` is over all pixels of all images; ``std_over_pixels`` is the deviation of all those pixels from it.
-    ``std_over_images`` is the mean over images of each image's own deviation, which is smaller: of CIFAR-10, the
-    widely copied (0.2023, 0.1994, 0.2010), where the first is (0.2470, 0.2435, 0.2616).
+    They follow from the means of each train image's values and of their squares: (N, 2, 3). ``mean`` is over all
+    pixels of all images; ``std_over_pixels`` is the deviation of all those pixels from it. ``std_over_images`` is the
+    mean over images of each image's own deviation, which is smaller: of CIFAR-10, the widely copied (0.2023, 0.1994,
+    0.2010), where the first is (0.2470, 0.2435, 0.2616).
     """
     means, squares = each[:, 0] / 255, each[:, 1] / 255**2
     mean = means.mean(axis=0)

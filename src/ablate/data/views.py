@@ -36,7 +36,11 @@ class Pack:
 
     @classmethod
     def open(cls, path: Path) -> "Pack":
-        """``path`` is pack.json. Raises UserError when a file is missing, or is not as it was written."""
+        """``path`` is pack.json.
+
+        Raises:
+            UserError: If a file is missing, or is not as it was written.
+        """
         meta = read_sealed(path, f"delete {path} and run again")
         for name, wanted in meta["sha256"].items():
             if (file := path.with_name(name)).exists() and sha256_of(file) != wanted:
@@ -51,7 +55,11 @@ class Pack:
         return cls(meta, images, labels)
 
     def chosen(self, settings: Settings) -> list[int]:
-        """The arm's classes as labels of the pack, ascending. Raises UserError for a class that is not there."""
+        """The arm's classes as labels of the pack, ascending.
+
+        Raises:
+            UserError: For a class that is not there.
+        """
         known = self.meta["classes"]
         if settings.classes is None:
             return list(range(len(known)))

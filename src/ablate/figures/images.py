@@ -36,9 +36,13 @@ GAP = 2  # pixels between images
 
 
 def samples(results: StudyResults, places: RunFiles, argument: str = "") -> Figure:
-    """Training images of classes, a panel each. ``argument`` is CLASS+CLASS, each one of a class's names in words; of
-    a class that is not in the pack its panel says so and shows another. Without: classes and images that the study
-    trains on. Raises UserError for a name of two classes.
+    """Training images of classes, a panel each.
+
+    ``argument`` is CLASS+CLASS, each one of a class's names in words; of a class that is not in the pack its panel
+    says so and shows another. Without: classes and images that the study trains on.
+
+    Raises:
+        UserError: For a name of two classes.
     """
     settings = results.settings(results.arms[0])
     pack = places.pack(settings.dataset)
@@ -102,8 +106,12 @@ def _word(pack: Pack, number: int) -> str:
 
 
 def augmented(results: StudyResults, places: RunFiles, argument: str = "") -> Figure:
-    """Three images, each beside seven draws of the augmentation ``argument``, a level of `Settings.augment`; the
-    draws are the same every time. Raises UserError for a level that there is not.
+    """Three images, each beside seven draws of the augmentation ``argument``, a level of `Settings.augment`.
+
+    The draws are the same every time.
+
+    Raises:
+        UserError: For a level that there is not.
     """
     import torch  # here and not above: it takes a second
 
@@ -130,8 +138,10 @@ def augmented(results: StudyResults, places: RunFiles, argument: str = "") -> Fi
 
 
 def predictions(results: StudyResults, places: RunFiles, argument: str = "") -> Figure:
-    """Four test images of the first seed of the arm that is best on val (val images where there is no test split),
-    what the network says and what is true. ``argument`` is which four, from 0, of an order that is always the same.
+    """Four test images, what the network says of them and what is true.
+
+    The network is the first seed of the arm that is best on val; the images are val's where there is no test split.
+    ``argument`` is which four, from 0, of an order that is always the same.
     """
     if not argument.isdigit():
         raise choose("predictions", argument, ["0", "1", "2 ..."], "batch")
@@ -163,8 +173,9 @@ def predictions(results: StudyResults, places: RunFiles, argument: str = "") -> 
 
 
 def filters(results: StudyResults, places: RunFiles) -> Figure:
-    """The first layer's filters as colour images, a panel per arm, of its first seed that has them; each panel goes
-    from its lowest to its highest weight.
+    """The first layer's filters as colour images, a panel per arm, of its first seed that has them.
+
+    Each panel goes from its lowest to its highest weight.
     """
     arms = results.arms
     columns = min(len(arms), 3)

@@ -18,7 +18,8 @@ from ablate.records import explain, tuples
 def resolve(layers: Iterable[tuple[str, Mapping[str, Any]]], params: Params) -> Settings:
     """The settings of one arm from ``layers`` of (where it stands, values), later ones beating earlier ones.
 
-    Raises UserError that names the layer and key to blame.
+    Raises:
+        UserError: It names the layer and key to blame.
     """
     merged: dict[str, Any] = {}
     origin: dict[str, str] = {}

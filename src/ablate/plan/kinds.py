@@ -42,6 +42,7 @@ class Kind(NamedTuple):
 
     @property
     def module(self) -> str:
+        """The module of tables/ or figures/ that has the function."""
         return self.place.partition(":")[0]
 
     def function(self, room: str) -> Callable[..., Any]:

@@ -166,7 +166,11 @@ class Overlay(Record):
 
 
 def values_of(text: str) -> dict[str, Any]:
-    """What `--values` says, to be laid over ``params.yaml``. Raises UserError for what is no JSON object."""
+    """What `--values` says, to be laid over ``params.yaml``.
+
+    Raises:
+        UserError: For what is no JSON object.
+    """
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -179,13 +183,18 @@ def values_of(text: str) -> dict[str, Any]:
 def load(path: Path, values: Mapping[str, Any] | None = None) -> Params:
     """Read ``path``, lay ``values`` (command line) and the scale's overlay over it, check everything.
 
-    Raises UserError that names the key's full path, what is allowed there and the nearest right spelling.
+    Raises:
+        UserError: It names the key's full path, what is allowed there and the nearest right spelling.
     """
     return at_scale(read_params(path, values), str(path))
 
 
 def read_params(path: Path, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What ``path`` says with ``values`` over it, all scales. Raises UserError for what is no plain YAML."""
+    """What ``path`` says with ``values`` over it, all scales.
+
+    Raises:
+        UserError: For what is no plain YAML.
+    """
     if fault := not_plain(values or {}):
         raise UserError(f"{path}: what the command line lays over it {fault}; write plain values")
     merged: dict[str, Any] = _merge(read_yaml(path), values or {}, str(path))
@@ -193,7 +202,11 @@ def read_params(path: Path, values: Mapping[str, Any] | None = None) -> dict[str
 
 
 def at_scale(raw: dict[str, Any], path: str) -> Params:
-    """What `read_params` found, at the scale that it names; ``path`` is for messages. Raises UserError as `load`."""
+    """What `read_params` found, at the scale that it names; ``path`` is for messages.
+
+    Raises:
+        UserError: As `load` does.
+    """
     raw = {**raw}
     scales = _mapping(raw.pop("scales", None), f"{path}: scales")
     overlays = {

@@ -31,13 +31,14 @@ class Job:
     """A rendered step: the files that it reads, and those that it makes."""
 
     name: str
-    step: str  # of provenance.CODE
+    step: str  # of `code.STEPS`
     folder: Path  # results/<scale>
     inputs: tuple[Path, ...]
     outputs: tuple[Path, ...]
 
     @property
     def receipt(self) -> Path:
+        """Where the step says what it was made of."""
         return self.folder / FOLDER / f"{self.name}.json"
 
     def place(self, path: Path) -> str:
@@ -48,7 +49,10 @@ class Job:
     def making(self) -> Iterator[None]:
         """Check what the step reads; after the block, write down what was made of what.
 
-        Raises UserError for an input that is not as the step before left it. One that is not there is for the block.
+        One that is not there is for the block.
+
+        Raises:
+            UserError: For an input that is not as the step before left it.
         """
         check(self.folder, self.inputs)
         self.receipt.unlink(missing_ok=True)
@@ -59,7 +63,7 @@ class Job:
 
 
 def check(folder: Path, paths: Collection[Path]) -> None:
-    """Raise UserError for one of ``paths`` below results/<scale>, ``folder``, that is not as its step left it.
+    """Refuse one of ``paths`` below results/<scale>, ``folder``, that is not as its step left it.
 
     The plan carries its own digest. What lies elsewhere is checked by whoever reads it.
     """
@@ -153,7 +157,11 @@ def _kinds(made: Mapping[str, str]) -> set[str]:
 
 
 def job_of(jobs: Mapping[str, Job], step: str, paper: str) -> Job:
-    """Raises UserError for a paper that is not in the plan."""
+    """The job of ``step`` for one paper.
+
+    Raises:
+        UserError: For a paper that is not in the plan.
+    """
     if f"{step}_{paper}" not in jobs:
         raise choose("--output", paper, [name.partition("_")[2] for name in jobs if name.startswith(step)], "paper")
     return jobs[f"{step}_{paper}"]
@@ -168,8 +176,10 @@ class Rendering:
         known: Mapping[Path, str] | None = None,
         later: Callable[[Path], bool] | None = None,
     ) -> None:
-        """``known``: digests that inputs will have, whatever is there now. ``later`` says of an input that is not
-        rendered whether it may be made again first."""
+        """``known``: digests that inputs will have, whatever is there now.
+
+        ``later`` says of an input that is not rendered whether it may be made again first.
+        """
         self.jobs, self.known = jobs, known or {}
         self._later = later or (lambda path: False)
         self._makers = {path: job.name for job in jobs.values() for path in job.outputs}
@@ -177,8 +187,11 @@ class Rendering:
         self._opens: dict[str, bool] = {}
 
     def reason(self, name: str) -> str | None:
-        """``new`` (nothing is there), ``no receipt``, ``code changed``, ``files missing``, ``files changed`` (other
-        bytes than it left) or ``inputs changed``; None: what is there is good as far as what it is made of is."""
+        """Why the step would run; None: what is there is good as far as what it is made of is.
+
+        ``new`` (nothing is there), ``no receipt``, ``code changed``, ``files missing``, ``files changed`` (other
+        bytes than it left) or ``inputs changed``.
+        """
         if name not in self._reasons:
             self._reasons[name] = self._reason(self.jobs[name])
         return self._reasons[name]

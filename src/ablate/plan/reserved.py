@@ -17,7 +17,11 @@ Outputs = Mapping[str, Mapping[str, Mapping[str, Iterable[str]]]]
 
 
 def check_names(scale: str, *, scales: Iterable[str], datasets: Iterable[str], outputs: Outputs, where: str) -> None:
-    """Refuse names that collide; ``where`` is the file, ``scale`` the chosen one. Raises UserError naming the key."""
+    """Refuse names that collide; ``where`` is the file, ``scale`` the chosen one.
+
+    Raises:
+        UserError: It names the key.
+    """
     results = {*SHARED, *taken(r"\bresults/(\w+)")}
     rules = taken(r"^(?:rule|checkpoint) (\w+):")
     for name in scales:

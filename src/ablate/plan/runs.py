@@ -65,7 +65,11 @@ class Run(Record):
 
     @classmethod
     def from_json(cls, text: str) -> "Run":
-        """Raises UserError when ``text`` is not a run record."""
+        """The run of a line that `to_json` made.
+
+        Raises:
+            UserError: If ``text`` is not a run record.
+        """
         try:
             return cls.model_validate_json(text)
         except ValueError as error:
@@ -108,16 +112,23 @@ def seeds_file(scale: str) -> Path:
 
 
 def current_plan(params: Params) -> Plan:
-    """The plan of ``params`` with the seeds that `decide` has added. Raises UserError as `make_plan` does."""
+    """The plan of ``params`` with the seeds that `decide` has added.
+
+    Raises:
+        UserError: As `make_plan` does.
+    """
     file = seeds_file(params.scale)
     return make_plan(params, shaped(read_sealed(file, LOOK_AGAIN), Added, file).added if file.exists() else None)
 
 
 def make_plan(params: Params, added: Collection[str] | None = None, *, whole: bool = False) -> Plan:
-    """Expand every study. Raises UserError for an impossible arm, naming the key.
+    """Expand every study.
 
     ``added`` are runs that `decide` has added: of an arm's seeds beyond those of params.yaml, and up to the last of
     ``adaptive.looks``, these are planned as well, unless other settings lead to other runs by now. ``whole``: all.
+
+    Raises:
+        UserError: For an impossible arm; it names the key.
     """
     looks = params.adaptive.looks if params.adaptive and (added is not None or whole) else ()
     more = frozenset(added or ())

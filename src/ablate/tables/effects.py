@@ -47,7 +47,11 @@ class Effect:
 
 
 def contrasts(results: StudyResults) -> list[Effect]:
-    """Main effects, then interactions. Raises UserError for a study without axes or with a combination left out."""
+    """Main effects, then interactions.
+
+    Raises:
+        UserError: For a study without axes or with a combination left out.
+    """
     arms = {tuple(p.levels.values()): p.arm for p in results.planned}
     levels = [list(dict.fromkeys(key[i] for key in arms)) for i in range(len(results.axes))]
     if not results.axes or set(arms) != set(product(*levels)):

@@ -45,8 +45,11 @@ def _rounded(value: float | None) -> float | None:
 
 
 def write_board(plan_file: Path, papers: Path, runs: Path, output: Path) -> None:
-    """Write ``output`` (results/<scale>/claims.json), and beside it the table (.csv, .md, .tex, .runs.json), the
-    figure (.svg, .png), and a table of the single models that claims compare (models.csv and so on)."""
+    """Write ``output`` (results/<scale>/claims.json), and what stands beside it.
+
+    That is the table (.csv, .md, .tex, .runs.json), the figure (.svg, .png), and a table of the single models that
+    claims compare (models.csv and so on).
+    """
     from ablate.verdicts.claims_figure import draw_board  # takes a second to import
 
     plan = read_plan(plan_file)

@@ -31,15 +31,20 @@ TESTS = {
 
 
 def alpha_at(look: int, looks: int, alpha: float = 0.05) -> float:
-    """The share of ``alpha`` that look 1, 2, ... ``looks`` spends. Raises ValueError for another look."""
+    """The share of ``alpha`` that look 1, 2, ... ``looks`` spends.
+
+    Raises:
+        ValueError: For another look.
+    """
     if not 1 <= look <= looks:
         raise ValueError(f"look {look} of {looks}: looks are counted from 1")
     return alpha * (2 * look - 1) / looks**2
 
 
 def called(p_for: Array, p_against: Array, level: float) -> "np.ndarray[tuple[int, ...], np.dtype[np.str_]]":
-    """The verdict for each pair of adjusted p values. Shown and opposed is neither: the effect is there, but smaller
-    than claimed.
+    """The verdict for each pair of adjusted p values.
+
+    Shown and opposed is neither: the effect is there, but smaller than claimed.
     """
     shown, opposed = p_for <= level, p_against <= level
     return np.select([shown & ~opposed, opposed & ~shown], ["reproduced", "contradicted"], "undecided")
@@ -50,7 +55,8 @@ def judge(
 ) -> dict[str, Verdict]:
     """A verdict on each claim of one paper, all of them together, at one of the ``looks`` (seeds of an arm at each).
 
-    Raises ValueError for a claim without parts, and for a look that there is not.
+    Raises:
+        ValueError: For a claim without parts, and for a look that there is not.
     """
     count = max(1, len(looks))
     level = alpha_at(look, count, alpha)
@@ -80,8 +86,9 @@ def judge(
 
 
 def chances(words: Any, p_for: Array, p_against: Array, looks: Sequence[int], look: int, alpha: float) -> Array:
-    """How probably each claim, (..., m) with the claims of a paper last, is decided at the last of ``looks``, at the
-    level that Holm leaves it if all that are undecided in ``words`` go on. Its p are unadjusted.
+    """How probably each claim, (..., m) with the claims of a paper last, is decided at the last of ``looks``.
+
+    It is judged at the level that Holm leaves it if all that are undecided in ``words`` go on. Its p are unadjusted.
     """
     level = alpha_at(len(looks), len(looks), alpha) / np.maximum(1, (words == "undecided").sum(-1, keepdims=True))
     return chance(p_for, p_against, looks[look - 1] / looks[-1], level)

@@ -27,8 +27,10 @@ def aims(part: Part) -> tuple[str, str]:
 
 
 def sentence(found: Verdict, part: Part, parts: int, claims: int, *, both: bool, fewest: int) -> str:
-    """What was found, with the numbers. ``parts`` of the claim, ``claims`` adjusted for; ``both``: shown, and shown
-    to be smaller than claimed; ``fewest``: seeds below which the test of this part decides nothing.
+    """What was found, with the numbers.
+
+    ``parts`` of the claim, ``claims`` adjusted for; ``both``: shown, and shown to be smaller than claimed;
+    ``fewest``: seeds below which the test of this part decides nothing.
     """
     if found.estimate is None or found.p_for is None or found.p_against is None:
         return f"Undecided: no seed of {part.name} has been run, one of the claim's {parts} parts."

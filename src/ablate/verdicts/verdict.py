@@ -13,9 +13,12 @@ Word = Literal["reproduced", "contradicted", "undecided", "not run"]
 
 @dataclass(frozen=True)
 class Part:
-    """A statistic with a value per seed, and what is claimed of its mean; a claim of several holds where all of them
-    do. Raises ValueError for other numbers than finite ones, for a negative margin, and for `same` without a positive
-    one.
+    """A statistic with a value per seed, and what is claimed of its mean.
+
+    A claim of several parts holds where all of them do.
+
+    Raises:
+        ValueError: For other numbers than finite ones, a negative margin, and `same` without a positive one.
     """
 
     name: str  # as a sentence names it

@@ -169,7 +169,10 @@ def due(reason: str | None) -> list[str]:
     what it leads to. When the job ends, it compares its output with the link's own time alone, and would doubt the
     clock if that were later. So a mark is an old link to a folder of the far future. A folder, because a file of
     equal content would excuse the job the second time. Nothing for a job that is `NEW`: it runs where its missing
-    files are wanted, and only there. Raises UserError where the mark cannot be made.
+    files are wanted, and only there.
+
+    Raises:
+        UserError: If the mark cannot be made.
     """
     if reason in (None, NEW):
         return []

@@ -101,7 +101,11 @@ class Pipeline:
         return read_history(Path("results"), self.project.params.datasets)
 
     def run(self, id: str) -> Run:
-        """A run by its id; `decide` asks for seeds that are not planned yet. Raises UserError for an unknown one."""
+        """A run by its id; `decide` asks for seeds that are not planned yet.
+
+        Raises:
+            UserError: For an unknown one.
+        """
         if id not in self.runs and id not in self._every_run:
             raise UserError(
                 f"no run {id} is planned at the scale {self.project.params.scale}; `ablate plan --runs` lists them"
@@ -126,6 +130,7 @@ class Pipeline:
     # Inputs. Each may raise UserError: for a run that is not planned, or a mark that cannot be made.
 
     def inputs_of_embed(self, dataset: str) -> Inputs:
+        """An embedded archive is made of nothing but its settings."""
         return _inputs(self.keys.data_reason(dataset, "fetch"))
 
     def inputs_of_fetch(self, dataset: str, variant: str) -> Inputs:
@@ -161,6 +166,7 @@ class Pipeline:
         return run.settings.dataset if waits else None
 
     def inputs_of_plan(self) -> Inputs:
+        """plan.json is made of params.yaml, which the rule passes on."""
         return _inputs(plan_reason(self.plan_file, self.project.record))
 
     def inputs_of_rendered(self, name: str) -> Inputs:
@@ -205,9 +211,11 @@ class Pipeline:
         return options(mirror=Path(embedded).parent if embedded else self.project.params.mirror or None)
 
     def previous_look(self, look: int) -> list[str]:
+        """What the look before this one has found, as an option of `ablate decide`."""
         return options(previous=self.results / f"decide/look-{look - 1}.json" if look else None)
 
     def train_options(self, id: str) -> list[str]:
+        """What `ablate train` takes besides the run: start weights, and how the work is spread."""
         compute = self.project.params.compute
         given = options(
             start=self.run(id).start_file,
@@ -218,8 +226,10 @@ class Pipeline:
         return given + self.gpus.options
 
     def runtime_of(self, id: str, attempt: int) -> int:
-        """Minutes that a cluster grants a training job. One that they end goes on from its checkpoint with twice as
-        many."""
+        """Minutes that a cluster grants a training job.
+
+        One that they end goes on from its checkpoint with twice as many.
+        """
         run = self.run(id)
         data = self.project.params.datasets[run.settings.dataset]
         return limit_minutes(expected_seconds(run, data, self._history), attempt)
@@ -237,7 +247,8 @@ class Pipeline:
 def open_pipeline(values: Mapping[str, Any], cores: int | None) -> Pipeline:
     """Read params.yaml with ``values`` over it, and check all that can be known now; ``cores`` are Snakemake's.
 
-    Raises UserError for a mistake in params.yaml, in a paper's file or in ``values``.
+    Raises:
+        UserError: For a mistake in params.yaml, in a paper's file or in ``values``.
     """
     project = open_project(Path("params.yaml"), values)
     check_files(project, Path("papers"))
