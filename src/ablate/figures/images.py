@@ -1,7 +1,9 @@
 """Figures of pixels: images of a pack, augmented ones, answers of a network, and its first filters."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -25,6 +27,9 @@ from ablate.figures.common import (
 from ablate.plan.kinds import ANSWERS
 from ablate.plan.names import class_names
 from ablate.results.study import StudyResults
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, UInt8
 
 Images = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -198,8 +203,8 @@ def filters(results: StudyResults, places: RunFiles) -> Figure:
     return figure
 
 
-def scaled(weights: "np.ndarray[Any, Any]") -> Images:
-    """(out, 3, kh, kw) weights as (out, kh, kw, 3) colours; the lowest of all becomes 0, the highest 255."""
+def scaled(weights: Float[np.ndarray, "filters 3 k k"]) -> UInt8[np.ndarray, "filters k k 3"]:
+    """Weights as colours; the lowest of all becomes 0, the highest 255."""
     known = np.nan_to_num(weights, posinf=0.0, neginf=0.0)
     span = known.max() - known.min()
     shares = (known - known.min()) / (span if span > 0 else 1)
@@ -207,8 +212,10 @@ def scaled(weights: "np.ndarray[Any, Any]") -> Images:
     return colours
 
 
-def mosaic(images: Sequence[Images] | Images, columns: int, *, gap: int = GAP) -> Images:
-    """(h, w, 3) images of one size as one picture, row by row in ``columns``, ``gap`` white pixels between them."""
+def mosaic(
+    images: Sequence[UInt8[np.ndarray, "h w 3"]] | UInt8[np.ndarray, "n h w 3"], columns: int, *, gap: int = GAP
+) -> UInt8[np.ndarray, "high wide 3"]:
+    """Images of one size as one picture, row by row in ``columns``, ``gap`` white pixels between them."""
     rows, (high, wide, _) = -(-len(images) // columns), images[0].shape
     picture = np.full((rows * (high + gap) - gap, columns * (wide + gap) - gap, 3), 255, np.uint8)
     for n, image in enumerate(images):
@@ -217,7 +224,7 @@ def mosaic(images: Sequence[Images] | Images, columns: int, *, gap: int = GAP) -
     return picture
 
 
-def _show(axis: Axes, picture: Images) -> None:
+def _show(axis: Axes, picture: UInt8[np.ndarray, "h w 3"]) -> None:
     """Pixels as they are, without ticks or frame."""
     axis.imshow(picture, interpolation="none")
     axis.set(xticks=[], yticks=[])
