@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-# A core for each worker of xdist: threads of two torches on two cores spin while they wait for each other, and what
-# takes a second takes ten. Before numpy and torch are imported, which read it then.
+# A core for each worker of xdist: where two torches have two threads each on two cores, these spin while they wait,
+# and what takes a second takes ten. Programs that tests start may take more threads, which must not spin either. Both
+# are read when numpy and torch are imported.
 os.environ["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS", "1")
+os.environ["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "passive")
 
 from ablate.data.embedded import write_cifar10, write_tiny_imagenet
 from ablate.data.fetch import fetch
