@@ -62,8 +62,10 @@ def _largest(values: list[int]) -> int:
 
 
 def at_least(k: int, n: int, rate: float) -> float:
-    """P(X >= k) for X binomial of ``n`` and ``rate``: `scipy.stats.binomtest`, one-sided, whose import would take
-    longer than all else here."""
+    """P(X >= k) for X binomial of ``n`` and ``rate``.
+
+    That is `scipy.stats.binomtest`, one-sided, whose import would take longer than all else here.
+    """
     if k == 0 or rate == 1:
         return 1.0
     whole = math.lgamma(n + 1)
@@ -94,8 +96,10 @@ def batch_norm(trainer: Trainer) -> dict[str, Any]:
 
 
 def sample(n: int, batch_size: int) -> Tensor:
-    """Rows (k,) of a split of ``n`` images, k at most `SAMPLE`. No image is left alone in a last batch: it would
-    have no batch statistics."""
+    """Rows of a split of ``n`` images, `SAMPLE` at most.
+
+    No image is left alone in a last batch: it would have no batch statistics.
+    """
     rows = torch.randperm(n, generator=torch.Generator().manual_seed(seed_for(0, "health")))[:SAMPLE]
     return rows[:-1] if len(rows) > 1 and batch_size > 1 and len(rows) % batch_size == 1 else rows
 
