@@ -224,7 +224,7 @@ def test_what_cannot_be_judged_leaves_nothing_of_an_earlier_call(
     def fail(*_: object) -> None:
         raise UserError("no verdict today")
 
-    monkeypatch.setattr("ablate.verdicts.claims_table.write_board", fail)
+    monkeypatch.setattr("ablate.verdicts.claims_table.write_claims", fail)
     assert said(monkeypatch, capsys, "render", "--partial") == (
         0,
         f"ablate: left out: {here}/claims.json: no verdict today",

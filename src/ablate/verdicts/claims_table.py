@@ -44,7 +44,7 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 3)
 
 
-def write_board(plan_file: Path, papers: Path, runs: Path, output: Path) -> None:
+def write_claims(plan_file: Path, papers: Path, runs: Path, output: Path) -> None:
     """Write ``output`` (results/<scale>/claims.json), and what stands beside it.
 
     That is the table (.csv, .md, .tex, .runs.json), the figure (.svg, .png), and a table of the single models that
