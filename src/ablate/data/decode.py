@@ -60,10 +60,10 @@ def decode(archive: Path, found: Contents, size: int, images: Path) -> tuple[Fac
         del array
         start = (archive, found, size, part, offset)
         pixels = not isinstance(found.read(found.items[0].member), bytes)  # already: nothing to share out
-        if pixels or not processes_can_share():
+        if pixels or len(starts) == 1 or not processes_can_share():
             _start(*start)
             return _gather(map(_block, starts), archive, part, offset, n)
-        workers = min(WORKERS, available_cores())
+        workers = min(WORKERS, available_cores(), len(starts))
         with ProcessPoolExecutor(workers, initializer=_start, initargs=start) as pool:
             try:
                 return _gather(_started(pool, starts), archive, part, offset, n)
