@@ -11,6 +11,12 @@ from pathlib import Path
 
 import pytest
 
+# A core for each worker of xdist: where two torches have two threads each on two cores, these spin while they wait,
+# and what takes a second takes ten. Programs that tests start may take more threads, which must not spin either. Both
+# are read when numpy and torch are imported.
+os.environ["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS", "1")
+os.environ["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "passive")
+
 from ablate.data.embedded import write_cifar10, write_tiny_imagenet
 from ablate.data.fetch import fetch
 from ablate.data.pack import make_pack
@@ -22,6 +28,10 @@ from pretended import LISTING, Jobs, listing
 ROOT = Path(__file__).parents[1]
 # Where tests run in the background of a script, Ctrl-C is ignored, and would be in the programs that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# What tests write need not outlive a power cut, and on a busy disk the sync of a network's weights takes minutes.
+os.fsync = lambda file: None
+if hasattr(os, "fdatasync"):
+    os.fdatasync = os.fsync
 
 
 @pytest.fixture(scope="session")

@@ -312,7 +312,7 @@ def test_a_damaged_cache_of_code_condemns_no_result(content: bytes | str) -> Non
 
     def reasons() -> list[str | None]:
         forget_code()
-        return [Keys(params, plan).why(run) for run in plan.runs.values()]
+        return [Keys(params, plan).run_reason(run) for run in plan.runs.values()]
 
     assert reasons() == [None] * 3
     files = sorted(code.KNOWN_CODE.iterdir())

@@ -8,6 +8,7 @@ import io
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from ablate.data.decode import BLOCK
 from ablate.data.describe import describe, overview, table_of
 from ablate.data.duplicates import exact, near, perceptual_hashes
 from ablate.data.index import read_index
@@ -31,7 +33,7 @@ from ablate.models._torchvision import import_torchvision
 from ablate.plan.keys import content_digest
 from ablate.plan.params import Dataset, Params, load
 from ablate.plan.settings import Settings
-from archives import TINY, jpeg, tiny_files, write_tar, write_zip
+from archives import TINY, WNIDS, Files, jpeg, tiny_files, write_tar, write_zip
 from conftest import ROOT, gate
 
 MIRROR = os.environ.get("ABLATE_TEST_MIRROR")
@@ -427,19 +429,41 @@ def spawn() -> Iterator[None]:
     multiprocessing.set_start_method(before, force=True)
 
 
+MANY = TINY.model_copy(update={"train_per_class": 50})
+
+
+def many_files() -> Files:
+    """More than a block of images, so that several processes share them."""
+    files = tiny_files()
+    for wnid in WNIDS:
+        folder = f"tiny-imagenet-200/train/{wnid}/images/{wnid}"
+        files |= {f"{folder}_{n}.JPEG": files[f"{folder}_3.JPEG"] for n in range(4, MANY.train_per_class)}
+    assert len(WNIDS) * MANY.train_per_class > BLOCK
+    return files
+
+
+def test_one_bad_image_of_many_ends_all_processes_and_is_named(tmp_path: Path) -> None:
+    bad = f"tiny-imagenet-200/train/{WNIDS[0]}/images/{WNIDS[0]}_49.JPEG"
+    archive = write_zip(tmp_path / "archive", many_files() | {bad: jpeg(1)[:-100]})
+    write_json(tmp_path / "archive.json", {"archive": "a", "digest": "d", "sha256": "s", "bytes": 1})
+    with pytest.raises(UserError, match=re.escape(bad)):
+        gate(archive, MANY, tmp_path)
+    assert not multiprocessing.active_children() and not (tmp_path / "images.npy").exists()
+
+
 @pytest.mark.parametrize("packed", ["zip", "tar"])
 def test_decoding_needs_nothing_that_macos_lacks(
     packed: str, spawn: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Oracle: the pack that Linux makes."""
     write_json(tmp_path / "archive.json", {"archive": "a", "digest": "d", "sha256": "s", "bytes": 1})
-    right = gate(write_zip(tmp_path / "right", tiny_files()), TINY, tmp_path)
+    right = gate(write_zip(tmp_path / "right", many_files()), MANY, tmp_path)
     expected = read_json(right)["sha256"]
     for name in ("sched_getaffinity", "posix_fadvise", "fdatasync"):
         monkeypatch.delattr(os, name)
     monkeypatch.setattr("ablate.data.decode.DRAIN", 1)
     write = write_zip if packed == "zip" else write_tar
-    assert read_json(gate(write(tmp_path / "archive", tiny_files()), TINY, tmp_path))["sha256"] == expected
+    assert read_json(gate(write(tmp_path / "archive", many_files()), MANY, tmp_path))["sha256"] == expected
 
 
 def test_dataset_records_survive_json(params: Params) -> None:

@@ -109,9 +109,9 @@ class Trained:
             (folder / keys.WEIGHTS).write_text("weights")
         vouch(folder, key=run_key(run, keys.content_digest(meta), start))
 
-    def whys(self) -> list[str | None]:
+    def reasons(self) -> list[str | None]:
         """Of the two arms of one study and of the one that starts from weights."""
-        return [Keys(self.params, self.plan).why(run) for run in self.runs]
+        return [Keys(self.params, self.plan).run_reason(run) for run in self.runs]
 
 
 @pytest.fixture(autouse=True)
@@ -140,17 +140,17 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: Path) -> Trai
 
 
 def test_what_is_as_asked_for_has_no_reason_wherever_it_lies(trained: Trained, tmp_path: Path) -> None:
-    assert trained.whys() == [None] * 3
+    assert trained.reasons() == [None] * 3
     moved = tmp_path.with_name(f"{tmp_path.name}-moved")
     shutil.copytree(tmp_path, moved, copy_function=shutil.copyfile)  # other times, another place
     os.chdir(moved)
-    assert trained.whys() == [None] * 3
+    assert trained.reasons() == [None] * 3
     text = trained.text.replace("title: one", "title: one  # a comment").replace(
         "optimizer: sgd, lr: 0.01,", "lr: 1e-2, optimizer: sgd,"
     )
     assert text != trained.text
     trained.params, trained.runs = trained.read(text)
-    assert trained.whys() == [None] * 3
+    assert trained.reasons() == [None] * 3
 
 
 DAMAGED: list[str | None] = [None, "result damaged", None]
@@ -209,20 +209,20 @@ def edit_json(path: Path, change: Callable[[Any], object], *, seal: bool = True)
 def test_why_a_run_would_be_trained(trained: Trained, event: str) -> None:
     make, expected = EVENTS[event]
     make(trained)
-    assert trained.whys() == expected
+    assert trained.reasons() == expected
 
 
 def test_code_of_the_source_of_weights_counts(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     before = code_digest("train", trained.runs[0].settings.model)
     other = key_digest("other code")
     monkeypatch.setattr(keys, "code_digest", lambda step, model: other if model == "cifar-resnet7" else before)
-    assert trained.whys() == ["code changed", None, None]
+    assert trained.reasons() == ["code changed", None, None]
     source = next(iter(trained.plan.pretraining.values()))
     real = Keys.key
     monkeypatch.setattr(
         Keys, "key", lambda self, run: real(self, run) | ({"code": other} if run.id == source.id else {})
     )
-    assert trained.whys() == ["code changed", None, "start weights changed"]
+    assert trained.reasons() == ["code changed", None, "start weights changed"]
 
 
 def test_a_data_set_s_steps_know_what_they_made_without_its_archive(trained: Trained) -> None:
@@ -234,23 +234,23 @@ def test_a_data_set_s_steps_know_what_they_made_without_its_archive(trained: Tra
     report = json.loads((folder / "verify.json").read_text())
     edit_json(folder / "pack.json", lambda m: m.update(key=keys.derived_key("pack", report)))
 
-    def whys(text: str = trained.text) -> list[str | None]:
+    def reasons(text: str = trained.text) -> list[str | None]:
         asked = Keys(trained.read(text)[0], trained.plan)
         return [asked.data_reason("cifar10", step) for step in ("fetch", "verify", "pack")]
 
     (folder / "archive").unlink()
     shutil.rmtree(folder / "mirror")
-    assert whys() == [None] * 3
-    assert whys(trained.text.replace("digests: {", "digests: {mine: {md5: " + 32 * "a" + "}, ")) == [None] * 3
-    assert whys(trained.text.replace("sha256: dc01", "sha256: 0000")) == ["digests changed"] * 3
-    assert whys(trained.text.replace("generator: {seed: 0", "generator: {seed: 1")) == ["settings changed"] * 3
+    assert reasons() == [None] * 3
+    assert reasons(trained.text.replace("digests: {", "digests: {mine: {md5: " + 32 * "a" + "}, ")) == [None] * 3
+    assert reasons(trained.text.replace("sha256: dc01", "sha256: 0000")) == ["digests changed"] * 3
+    assert reasons(trained.text.replace("generator: {seed: 0", "generator: {seed: 1")) == ["settings changed"] * 3
     near = trained.text.replace("    n_classes: 10", "    near_duplicates: 2\n    n_classes: 10")
-    assert whys(near) == [None, "settings changed", "settings changed"]
+    assert reasons(near) == [None, "settings changed", "settings changed"]
     kept = (folder / "archive.json").read_bytes()
     edit_json(folder / "archive.json", lambda m: m.update(digest="official"), seal=False)
-    assert whys()[0] == "digests changed"
+    assert reasons()[0] == "digests changed"
     (folder / "archive.json").write_bytes(kept)
     edit_json(folder / "pack.json", lambda m: m["key"].update(code="other"))
-    assert whys() == [None, None, "code changed"]
+    assert reasons() == [None, None, "code changed"]
     (folder / "archive.json").unlink()
-    assert whys() == [NEW, None, "code changed"]
+    assert reasons() == [NEW, None, "code changed"]

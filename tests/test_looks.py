@@ -93,7 +93,7 @@ def test_a_run_that_diverged_is_never_made_good_by_more_seeds(tmp_path: Path) ->
     assert found["clear"].verdict == "reproduced"  # at look 1, which had not seen it
     first = {("b", 0): None}
     found = planted(tmp_path / "2", lambda *at: first.get(at, clear_and_none(*at)), dict.fromkeys("abcd", 12))
-    assert found["clear"].verdict == "undecided" and "diverged" in found["clear"].why
+    assert found["clear"].verdict == "undecided" and "diverged" in found["clear"].caveat
 
 
 def test_more_seeds_fill_up_from_zero() -> None:

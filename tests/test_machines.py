@@ -504,7 +504,7 @@ def test_without_shared_memory_one_process_decodes(
     from ablate.data.layouts import layout
 
     archive = tmp_path / "tiny.zip"
-    write_tiny_imagenet(archive, seed=0, classes=2, train_per_class=2, val_per_class=1, test=1)
+    write_tiny_imagenet(archive, seed=0, classes=2, train_per_class=80, val_per_class=1, test=1)  # two blocks
     found = layout("tiny-imagenet").contents(archive)
     _, together = decode(archive, found, 64, tmp_path / "together.npy")
     monkeypatch.setattr(synchronize.SemLock, "__init__", failing(code))

@@ -28,7 +28,7 @@ from ablate.tables.comparison import write_comparison
 from ablate.tables.registry import write_table
 from ablate.verdicts.calibration import Design, calibrate
 from ablate.verdicts.calibration_figure import write_calibration
-from ablate.verdicts.claims_table import write_board
+from ablate.verdicts.claims_table import write_claims
 from drawn import fabricate, study, texts
 from fabricated import Fabricated
 from nasty import NASTY
@@ -103,7 +103,7 @@ def made(folder: Path, packs: dict[str, Path], names: list[str], title: str) -> 
         write_table(results, kind, made.collected / f"{name}.csv")
     for output in (made.collected / "comparison.csv", folder / "comparison.csv"):
         write_comparison(made.plan, made.papers, output)
-    write_board(made.plan, made.papers, made.runs, folder / "claims.json")
+    write_claims(made.plan, made.papers, made.runs, folder / "claims.json")
     write_calibration(calibrate(Design(families=4, claims=1, schedule=(2, 3))), folder)
     manifests = read_json(made.collected / "provenance.json")
     for manifest in manifests.values():

@@ -46,7 +46,7 @@ class Mine:
         self.params = load(Path("params.yaml"))
         self.spec, self.folder = self.params.datasets["mine"], Path("data/official/mine")
 
-    def why(self, step: str = "fetch") -> str | None:
+    def reason(self, step: str = "fetch") -> str | None:
         return Keys(self.params, make_plan(self.params)).data_reason("mine", step)
 
     def fetch(self) -> None:
@@ -80,7 +80,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mine:
     made = Mine("own")
     made.fetch()
     made.verify()
-    assert [made.why(step) for step in ("fetch", "verify", "pack")] == [None] * 3
+    assert [made.reason(step) for step in ("fetch", "verify", "pack")] == [None] * 3
     return made
 
 
@@ -144,10 +144,10 @@ def test_an_edit_of_an_own_folder_is_noticed_by_its_content(
 ) -> None:
     """``settled``: the files were old enough for their times to be trusted when they were looked at."""
     monkeypatch.setattr(own, "SETTLED_NS", -1 if settled else own.SETTLED_NS)
-    assert mine.why() is None
+    assert mine.reason() is None
     make, expected = EDITS[edit]
     make()
-    assert [mine.why(step) for step in ("fetch", "verify", "pack")] == [expected] * 3
+    assert [mine.reason(step) for step in ("fetch", "verify", "pack")] == [expected] * 3
 
 
 def test_an_own_archive_is_looked_at_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,14 +156,14 @@ def test_an_own_archive_is_looked_at_as_well(tmp_path: Path, monkeypatch: pytest
     write_zip(Path("tiny.zip"), tiny_files())
     mine.fetch()
     mine.verify()
-    assert mine.why("pack") is None
+    assert mine.reason("pack") is None
     touched_at = Path("tiny.zip").stat().st_mtime
     os.utime("tiny.zip", (touched_at + 60, touched_at + 60))
-    assert mine.why("pack") is None
+    assert mine.reason("pack") is None
     write_zip(Path("tiny.zip"), tiny_files(), zipfile.ZIP_STORED)
-    assert mine.why("pack") == CHANGED
+    assert mine.reason("pack") == CHANGED
     mine.fetch()
-    assert [mine.why("fetch"), mine.why("pack")] == [None, "archive changed"]
+    assert [mine.reason("fetch"), mine.reason("pack")] == [None, "archive changed"]
 
 
 def test_files_are_read_again_only_where_one_may_have_changed(mine: Mine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,17 +172,17 @@ def test_files_are_read_again_only_where_one_may_have_changed(mine: Mine, monkey
     read: list[Path] = []
     pour = own._pour
     monkeypatch.setattr(own, "_pour", lambda path, out=None: read.append(path) or pour(path, out))
-    mine.why()
+    mine.reason()
     first = len(read)
     assert first == len(tiny_files())  # they were too new when they were fetched
-    mine.why()
+    mine.reason()
     assert len(read) == first
     touched()
-    mine.why()
+    mine.reason()
     assert len(read) == 2 * first
-    mine.why()
+    mine.reason()
     shutil.rmtree(".ablate")
-    mine.why("pack")
+    mine.reason("pack")
     assert len(read) == 3 * first
 
 
@@ -196,10 +196,10 @@ def test_a_mended_folder_does_not_keep_its_old_error(tmp_path: Path, monkeypatch
     with pytest.raises(UserError, match=r"^params.yaml: datasets.mine.path: own: train/.*_1.JPEG: not a whole JPEG"):
         mine.verify()
     Path(IMAGE).write_bytes(whole)
-    assert mine.why() == CHANGED
+    assert mine.reason() == CHANGED
     mine.fetch()
     mine.verify()
-    assert mine.why("pack") is None
+    assert mine.reason("pack") is None
 
 
 def test_a_folder_that_changes_while_it_is_read_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,13 +62,13 @@ def asked() -> Rendering:
     return Rendering({name: job for name, job in jobs.items() if name != "summarise"})  # which `render` leaves out
 
 
-def whys() -> dict[str, str]:
+def reasons() -> dict[str, str]:
     found = asked()
-    return {name: why for name in found.jobs if (why := found.why(name))}
+    return {name: reason for name in found.jobs if (reason := found.reason(name))}
 
 
 def test_what_was_rendered_has_no_reason_wherever_and_whenever(here: Path) -> None:
-    assert whys() == {}
+    assert reasons() == {}
     assert not any(asked().open(name) for name in asked().jobs)
 
 
@@ -107,12 +107,12 @@ def test_every_file_that_is_not_as_it_was_made_is_made_again_or_named(here: Path
         alone = len(maker.outputs) == 1
         gone = damage in ("deleted", "a broken link")
         reason = NEW if alone and gone else "files missing" if gone or damage == "a folder" else "files changed"
-        assert found.why(maker.name) == reason, path
+        assert found.reason(maker.name) == reason, path
         for job in jobs.values():
             if path in job.inputs:
-                assert found.open(job.name) or found.why(job.name), (path, job.name)
+                assert found.open(job.name) or found.reason(job.name), (path, job.name)
             elif job is not maker:
-                assert found.why(job.name) in (None, "inputs changed") and (found.why(job.name) is None or gone)
+                assert found.reason(job.name) in (None, "inputs changed") and (found.reason(job.name) is None or gone)
         if not gone:
             with pytest.raises(UserError, match=f"{path}: was changed since it was made"):
                 check(HERE, [path])
@@ -121,14 +121,14 @@ def test_every_file_that_is_not_as_it_was_made_is_made_again_or_named(here: Path
         else:
             path.unlink(missing_ok=True)
         path.write_bytes(kept)
-    assert whys() == {}
+    assert reasons() == {}
 
 
 @pytest.mark.parametrize("text", ["", "{}", "null", "[]", '{"outputs": {}}'])
 def test_a_damaged_receipt_vouches_for_nothing(here: Path, text: str) -> None:
     receipt = here / FOLDER / "claims.json"
     receipt.write_text(text)
-    assert whys() == {"claims": "no receipt"} and asked().open("report")
+    assert reasons() == {"claims": "no receipt"} and asked().open("report")
     with pytest.raises(UserError, match=r"claims\.csv: has no receipt"):
         check(here, [here / "claims.csv"])
 
@@ -136,26 +136,26 @@ def test_a_damaged_receipt_vouches_for_nothing(here: Path, text: str) -> None:
 def test_content_of_code_and_inputs_counts_and_no_time(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for path in (*HERE.rglob("*"), *Path("papers").iterdir()):
         os.utime(path, (0, 0))
-    assert whys() == {}
+    assert reasons() == {}
     paper = Path("papers/tinyimage10.yaml")
     paper.write_text(paper.read_text() + "# about\n")
     os.utime(paper, (0, 0))
-    assert set(whys().values()) == {"inputs changed"}
-    assert set(whys()) == {
+    assert set(reasons().values()) == {"inputs changed"}
+    assert set(reasons()) == {
         *(f"{step}_tinyimage10" for step in ("tables", "figures", "compare")), "comparison", "claims", "report"
     }  # fmt: skip
     paper.write_text(paper.read_text().removesuffix("# about\n"))
     real = code_digest
     monkeypatch.setattr("ablate.plan.receipts.code_digest", lambda step: "other" if step == "figures" else real(step))
-    assert whys() == dict.fromkeys(("figures_resnet-vs-plain", "figures_tinyimage10"), "code changed")
+    assert reasons() == dict.fromkeys(("figures_resnet-vs-plain", "figures_tinyimage10"), "code changed")
 
 
 def test_another_result_is_collected_anew(here: Path) -> None:
     run = next(Path("results/runs").glob("*"))
     vouch(run, wall_s=1.0)
-    assert set(whys().values()) == {"inputs changed"} and all(name.startswith("collect") for name in whys())
+    assert set(reasons().values()) == {"inputs changed"} and all(name.startswith("collect") for name in reasons())
     shutil.rmtree(run)
-    assert set(whys().values()) == {"inputs changed"} and all(name.startswith("collect") for name in whys())
+    assert set(reasons().values()) == {"inputs changed"} and all(name.startswith("collect") for name in reasons())
 
 
 def swapped(path: Path) -> None:
@@ -224,7 +224,7 @@ def test_what_cannot_be_judged_leaves_nothing_of_an_earlier_call(
     def fail(*_: object) -> None:
         raise UserError("no verdict today")
 
-    monkeypatch.setattr("ablate.verdicts.claims_table.write_board", fail)
+    monkeypatch.setattr("ablate.verdicts.claims_table.write_claims", fail)
     assert said(monkeypatch, capsys, "render", "--partial") == (
         0,
         f"ablate: left out: {here}/claims.json: no verdict today",
@@ -272,7 +272,7 @@ def test_a_receipt_is_sealed_itself(here: Path) -> None:
     receipt.write_text(json.dumps(found | {"outputs": {**found["outputs"], "claims.json": 64 * "0"}}))
     assert read_if_sealed(receipt) is None
     receipt.write_text(json.dumps(sealed(found)))
-    assert whys() == {}
+    assert reasons() == {}
 
 
 def test_the_committed_results_are_as_their_receipts_say() -> None:

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ablate.verdicts.judge import Part, Verdict, alpha_at, called, judge
+from ablate.verdicts.judge import alpha_at, called, judge
 from ablate.verdicts.seed_tests import p_values
+from ablate.verdicts.verdict import Part, Verdict
 
 SPREAD = [0.31, -0.52, 0.13, 0.44, -0.27, -0.08, 0.61, -0.35, 0.22, -0.49, 0.05, 0.38, -0.16, -0.27, 0.11, -0.11]
 

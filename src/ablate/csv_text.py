@@ -61,8 +61,9 @@ def read_rows(source: Path, *need: str) -> list[dict[str, str]]:
 def read_csv(source: Path, text: Collection[str], need: Collection[str] = ()) -> "pd.DataFrame":
     """The columns ``text`` as text, empty where there is none, and all others as numbers, NaN where there is none.
 
-    Raises UserError where the file is missing or damaged, where it lacks a column of ``need`` and where a column of
-    numbers has something else in it.
+    Raises:
+        UserError: If the file is missing or damaged, where it lacks a column of ``need`` and where a column of
+            numbers has something else in it.
     """
     import pandas as pd  # here and not above: planning reads rows alone
 
@@ -96,8 +97,12 @@ def _numbers(cells: Collection[str], where: str) -> Any:
 
 
 def read_lines(source: Path, need: Collection[str] = ()) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows, all of them text. Raises UserError where the file is missing, damaged, or without a column of
-    ``need``. Spreadsheets save others than they open: with another separator, or in another encoding.
+    """Heads and rows, all of them text.
+
+    Spreadsheets save others than they open: with another separator, or in another encoding.
+
+    Raises:
+        UserError: If the file is missing, damaged, or without a column of ``need``.
     """
     with reading(source, "not as it was written"):
         text = source.read_bytes().decode("utf-8-sig")

@@ -25,8 +25,10 @@ NO_SUCH_CALL = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, err
 def atomic_write(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``target``; it replaces ``target`` when the block ends well.
 
-    Raises UserError when the disk is full or the folder cannot be written; nothing half-written stays. An error that
-    names another file, which the block read, is said of that one.
+    An error that names another file, which the block read, is said of that one.
+
+    Raises:
+        UserError: If the disk is full or the folder cannot be written; nothing half-written stays.
     """
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
@@ -133,7 +135,11 @@ def read_json(source: Path) -> Any:
 
 
 def open_array(source: Path) -> "np.ndarray[Any, Any]":
-    """Map a .npy file into memory, read only. Raises UserError when it is missing or damaged."""
+    """Map a .npy file into memory, read only.
+
+    Raises:
+        UserError: If it is missing or damaged.
+    """
     import numpy as np  # here and not above, so that planning stays fast
 
     try:
@@ -144,7 +150,11 @@ def open_array(source: Path) -> "np.ndarray[Any, Any]":
 
 
 def digest(source: Path, algorithm: str = "sha256") -> str:
-    """Hexadecimal digest of a file's bytes. Raises OSError for what is no file: a pipe would be waited for."""
+    """Hexadecimal digest of a file's bytes.
+
+    Raises:
+        OSError: For what is no file: a pipe would be waited for.
+    """
     if source.exists() and not source.is_file():
         raise OSError(errno.EINVAL, "it is no regular file", str(source))
     with source.open("rb") as file:

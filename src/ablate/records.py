@@ -42,7 +42,11 @@ R = TypeVar("R", bound=Record)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file's mapping, of what JSON can hold. Raises UserError that names the file, and the line of a fault."""
+    """A YAML file's mapping, of what JSON can hold.
+
+    Raises:
+        UserError: It names the file, and the line of a fault.
+    """
     from ruamel.yaml.error import MarkedYAMLError  # here and not above: a training job reads none
 
     from ablate.plain_yaml import LARGEST, parse
@@ -75,7 +79,11 @@ def tuples(value: Any) -> Any:
 
 
 def check_record(record: type[R], raw: Mapping[str, Any], where: str) -> R:
-    """``raw`` as a record. Raises UserError: ``where``, the key's path, what is allowed, the nearest spelling."""
+    """``raw`` as a record.
+
+    Raises:
+        UserError: It names ``where``, the key's path, what is allowed, the nearest spelling.
+    """
     try:
         return record.model_validate(tuples(raw))
     except ValidationError as error:

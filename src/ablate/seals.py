@@ -73,7 +73,11 @@ def read_if_sealed(path: Path) -> dict[str, Any] | None:
 
 
 def read_sealed(path: Path, remedy: str) -> dict[str, Any]:
-    """The record in a file. Raises UserError, which ends in ``remedy``, where it is not as it was written."""
+    """The record in a file.
+
+    Raises:
+        UserError: If it is not as it was written; it ends in ``remedy``.
+    """
     found = read_if_sealed(path)
     if found is None:
         what = "was changed since it was written" if path.exists() else "no such file"
@@ -82,7 +86,11 @@ def read_sealed(path: Path, remedy: str) -> dict[str, Any]:
 
 
 def manifest_of(folder: Path, run: str) -> dict[str, Any]:
-    """The manifest of ``run`` in its ``folder``. Raises UserError where it is another's, or not as it was written."""
+    """The manifest of ``run`` in its ``folder``.
+
+    Raises:
+        UserError: If it is another's, or not as it was written.
+    """
     remedy = f"delete {folder} and train the run again"
     manifest = read_sealed(folder / "manifest.json", remedy)
     key = manifest.get("key")
@@ -95,14 +103,19 @@ def manifest_of(folder: Path, run: str) -> dict[str, Any]:
 def of_run(folder: Path, name: str) -> Path:
     """The file ``name`` of the run whose folder this is, with the bytes that training wrote.
 
-    Raises UserError where it has others or is not there, and for a manifest that is not the run's own.
+    Raises:
+        UserError: If it has others or is not there, and for a manifest that is not the run's own.
     """
     check_file(folder / name, manifest_of(folder, folder.name), folder)
     return folder / name
 
 
 def check_file(path: Path, manifest: Mapping[str, Any], folder: Path) -> None:
-    """Raise UserError unless the bytes of ``path`` are those that the run's ``manifest`` names."""
+    """Refuse other bytes of ``path`` than those that the run's ``manifest`` names.
+
+    Raises:
+        UserError: If they are others, or there is no such file; ``folder`` is the run's.
+    """
     if (found := sha256_of(path)) is None or found != (manifest.get("files") or {}).get(path.name):
         what = "no such file" if found is None else "is not as training wrote it"
         raise UserError(f"{path}: {what}; delete {folder} and train the run again")

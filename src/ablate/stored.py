@@ -84,7 +84,7 @@ class Look(Added):
 
 
 class Verdict(Stored):
-    """A claim on the board."""
+    """A claim in claims.json."""
 
     paper: str
     statement: str
@@ -94,7 +94,7 @@ class Verdict(Stored):
 
 
 class Control(Stored):
-    """A control on the board."""
+    """A control in claims.json."""
 
     outcome: str
     dataset: str
@@ -103,7 +103,7 @@ class Control(Stored):
     said: str
 
 
-class Board(Stored):
+class Assessment(Stored):
     """claims.json."""
 
     claims: list[Verdict]
@@ -120,7 +120,11 @@ S = TypeVar("S", bound=Stored)
 
 
 def read(path: Path, shape: type[S]) -> S:
-    """The file at ``path``. Raises UserError that names it, and the key that is missing or of another type."""
+    """The file at ``path``.
+
+    Raises:
+        UserError: It names it, and the key that is missing or of another type.
+    """
     return shaped(read_json(path), shape, path)
 
 

@@ -245,15 +245,18 @@ class PrintAbove:
         self._parts: list[str] = []
 
     def write(self, text: str) -> int:
+        """Keep ``text`` until `flush`, as a stream does."""
         self._parts.append(text)
         return len(text)
 
     def flush(self) -> None:
+        """Print what was written above the bars."""
         text, self._parts = "".join(self._parts), []
         if text:
             self._display.print(text.removesuffix("\n"))
 
     def isatty(self) -> bool:
+        """Always: the bars are drawn on terminals alone."""
         return True
 
 

@@ -73,23 +73,23 @@ def plan(
 
     here = cost.machine(params.compute, len(made.runs), slots)
     seconds = plan_cost.estimates(params, made, cost.read_history(RESULTS, params.datasets), here)
-    why = plan_cost.reasons(params, made)
+    reason = plan_cost.reasons(params, made)
     if as_json and not total:
         entries = [
             p.model_dump(mode="json")
-            | {"state": state(p.run), "why": why[p.run], "seconds": round(seconds[p.run].seconds, 1),
+            | {"state": state(p.run), "why": reason[p.run], "seconds": round(seconds[p.run].seconds, 1),
                "basis": seconds[p.run].basis}
             for p in project.record.runs
         ]  # fmt: skip
         print(json.dumps(entries, indent=1))
         return
-    rows = plan_cost.totals(params, made, why, seconds, here)
+    rows = plan_cost.totals(params, made, reason, seconds, here)
     if as_json:
         print(json.dumps(rows, indent=1))
         return
     from ablate.terminal import show
 
-    table = plan_cost.runs_table(made, why, seconds) if runs else plan_cost.as_table(rows, here)
+    table = plan_cost.runs_table(made, reason, seconds) if runs else plan_cost.as_table(rows, here)
     show(table, width=200)
     say(f"scale {made.scale}: {len(made.planned)} planned, {len(made.runs)} to train once each, "
         f"{rows[-1]['done']} of them done")  # fmt: skip

@@ -21,8 +21,11 @@ from ablate.tables.comparison import write_comparison
 def render(params_file: Path, papers: Sequence[str], values: Mapping[str, Any], *, partial: bool = False) -> Path:
     """Collect ``papers`` (none: all) and make their tables, comparison and figures; of all, the report too.
 
-    Returns the folder of results. Raises UserError for the first thing that cannot be made; with ``partial`` it is
-    said on stderr, what an earlier call left of it is removed, and the rest is made.
+    Returns the folder of results.
+
+    Raises:
+        UserError: For the first thing that cannot be made; with ``partial`` it is said on stderr, what an earlier
+            call left of it is removed, and the rest is made.
     """
     project, folder = open_project(params_file, values), Path("results")
     params = project.params

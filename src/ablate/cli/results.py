@@ -77,7 +77,7 @@ def claims(
     file = Path("results") / (scale or load(PARAMS).scale) / "claims.json"
     check(file.parent, [file])
     found = read_json(file)
-    board = stored.shaped(found, stored.Board, file)
+    assessed = stored.shaped(found, stored.Assessment, file)
     if as_json:
         print(json.dumps(found, indent=1))
     else:
@@ -86,14 +86,14 @@ def claims(
         from ablate.terminal import show
 
         table = Table("paper", "claim", "verdict", "what was found")
-        for c in board.claims:
+        for c in assessed.claims:
             table.add_row(c.paper, c.statement, c.verdict, " ".join(filter(None, [c.sentence, c.why])))
         show(table, width=200)
-        for k in board.controls:
+        for k in assessed.controls:
             say(f"control {k.outcome}: {k.dataset}, {k.control}, seed {k.seed}: {k.said}")
-        counted = Counter(c.verdict for c in board.claims)
+        counted = Counter(c.verdict for c in assessed.claims)
         say(", ".join(f"{n} {word}" for word, n in counted.items()))
-    if strict and any(c.verdict != "reproduced" for c in board.claims):
+    if strict and any(c.verdict != "reproduced" for c in assessed.claims):
         raise typer.Exit(1)
 
 

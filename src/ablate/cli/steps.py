@@ -279,10 +279,10 @@ def judge(
     runs: Annotated[Path, typer.Option(help="folder of the trained runs")] = RUNS,
 ) -> None:
     """Write the verdict on every claim of every paper: table, figure, JSON."""
-    from ablate.verdicts.claims_table import write_board
+    from ablate.verdicts.claims_table import write_claims
 
     with _every(plan_file, output, papers=papers)["claims"].making():
-        write_board(plan_file, papers, runs, output)
+        write_claims(plan_file, papers, runs, output)
 
 
 @steps.command()

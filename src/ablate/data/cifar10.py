@@ -192,7 +192,11 @@ def _binary(archive: Path, name: str, content: bytes) -> Batch:
 
 
 def contents(archive: Path) -> Contents:
-    """List ``archive``. Raises UserError that names what is damaged, missing or out of range."""
+    """List ``archive``.
+
+    Raises:
+        UserError: It names what is damaged, missing or out of range.
+    """
     batches, names = _load(archive)
     items = []
     for batch, (_, labels, files) in batches.items():

@@ -126,12 +126,20 @@ class Members:
         raise NotImplementedError
 
     def read(self, name: str) -> bytes:
-        """The bytes of one file, checked. Raises UserError when it is missing or damaged."""
+        """The bytes of one file, checked.
+
+        Raises:
+            UserError: If it is missing or damaged.
+        """
         raise NotImplementedError
 
 
 def read(archive: Path, wanted: Callable[[str], bool] = lambda name: True) -> Members:
-    """The files of a zip, or the ``wanted`` ones of a tar. Raises UserError for an unsafe or damaged archive."""
+    """The files of a zip, or the ``wanted`` ones of a tar.
+
+    Raises:
+        UserError: For an unsafe or damaged archive.
+    """
     limits = _Limits(archive)
     with archive.open("rb") as file:
         head = file.read(8)

@@ -3,6 +3,8 @@
 This is what `verify` has seen, so it is what the pack holds: no second decoder can come to another result.
 """
 
+from __future__ import annotations
+
 import hashlib
 import os
 import signal
@@ -12,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import simplejpeg
@@ -24,6 +26,9 @@ from ablate.files import atomic_write, send_out
 from ablate.runtime.cores import available_cores, processes_can_share
 from ablate.runtime.progress import track
 
+if TYPE_CHECKING:
+    from jaxtyping import Bool, UInt8, UInt32, UInt64
+
 BLOCK = 128  # images decoded at a time: 1.5 MB of 64x64, which stays in a core's cache
 DRAIN = 64  # blocks after which they are sent to the disk
 WORKERS = 8  # at most: then the disk is what is waited for, and each worker holds the archive's directory
@@ -33,17 +38,19 @@ COLOURS = {"YCbCr", "RGB", "Gray"}  # how JPEGs of photographs store them; CMYK 
 class Facts(NamedTuple):
     """What decoding found out about each image, in the items' order."""
 
-    gray: np.ndarray[Any, np.dtype[np.bool_]]  # (N,) stored as grayscale
-    hashes: np.ndarray[Any, np.dtype[np.uint64]]  # (N,) perceptual hashes
-    sums: np.ndarray[Any, np.dtype[np.uint32]]  # (N, 2, 3): of each channel's values 0..255, and of their squares
+    gray: Bool[np.ndarray, " n"]  # stored as grayscale
+    hashes: UInt64[np.ndarray, " n"]  # perceptual hashes
+    sums: UInt32[np.ndarray, "n 2 3"]  # of each channel's values 0..255, and of their squares
 
 
 def decode(archive: Path, found: Contents, size: int, images: Path) -> tuple[Facts, str]:
     """Write ``images`` (.npy, (N, size, size, 3) uint8 RGB, in the order of what was ``found``), whole.
 
     Returns what the images are, and the SHA-256 of the file.
-    Raises UserError that names the first image which is no JPEG, not whole, not ``size`` pixels wide and high, or
-    neither colour nor grayscale; its pixels are never allocated.
+
+    Raises:
+        UserError: It names the first image which is no JPEG, not whole, not ``size`` pixels wide and high, or neither
+            colour nor grayscale; its pixels are never allocated.
     """
     n = len(found.items)
     starts = range(0, n, BLOCK)
@@ -53,10 +60,10 @@ def decode(archive: Path, found: Contents, size: int, images: Path) -> tuple[Fac
         del array
         start = (archive, found, size, part, offset)
         pixels = not isinstance(found.read(found.items[0].member), bytes)  # already: nothing to share out
-        if pixels or not processes_can_share():
+        if pixels or len(starts) == 1 or not processes_can_share():
             _start(*start)
             return _gather(map(_block, starts), archive, part, offset, n)
-        workers = min(WORKERS, available_cores())
+        workers = min(WORKERS, available_cores(), len(starts))
         with ProcessPoolExecutor(workers, initializer=_start, initargs=start) as pool:
             try:
                 return _gather(_started(pool, starts), archive, part, offset, n)
@@ -140,7 +147,7 @@ def _block(start: int) -> Facts:
     return Facts(gray, perceptual_hashes(pixels), _sums(pixels))
 
 
-def _sums(pixels: Pixels) -> np.ndarray[Any, np.dtype[np.uint32]]:
+def _sums(pixels: UInt8[np.ndarray, "n s s 3"]) -> UInt32[np.ndarray, "n 2 3"]:
     squares = np.multiply(pixels, pixels, dtype=np.uint16)
     # Rows first: a sum along the fastest axis of three would take five times as long.
     columns = [p.sum(axis=1, dtype=np.uint32).sum(axis=1, dtype=np.uint32) for p in (pixels, squares)]

@@ -30,8 +30,13 @@ MOST_PAIRS = 48  # on the sheet of duplicates; the list has them all
 
 
 def describe(pack: Path, name: str, folder: Path) -> None:
-    """Write ``folder``/<name>.json (pack.json and verify.json in one), <name>-samples.jpg, <name>-duplicates.jpg
-    and <name>-duplicates.csv, from the files beside ``pack``. Raises UserError where one is not as it was written.
+    """Write into ``folder`` what a reader should know of a data set, from the files beside ``pack``.
+
+    These are <name>.json (pack.json and verify.json in one), <name>-samples.jpg, <name>-duplicates.jpg and
+    <name>-duplicates.csv.
+
+    Raises:
+        UserError: If one is not as it was written.
     """
     opened = Pack.open(pack)
     report = read_sealed(pack.with_name("verify.json"), "delete it and run again")
@@ -100,7 +105,8 @@ def _fitting(draw: ImageDraw.ImageDraw, text: str, font: Any, width: int) -> str
 def overview(params: Params) -> list[dict[str, Any]]:
     """What is there of each data set, by step; draws the sheets that are missing, or not as they were drawn.
 
-    Raises UserError as `describe`.
+    Raises:
+        UserError: As `describe` does.
     """
     entries = []
     for name, spec in params.datasets.items():
@@ -110,7 +116,7 @@ def overview(params: Params) -> list[dict[str, Any]]:
             entry["archive"] = read_json(folder / "archive.json")
         if (folder / "pack.json").exists():
             facts, job = out / f"{name}.json", describing(name, folder / "pack.json", out.parent)
-            if Rendering({job.name: job}).why(job.name):
+            if Rendering({job.name: job}).reason(job.name):
                 with job.making():
                     describe(folder / "pack.json", name, out)
             entry["pack"] = read_json(facts)

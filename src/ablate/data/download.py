@@ -58,7 +58,11 @@ class Download:
         self.page = False  # whether the server calls what it sends HTML
 
     def run(self) -> None:
-        """Complete ``file``, in several attempts if need be. Raises SourceError; keeps the bytes that came."""
+        """Complete ``file``, in several attempts if need be.
+
+        Raises:
+            SourceError: If that cannot be; the bytes that came are kept.
+        """
         # Counted here and not in requests' adapter, which knows nothing of a body that breaks off, nor what to say.
         retries = Retry(ATTEMPTS - 1, backoff_factor=BACKOFF_S, status_forcelist=BUSY, retry_after_max=LONGEST_S)
         try:
@@ -140,7 +144,11 @@ class Download:
 
 
 def _stay_safe(answer: requests.Response, **_: Any) -> None:
-    """Before a redirect is followed. Raises SourceError where it leaves https."""
+    """Before a redirect is followed.
+
+    Raises:
+        SourceError: If it leaves https.
+    """
     if answer.is_redirect:
         goal = urljoin(answer.url, answer.headers["location"])
         if urlsplit(goal).scheme != "https":

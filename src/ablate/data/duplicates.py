@@ -4,37 +4,38 @@ An image that stands in train and in val lets a network recite its answer. The a
 do about it is the reader's to decide, so nothing is removed.
 """
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ablate.data.layouts import Pixels
-
-Hashes = np.ndarray[Any, np.dtype[np.uint64]]  # (N,)
-Pairs = np.ndarray[Any, np.dtype[np.int64]]  # (M, 3): rows a < b, and their distance in bits
+if TYPE_CHECKING:
+    from jaxtyping import Float64, Int64, UInt8, UInt64
 
 LUMA = np.array([299, 587, 114])  # thousandths, ITU-R BT.601
 SIDE = 8  # of the square of lowest frequencies that is kept
 BANDS = 16  # rows that an image is averaged to first, twice as many as the frequencies need
 
 
-def _basis(size: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """(SIDE, size): the cosines of the DCT-II's lowest frequencies, in whole 1/1024."""
+def _basis(size: int) -> Float64[np.ndarray, "8 {size}"]:
+    """The cosines of the DCT-II's lowest frequencies, in whole 1/1024."""
     frequency, pixel = np.arange(SIDE)[:, None], np.arange(size)[None, :]
-    basis: np.ndarray[Any, np.dtype[np.float64]]
-    basis = np.rint(1024 * np.cos(np.pi * (2 * pixel + 1) * frequency / (2 * size)))
+    basis: np.ndarray = np.rint(1024 * np.cos(np.pi * (2 * pixel + 1) * frequency / (2 * size)))
     return basis
 
 
-def perceptual_hashes(images: Pixels) -> Hashes:
-    """(N, S, S, 3) uint8 -> (N,) uint64: a bit for each of the 64 lowest frequencies that is above their median.
+def perceptual_hashes(images: UInt8[np.ndarray, "n s s 3"]) -> UInt64[np.ndarray, " n"]:
+    """A bit for each of the 64 lowest frequencies that is above their median.
 
-    The pHash of Zauner (2010, https://www.phash.org/docs/pubs/thesis_zauner.pdf), with rows averaged to 16 bands.
-    All sums are of whole numbers below 2**53, so that every machine gets the same bits.
-    Raises ValueError when S is no multiple of 16.
+    The pHash of Zauner (2010, https://www.phash.org/docs/pubs/thesis_zauner.pdf), with rows averaged to 16 bands. All
+    sums are of whole numbers below 2**53, so that every machine gets the same bits.
+
+    Raises:
+        ValueError: If s is no multiple of 16.
     """
     n, size = images.shape[:2]
     if size % BANDS:
@@ -46,10 +47,10 @@ def perceptual_hashes(images: Pixels) -> Hashes:
     return np.packbits(bits, axis=1).view(">u8").astype(np.uint64).reshape(n)
 
 
-def exact(hashes: Hashes, images: Pixels) -> Pairs:
+def exact(hashes: UInt64[np.ndarray, " n"], images: UInt8[np.ndarray, "n s s 3"]) -> Int64[np.ndarray, "pairs 3"]:
     """Each image that has an equal one before it, paired with the first of those, at distance 0.
 
-    Equal pixels have equal hashes, so only images that share one are looked at: (N,) and (N, S, S, 3).
+    Equal pixels have equal hashes, so only images that share one are looked at.
     """
     _, inverse, count = np.unique(hashes, return_inverse=True, return_counts=True)
     first: dict[bytes, int] = {}
@@ -61,8 +62,8 @@ def exact(hashes: Hashes, images: Pixels) -> Pairs:
     return np.array(found, np.int64).reshape(-1, 3)
 
 
-def near(hashes: Hashes, most: int) -> Pairs:
-    """Pairs that differ in at most ``most`` of 64 bits, ordered.
+def near(hashes: UInt64[np.ndarray, " n"], most: int) -> Int64[np.ndarray, "pairs 3"]:
+    """Pairs that differ in at most ``most`` of 64 bits, ordered: rows a < b, and their distance in bits.
 
     An image whose hash was there before is paired with the first that has it, and that one stands for all of them in
     the other pairs: a thousand copies make a thousand pairs and not half a million. Of ``most`` + 1 parts of a
@@ -80,7 +81,9 @@ def near(hashes: Hashes, most: int) -> Pairs:
     return np.unique(np.concatenate(found), axis=0)
 
 
-def _within(hashes: Hashes, part: Hashes, rows: np.ndarray[Any, Any], most: int) -> Iterator[Pairs]:
+def _within(
+    hashes: UInt64[np.ndarray, " n"], part: UInt64[np.ndarray, " n"], rows: Int64[np.ndarray, " n"], most: int
+) -> Iterator[Int64[np.ndarray, "pairs 3"]]:
     """Pairs among neighbours with an equal part: first those one apart, then two, until none is left."""
     here, step = np.arange(len(part)), 1
     while len(here):

@@ -46,10 +46,12 @@ def fetch(
 ) -> None:
     """Put the archive called ``name`` at ``target`` and write which digest it had, and ``asked``, to ``receipt``.
 
-    ``path``, a file or an extracted folder of the user's, is taken whatever its digest. Without it, the first of
-    the mirror and ``urls`` whose bytes match one of ``digests`` ({label: what they must be}) is taken.
-    A download that breaks off stays beside ``target`` as a hidden ``*.download`` file and is continued next time.
-    Raises UserError, and leaves no target, when there is no such source or the disk refuses.
+    ``path``, a file or an extracted folder of the user's, is taken whatever its digest. Without it, the first of the
+    mirror and ``urls`` whose bytes match one of ``digests`` ({label: what they must be}) is taken. A download that
+    breaks off stays beside ``target`` as a hidden ``*.download`` file and is continued next time.
+
+    Raises:
+        UserError: If there is no such source or the disk refuses; no target is left then.
     """
     if path is not None:
         try:

@@ -55,10 +55,12 @@ def mismatch(size: int, detail: str, digests: Mapping[str, Fingerprint]) -> Sour
 
 
 def is_page(head: bytes) -> bool:
+    """Whether a file that begins so is HTML, as a server's error page is."""
     return head.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith((b"<!doctype", b"<html"))
 
 
 def head_of(path: Path) -> bytes:
+    """The first 512 bytes, by which a file's kind is known."""
     with readable(path) as file:
         return file.read(512)
 

@@ -20,7 +20,11 @@ class Row(NamedTuple):
 
 
 def read_index(index: Path) -> list[Row]:
-    """Raises UserError when the file is damaged."""
+    """A row for each image.
+
+    Raises:
+        UserError: If the file is damaged.
+    """
     with index.open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))
     if not rows or tuple(rows[0]) != Row._fields or any(len(row) != len(Row._fields) for row in rows):

@@ -37,10 +37,10 @@ Read = Callable[[str], bytes | Pixels]
 
 @dataclass(frozen=True)
 class Contents:
-    """What an archive holds: its items in one order (split, class, and what the layout counts them by), whatever
-    order it lists them in.
+    """What an archive holds: its items in one order, whatever order it lists them in.
 
-    So a class index means the same in train and val, and all forms of an archive give the same pack.
+    They go by split, class, and what the layout counts them by. So a class index means the same in train and val, and
+    all forms of an archive give the same pack.
     """
 
     items: tuple[Item, ...]
@@ -58,8 +58,10 @@ class Contents:
         read: Read,
         by: Callable[[Item], str] = attrgetter("member"),
     ) -> "Contents":
-        """Order the items, those of a class ``by`` their members. Raises UserError when two would have the same name
-        in a class folder.
+        """Order the items, those of a class ``by`` their members.
+
+        Raises:
+            UserError: If two would have the same name in a class folder.
         """
         ordered = sorted(items, key=lambda i: (i.split != "train", i.class_name, by(i)))
         seen: set[tuple[str, str, str]] = set()

@@ -14,8 +14,9 @@ ORIGINS = Path(".ablate/origins-1")  # disposable: without it messages name the 
 
 
 def note(archive: Path, **facts: Any) -> None:
-    """Remember, where it can be written, the ``source`` of ``archive``, whether that is the user's ``own`` path, its
-    ``sha256`` and more.
+    """Remember the ``source`` of ``archive``, where it can be written.
+
+    With it go whether that is the user's ``own`` path, its ``sha256`` and more.
     """
     with suppress(UserError):
         write_json(_file(archive), facts)

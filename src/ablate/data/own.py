@@ -36,10 +36,13 @@ class Copy(NamedTuple):
 
 
 def bring(name: str, path: str, part: Path, digests: Mapping[str, Fingerprint]) -> tuple[str, dict[str, Any]]:
-    """Copy what is at ``path`` to ``part``, a folder as a zip; its label in ``digests`` or "unpinned", and what
-    `origin.note` is to keep of it.
+    """Copy what is at ``path`` to ``part``, a folder as a zip.
 
-    Raises SourceError for what cannot be the archive called ``name``.
+    Returns:
+        Its label in ``digests`` or "unpinned", and what `origin.note` is to keep of it.
+
+    Raises:
+        SourceError: For what cannot be the archive called ``name``.
     """
     copy = look(path)
     if copy.files is None:
@@ -87,7 +90,11 @@ def where(path: str) -> Path:
 
 
 def look(path: str) -> Copy:
-    """What stands at ``path``. Raises SourceError for what can be neither an archive nor a folder of a data set."""
+    """What stands at ``path``.
+
+    Raises:
+        SourceError: For what can be neither an archive nor a folder of a data set.
+    """
     own = where(path)
     try:
         if own.is_dir():
@@ -195,8 +202,10 @@ def _files(folder: str) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def _pour(path: Path, out: IO[bytes] | None = None) -> str:
-    """Copy a file of the user's to ``out``; its SHA-256. Raises SourceError for what cannot be read: an OSError would
-    be blamed on the target.
+    """Copy a file of the user's to ``out``; its SHA-256.
+
+    Raises:
+        SourceError: For what cannot be read: an OSError would be blamed on the target.
     """
     sha = hashlib.sha256()
     with readable(path) as file:

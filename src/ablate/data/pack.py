@@ -20,8 +20,10 @@ STATISTICS = ("mean", "std_over_pixels", "std_over_images")
 def make_pack(images: Path, *, index: Path, report: Path, receipt: Path, pack: Path, key: Key | None = None) -> None:
     """Write ``pack`` (pack.json) and labels.npy beside ``images``, and describe both in it; ``key`` too.
 
-    ``report`` is what verify wrote, ``receipt`` what fetch wrote. Raises UserError when images and index do not
-    belong together or one of them is not as verify wrote it.
+    ``report`` is what verify wrote, ``receipt`` what fetch wrote.
+
+    Raises:
+        UserError: If images and index do not belong together or one of them is not as verify wrote it.
     """
     again = "delete it and run again"
     rows, array, checked = read_index(index), open_array(images), read_sealed(report, again)

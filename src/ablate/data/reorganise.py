@@ -20,7 +20,10 @@ from ablate.runtime.progress import track
 def reorganise(archive: Path, kind: str, *, index: Path, tree: Path, receipt: Path, key: Key | None = None) -> None:
     """Write ``tree``/train/<class>/ and ``tree``/val/<class>/, whole, then ``receipt`` (JSON: counts and ``key``).
 
-    Files keep their bytes; CIFAR-10's rows become PNG. Raises UserError when the disk is full.
+    Files keep their bytes; CIFAR-10's rows become PNG.
+
+    Raises:
+        UserError: If the disk is full.
     """
     part = tree.with_name(tree.name + ".part")
     shutil.rmtree(part, ignore_errors=True)

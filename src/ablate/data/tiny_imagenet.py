@@ -31,7 +31,11 @@ Place = tuple[str, str, str]  # split, wnid, and the file name that the image ha
 
 
 def contents(archive: Path) -> Contents:
-    """List ``archive``. Raises UserError that names what is damaged, missing, unknown or contradictory."""
+    """List ``archive``.
+
+    Raises:
+        UserError: It names what is damaged, missing, unknown or contradictory.
+    """
     members = read(archive)
     names = sorted(members)
     root = _root(archive, names)
@@ -74,15 +78,19 @@ def _place(archive: Path, name: str, inside: str, val_class: dict[str, str] | No
     folder, stem = found.groups()
     label = folder if val_class is None else val_class.get(stem)
     if label is None:
-        why = f"{TABLE} is missing" if val_class is None else f"it is not in {TABLE}"
-        raise refuse(archive, f"{name} has no label: {why}")
+        cause = f"{TABLE} is missing" if val_class is None else f"it is not in {TABLE}"
+        raise refuse(archive, f"{name} has no label: {cause}")
     if folder not in (None, label):
         raise refuse(archive, f"{name}: val_annotations.txt says {label}; the folder was reorganised wrongly")
     return "val", label, f"{stem}.JPEG"
 
 
 def _root(archive: Path, names: list[str]) -> str:
-    """The folder that holds train, as a prefix of names. Raises UserError unless there is one."""
+    """The folder that holds train, as a prefix of names.
+
+    Raises:
+        UserError: Unless there is one.
+    """
     roots = sorted({found[1] or "" for name in names if (found := ROOT.fullmatch(name))})
     if not roots:
         held = f"it holds {shown(names)}" if names else "it holds no files"

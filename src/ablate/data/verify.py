@@ -3,10 +3,12 @@
 What passes is written down for the later steps: the index of labelled images, and their pixels.
 """
 
+from __future__ import annotations
+
 import csv
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,11 +16,14 @@ from ablate.data import duplicates
 from ablate.data.containers import refuse
 from ablate.data.decode import decode
 from ablate.data.index import Row
-from ablate.data.layouts import Contents, Item, Pixels, layout
+from ablate.data.layouts import Contents, Item, layout
 from ablate.files import atomic_write, digest, open_array, write_json
 from ablate.plan.keys import Key
 from ablate.plan.params import Dataset
 from ablate.seals import sealed
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float64, UInt8, UInt64
 
 PAIR_COLUMNS = ["kind", "distance", "split_1", "class_1", "member_1", "split_2", "class_2", "member_2"]
 
@@ -26,11 +31,14 @@ PAIR_COLUMNS = ["kind", "distance", "split_1", "class_1", "member_1", "split_2",
 def verify(
     archive: Path, spec: Dataset, *, index: Path, images: Path, pairs: Path, report: Path, key: Key | None = None
 ) -> None:
-    """Write ``images`` (.npy, (N, S, S, 3) uint8), ``index`` (CSV, a row for each of them), ``pairs`` (CSV, the
+    """Check all that ``archive`` holds, and write what is made of it.
+
+    That is ``images`` (.npy, (N, S, S, 3) uint8), ``index`` (CSV, a row for each of them), ``pairs`` (CSV, the
     duplicates among them) and ``report`` (JSON, counts and ``key``).
 
-    Raises UserError when classes or images are missing, too many, contradictory or no whole JPEGs of the right
-    size; then none of the files is written.
+    Raises:
+        UserError: If classes or images are missing, too many, contradictory or no whole JPEGs of the right size; then
+            none of the files is written.
     """
     found = layout(spec.layout).contents(archive)
     names = sorted(found.words)
@@ -90,17 +98,17 @@ def _count(archive: Path, spec: Dataset, found: Contents, names: list[str]) -> d
     return counts | {"unlabelled": found.n_unlabelled}
 
 
-def _split(items: tuple[Item, ...], split: str) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def _split(items: tuple[Item, ...], split: str) -> Bool[np.ndarray, " n"]:
     return np.array([i.split == split for i in items], np.bool_)
 
 
-def _statistics(each: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, list[float]]:
-    """Per-channel statistics in [0, 1] units, in both conventions in use, from the means of each train image's
-    values and of their squares: (N, 2, 3).
+def _statistics(each: Float64[np.ndarray, "n 2 3"]) -> dict[str, list[float]]:
+    """Per-channel statistics in [0, 1] units, in both conventions in use.
 
-    ``mean`` is over all pixels of all images; ``std_over_pixels`` is the deviation of all those pixels from it.
-    ``std_over_images`` is the mean over images of each image's own deviation, which is smaller: of CIFAR-10, the
-    widely copied (0.2023, 0.1994, 0.2010), where the first is (0.2470, 0.2435, 0.2616).
+    They follow from the means of each train image's values and of their squares. ``mean`` is over all
+    pixels of all images; ``std_over_pixels`` is the deviation of all those pixels from it. ``std_over_images`` is the
+    mean over images of each image's own deviation, which is smaller: of CIFAR-10, the widely copied (0.2023, 0.1994,
+    0.2010), where the first is (0.2470, 0.2435, 0.2616).
     """
     means, squares = each[:, 0] / 255, each[:, 1] / 255**2
     mean = means.mean(axis=0)
@@ -113,7 +121,11 @@ def _statistics(each: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, list[f
 
 
 def _audit(
-    items: tuple[Item, ...], hashes: duplicates.Hashes, pixels: Pixels, most: int | None, pairs: Path
+    items: tuple[Item, ...],
+    hashes: UInt64[np.ndarray, " n"],
+    pixels: UInt8[np.ndarray, "n s s 3"],
+    most: int | None,
+    pairs: Path,
 ) -> dict[str, Any]:
     """Write the list of duplicates and return their numbers: pairs by where they lie, and val images with a twin."""
     equal = duplicates.exact(hashes, pixels)

@@ -1,5 +1,7 @@
 """Read a pack: memory-mapped arrays, of which every split and subset is a view."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,18 +14,16 @@ from ablate.plan.settings import Settings
 from ablate.seals import read_sealed, sha256_of
 
 if TYPE_CHECKING:
-    from ablate.data.layouts import Pixels
-
-Indices = np.ndarray[Any, np.dtype[np.int64]]
+    from jaxtyping import Int64, UInt8
 
 
 @dataclass(frozen=True)
 class View:
     """One split of one arm: positions in the pack, and labels counted from the arm's first class."""
 
-    images: "Pixels"  # (N, S, S, 3) uint8, the whole pack, memory-mapped
-    positions: Indices  # (n,) rows of the pack
-    labels: Indices  # (n,) 0 .. classes - 1
+    images: UInt8[np.ndarray, "all s s 3"]  # the whole pack, memory-mapped
+    positions: Int64[np.ndarray, " n"]  # rows of the pack
+    labels: Int64[np.ndarray, " n"]  # 0 .. classes - 1
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,16 @@ class Pack:
     """An opened pack."""
 
     meta: dict[str, Any]
-    images: "Pixels"  # (N, S, S, 3) uint8, memory-mapped
-    labels: Indices  # (N,)
+    images: UInt8[np.ndarray, "n s s 3"]  # memory-mapped
+    labels: Int64[np.ndarray, " n"]
 
     @classmethod
-    def open(cls, path: Path) -> "Pack":
-        """``path`` is pack.json. Raises UserError when a file is missing, or is not as it was written."""
+    def open(cls, path: Path) -> Pack:
+        """``path`` is pack.json.
+
+        Raises:
+            UserError: If a file is missing, or is not as it was written.
+        """
         meta = read_sealed(path, f"delete {path} and run again")
         for name, wanted in meta["sha256"].items():
             if (file := path.with_name(name)).exists() and sha256_of(file) != wanted:
@@ -51,7 +55,11 @@ class Pack:
         return cls(meta, images, labels)
 
     def chosen(self, settings: Settings) -> list[int]:
-        """The arm's classes as labels of the pack, ascending. Raises UserError for a class that is not there."""
+        """The arm's classes as labels of the pack, ascending.
+
+        Raises:
+            UserError: For a class that is not there.
+        """
         known = self.meta["classes"]
         if settings.classes is None:
             return list(range(len(known)))

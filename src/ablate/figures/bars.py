@@ -36,8 +36,10 @@ FLAT_LABELS, MANY_LABELS = 12, 50  # names that fit side by side, and upright
 
 
 def bars(results: StudyResults) -> Figure:
-    """Validation top-1 of each arm. The last of several axes gives the colour, the others the group; where the paper
-    printed a value, a line across the bar.
+    """Validation top-1 of each arm.
+
+    The last of several axes gives the colour, the others the group; where the paper printed a value, a line across
+    the bar.
     """
     place = _places(results)
     groups, inner = (list(dict.fromkeys(p[i] for p in place.values())) for i in (0, 1))
@@ -112,8 +114,12 @@ DOTS: dict[str, Any] = {
 
 
 def sweep(results: StudyResults) -> Figure:
-    """Validation top-1 against the learning rate, a line per weight decay, a panel for each combination of the other
-    axes; a cross at the bottom where no seed trained to the end. Raises UserError where no axis varies the rate.
+    """Validation top-1 against the learning rate, a line per weight decay.
+
+    There is a panel for each combination of the other axes; a cross at the bottom where no seed trained to the end.
+
+    Raises:
+        UserError: If no axis varies the rate.
     """
     if "lr" not in results.axes:
         raise choose("sweep", ", ".join(results.axes), ["lr"], "axis")
@@ -165,8 +171,9 @@ def _swept(axis: Axes, results: StudyResults, mine: pd.DataFrame, look: dict[str
 
 
 def per_label(results: StudyResults, places: RunFiles, argument: str = "") -> Figure:
-    """Test top-1 of each class for the arm that is best on val (of val where there is no test split), in the order of
-    the classes, and what guessing gets. ``argument`` is best, or an arm.
+    """Test top-1 of each class, in the order of the classes, and what guessing gets.
+
+    ``argument`` is an arm, or best: the one that is best on val. Of val where there is no test split.
     """
     arm = results.one_arm(argument, "per-label")
     done = finished(results, arm) if arm else pd.DataFrame({"run": []})

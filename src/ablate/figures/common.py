@@ -74,14 +74,20 @@ class RunFiles:
     packs: dict[str, Path] = field(default_factory=dict)  # data set: its pack.json
 
     def pack(self, dataset: str) -> Pack:
-        """The opened pack. Raises UserError when it was not given or is damaged."""
+        """The opened pack.
+
+        Raises:
+            UserError: If it was not given or is damaged.
+        """
         if dataset not in self.packs:
             raise UserError(f"no pack of {dataset}; add --pack data/<variant>/{dataset}/pack.json")
         return Pack.open(self.packs[dataset])
 
     def file(self, run: str, name: str) -> Path | None:
-        """The file ``name`` that ``run`` left behind, or None. Raises UserError when no folder of runs was given, and
-        for a file that is not as training wrote it.
+        """The file ``name`` that ``run`` left behind, or None.
+
+        Raises:
+            UserError: If no folder of runs was given, and for a file that is not as training wrote it.
         """
         if self.runs is None:
             raise UserError("no folder of runs; add --runs results/runs")
@@ -89,8 +95,9 @@ class RunFiles:
         return of_run(path.parent, name) if path.exists() else None
 
     def predictions(self, run: str) -> pd.DataFrame:
-        """A row per image: split, position in the pack, label, predicted, probability. The test split where there is
-        one, else val; empty where the run evaluated none.
+        """A row per image: split, position in the pack, label, predicted, probability.
+
+        The test split where there is one, else val; empty where the run evaluated none.
         """
         path = self.file(run, "predictions.csv")
         table = (
@@ -125,8 +132,9 @@ def note(results: StudyResults, arm: str) -> str:
 
 
 def title(results: StudyResults, arm: str) -> str:
-    """The arm's name, in which a level that is a bare number has its axis before it: 'lr 0.01 / momentum 0.9'; as it
-    is where that would be another arm's as well.
+    """The arm's name, in which a level that is a bare number has its axis before it: 'lr 0.01 / momentum 0.9'.
+
+    The name stays as it is where that would be another arm's as well.
     """
     names = {p.arm: " / ".join(named(*level) for level in p.levels.items()) for p in results.planned}
     mine = names[arm]

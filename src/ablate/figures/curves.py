@@ -44,7 +44,9 @@ def curves(results: StudyResults, argument: str = "") -> Figure:
 
     ``argument`` is METRIC+METRIC@ARM+ARM, columns of history.csv and arms; without metrics train_top1 and val_top1,
     without arms all. A panel per metric; the training and validation curves of few arms share one, if asked for.
-    Raises UserError for an unknown metric or arm.
+
+    Raises:
+        UserError: For an unknown metric or arm.
     """
     metrics, arms = curves_of(argument, results.arms)
     quantities = {metric.partition("_")[2] for metric in metrics}
@@ -80,8 +82,12 @@ def _paired(results: StudyResults, metrics: list[str], arms: list[str]) -> Figur
 
 
 def trials(results: StudyResults, argument: str = "") -> Figure:
-    """Accuracy and loss of every arm on one split, ``argument``: train or val. The first axis gives the colour, the
-    second the dashes, the others the marker and the width. Raises UserError for another split.
+    """Accuracy and loss of every arm on one split, ``argument``: train or val.
+
+    The first axis gives the colour, the second the dashes, the others the marker and the width.
+
+    Raises:
+        UserError: For another split.
     """
     if argument not in SPLITS:
         raise choose("trials", argument, SPLITS, "split")

@@ -1,7 +1,9 @@
 """Figures of pixels: images of a pack, augmented ones, answers of a network, and its first filters."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -26,6 +28,9 @@ from ablate.plan.kinds import ANSWERS
 from ablate.plan.names import class_names
 from ablate.results.study import StudyResults
 
+if TYPE_CHECKING:
+    from jaxtyping import Float, UInt8
+
 Images = np.ndarray[Any, np.dtype[np.uint8]]
 
 ACROSS = 8  # images side by side
@@ -36,9 +41,13 @@ GAP = 2  # pixels between images
 
 
 def samples(results: StudyResults, places: RunFiles, argument: str = "") -> Figure:
-    """Training images of classes, a panel each. ``argument`` is CLASS+CLASS, each one of a class's names in words; of
-    a class that is not in the pack its panel says so and shows another. Without: classes and images that the study
-    trains on. Raises UserError for a name of two classes.
+    """Training images of classes, a panel each.
+
+    ``argument`` is CLASS+CLASS, each one of a class's names in words; of a class that is not in the pack its panel
+    says so and shows another. Without: classes and images that the study trains on.
+
+    Raises:
+        UserError: For a name of two classes.
     """
     settings = results.settings(results.arms[0])
     pack = places.pack(settings.dataset)
@@ -102,8 +111,12 @@ def _word(pack: Pack, number: int) -> str:
 
 
 def augmented(results: StudyResults, places: RunFiles, argument: str = "") -> Figure:
-    """Three images, each beside seven draws of the augmentation ``argument``, a level of `Settings.augment`; the
-    draws are the same every time. Raises UserError for a level that there is not.
+    """Three images, each beside seven draws of the augmentation ``argument``, a level of `Settings.augment`.
+
+    The draws are the same every time.
+
+    Raises:
+        UserError: For a level that there is not.
     """
     import torch  # here and not above: it takes a second
 
@@ -130,8 +143,10 @@ def augmented(results: StudyResults, places: RunFiles, argument: str = "") -> Fi
 
 
 def predictions(results: StudyResults, places: RunFiles, argument: str = "") -> Figure:
-    """Four test images of the first seed of the arm that is best on val (val images where there is no test split),
-    what the network says and what is true. ``argument`` is which four, from 0, of an order that is always the same.
+    """Four test images, what the network says of them and what is true.
+
+    The network is the first seed of the arm that is best on val; the images are val's where there is no test split.
+    ``argument`` is which four, from 0, of an order that is always the same.
     """
     if not argument.isdigit():
         raise choose("predictions", argument, ["0", "1", "2 ..."], "batch")
@@ -163,8 +178,9 @@ def predictions(results: StudyResults, places: RunFiles, argument: str = "") -> 
 
 
 def filters(results: StudyResults, places: RunFiles) -> Figure:
-    """The first layer's filters as colour images, a panel per arm, of its first seed that has them; each panel goes
-    from its lowest to its highest weight.
+    """The first layer's filters as colour images, a panel per arm, of its first seed that has them.
+
+    Each panel goes from its lowest to its highest weight.
     """
     arms = results.arms
     columns = min(len(arms), 3)
@@ -187,8 +203,8 @@ def filters(results: StudyResults, places: RunFiles) -> Figure:
     return figure
 
 
-def scaled(weights: "np.ndarray[Any, Any]") -> Images:
-    """(out, 3, kh, kw) weights as (out, kh, kw, 3) colours; the lowest of all becomes 0, the highest 255."""
+def scaled(weights: Float[np.ndarray, "filters 3 k k"]) -> UInt8[np.ndarray, "filters k k 3"]:
+    """Weights as colours; the lowest of all becomes 0, the highest 255."""
     known = np.nan_to_num(weights, posinf=0.0, neginf=0.0)
     span = known.max() - known.min()
     shares = (known - known.min()) / (span if span > 0 else 1)
@@ -196,8 +212,10 @@ def scaled(weights: "np.ndarray[Any, Any]") -> Images:
     return colours
 
 
-def mosaic(images: Sequence[Images] | Images, columns: int, *, gap: int = GAP) -> Images:
-    """(h, w, 3) images of one size as one picture, row by row in ``columns``, ``gap`` white pixels between them."""
+def mosaic(
+    images: Sequence[UInt8[np.ndarray, "h w 3"]] | UInt8[np.ndarray, "n h w 3"], columns: int, *, gap: int = GAP
+) -> UInt8[np.ndarray, "high wide 3"]:
+    """Images of one size as one picture, row by row in ``columns``, ``gap`` white pixels between them."""
     rows, (high, wide, _) = -(-len(images) // columns), images[0].shape
     picture = np.full((rows * (high + gap) - gap, columns * (wide + gap) - gap, 3), 255, np.uint8)
     for n, image in enumerate(images):
@@ -206,7 +224,7 @@ def mosaic(images: Sequence[Images] | Images, columns: int, *, gap: int = GAP) -
     return picture
 
 
-def _show(axis: Axes, picture: Images) -> None:
+def _show(axis: Axes, picture: UInt8[np.ndarray, "h w 3"]) -> None:
     """Pixels as they are, without ticks or frame."""
     axis.imshow(picture, interpolation="none")
     axis.set(xticks=[], yticks=[])

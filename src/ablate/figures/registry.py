@@ -14,7 +14,11 @@ from ablate.results.study import StudyResults
 
 
 def draw(results: StudyResults, kind: str, places: RunFiles) -> Figure:
-    """The figure of ``kind``, "name" or "name:argument". Raises UserError for one that there is not."""
+    """The figure of ``kind``, "name" or "name:argument".
+
+    Raises:
+        UserError: For one that there is not.
+    """
     name, _, argument = kind.partition(":")
     if name not in FIGURES:
         raise choose("figures", name, FIGURES, "figure")
@@ -38,8 +42,9 @@ def draw(results: StudyResults, kind: str, places: RunFiles) -> Figure:
 def write_figure(results: StudyResults, kind: str, svg: Path, places: RunFiles | None = None) -> None:
     """Draw the figure as SVG and, beside it, as PNG.
 
-    Raises UserError, naming the key in params.yaml, for an unknown kind or argument, for a missing source and for a
-    study without any run.
+    Raises:
+        UserError: For an unknown kind or argument, for a missing source and for a study without any run; it names the
+            key in params.yaml.
     """
     try:
         if (results.runs["status"] == "missing").all():

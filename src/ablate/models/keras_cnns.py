@@ -62,9 +62,11 @@ def _finish(layers: list[nn.Module]) -> nn.Module:
 def cnn1(*, classes: int, image_size: int, dropout: float | None = None) -> nn.Module:
     """Return model 1: conv 32, 64, dense 1024; (N, 3, image_size, image_size) -> logits (N, classes).
 
-    13,070,472 values in Keras's count with 200 classes at 64 pixels (figure 9). Paper silent: the activations,
-    here ReLU as in model 2. Raises ValueError for a dropout rate above 0 (it has none) and for images below
-    10 pixels.
+    13,070,472 values in Keras's count with 200 classes at 64 pixels (figure 9). Paper silent: the activations, here
+    ReLU as in model 2.
+
+    Raises:
+        ValueError: For a dropout rate above 0 (it has none) and for images below 10 pixels.
     """
     refuse_dropout("cnn1", dropout)
     layers, features = _stack("cnn1", image_size, [[32], [64]], same=False, norm=False)
@@ -74,8 +76,11 @@ def cnn1(*, classes: int, image_size: int, dropout: float | None = None) -> nn.M
 def cnn2(*, classes: int, image_size: int, dropout: float | None = None) -> nn.Module:
     """Return model 2: conv 32, 64, 128, dense 512, dropout; shapes as for `cnn1`.
 
-    2,555,656 values in Keras's count with 200 classes at 64 pixels (figure 9). `dropout` None is the paper's
-    0.5. Paper silent: the initial weights, here Keras's. Raises ValueError for images below 22 pixels.
+    2,555,656 values in Keras's count with 200 classes at 64 pixels (figure 9). `dropout` None is the paper's 0.5.
+    Paper silent: the initial weights, here Keras's.
+
+    Raises:
+        ValueError: For images below 22 pixels.
     """
     layers, features = _stack("cnn2", image_size, [[32], [64], [128]], same=False, norm=False)
     drop = nn.Dropout(0.5 if dropout is None else dropout)
@@ -85,9 +90,11 @@ def cnn2(*, classes: int, image_size: int, dropout: float | None = None) -> nn.M
 def cnn3(*, classes: int, image_size: int, dropout: float | None = None) -> nn.Module:
     """Return model 3: six normalised convolutions, dense 4096, 1024; shapes as for `cnn1`.
 
-    140,382,728 values in Keras's count with 200 classes at 64 pixels (figure 9). Paper silent: the constants of
-    its batch normalisation, here Keras's. Raises ValueError for a dropout rate above 0 (going without is its
-    point) and for images below 8 pixels. Training needs batches above 1.
+    140,382,728 values in Keras's count with 200 classes at 64 pixels (figure 9). Paper silent: the constants of its
+    batch normalisation, here Keras's. Training needs batches above 1.
+
+    Raises:
+        ValueError: For a dropout rate above 0 (going without is its point) and for images below 8 pixels.
     """
     refuse_dropout("cnn3", dropout)
     layers, features = _stack("cnn3", image_size, [[64, 64], [128, 128], [256, 512]], same=True, norm=True)
@@ -97,9 +104,11 @@ def cnn3(*, classes: int, image_size: int, dropout: float | None = None) -> nn.M
 def cnn4(*, classes: int, image_size: int, dropout: float | None = None) -> nn.Module:
     """Return model 4: normalised conv 64, 128, 256, dense 512, dropout; shapes as for `cnn1`.
 
-    8,866,376 values in Keras's count with 200 classes at 64 pixels (figure 9). `dropout` None is the paper's
-    0.5. Paper silent: the constants of its batch normalisation, here Keras's. Raises ValueError for images
-    below 8 pixels. Training needs batches above 1.
+    8,866,376 values in Keras's count with 200 classes at 64 pixels (figure 9). `dropout` None is the paper's 0.5.
+    Paper silent: the constants of its batch normalisation, here Keras's. Training needs batches above 1.
+
+    Raises:
+        ValueError: For images below 8 pixels.
     """
     layers, features = _stack("cnn4", image_size, [[64], [128], [256]], same=True, norm=True)
     drop = nn.Dropout(0.5 if dropout is None else dropout)
@@ -109,14 +118,16 @@ def cnn4(*, classes: int, image_size: int, dropout: float | None = None) -> nn.M
 def cnn5(*, classes: int, image_size: int, dropout: float | None = None) -> nn.Module:
     """Return model 5 (section IV.E), untrained: ResNet-50, dense 1024, head; shapes as for `cnn1`.
 
-    The paper starts from ImageNet weights; loading them is the caller's (`weights.load_start`), and both
-    dense layers are its `Head`, for which such weights have nothing. The backbone is torchvision's, with its own
-    initialisation and normalisation constants. It counts 25,864,328 values the Keras way with 200 classes; figure
-    9 has 25,890,888, since the convolutions of Keras's ResNet-50 carry 26,560 biases that torchvision's lack.
+    The paper starts from ImageNet weights; loading them is the caller's (`weights.load_start`), and both dense layers
+    are its `Head`, for which such weights have nothing. The backbone is torchvision's, with its own initialisation
+    and normalisation constants. It counts 25,864,328 values the Keras way with 200 classes; figure 9 has 25,890,888,
+    since the convolutions of Keras's ResNet-50 carry 26,560 biases that torchvision's lack.
 
-    Paper silent: everything on top of the backbone. Chosen: global average pooling and a dense layer of 1024,
-    which give the printed count to the unit, with ReLU between the two dense layers. Raises ValueError for a
-    dropout rate above 0 (it has none).
+    Paper silent: everything on top of the backbone. Chosen: global average pooling and a dense layer of 1024, which
+    give the printed count to the unit, with ReLU between the two dense layers.
+
+    Raises:
+        ValueError: For a dropout rate above 0 (it has none).
     """
     refuse_dropout("cnn5", dropout)
     model: nn.Module = import_torchvision().models.resnet50(weights=None, num_classes=1)

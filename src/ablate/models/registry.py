@@ -73,12 +73,20 @@ def check_name(name: str) -> str:
 
 
 def module_of(name: str) -> str:
-    """Return the module of this package that defines the network; raises ValueError for an unknown name."""
+    """Return the module of this package that defines the network.
+
+    Raises:
+        ValueError: For an unknown name.
+    """
     return REGISTRY.get(check_name(name), "torchvision_nets").partition(":")[0]
 
 
 def imagenet_name(name: str) -> str:
-    """Return torchvision's name of the architecture whose ImageNet weights fit; ValueError where none do."""
+    """Return torchvision's name of the architecture whose ImageNet weights fit.
+
+    Raises:
+        ValueError: If none do.
+    """
     known = check_name(name).removeprefix(TORCHVISION) if name.startswith(TORCHVISION) else _IMAGENET.get(name)
     if known is None or known in _AUXILIARY:
         raise ValueError(f"{name} has no ImageNet weights; models with them: {', '.join(_IMAGENET)}")
@@ -95,7 +103,11 @@ def check(
     stem: str | None = None,
     last_relu: bool = False,
 ) -> None:
-    """Raise ValueError for options that `build` would refuse, as far as that shows without torch."""
+    """Refuse options that `build` would refuse, as far as that shows without torch.
+
+    Raises:
+        ValueError: It names the option.
+    """
     check_name(name)
     if dropout is not None and not 0.0 <= dropout < 1.0:
         raise ValueError(f"dropout must lie in [0, 1), got {dropout}")

@@ -8,10 +8,15 @@ What the paper leaves open is chosen once for all of them, in `from_column`.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ablate.models._checks import require_pixels
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 # A column of Table 1, its head left out: ("conv" or "bb", width), ("avg" or "max", side), ("drop", 0).
 Column = tuple[tuple[str, int], ...]
@@ -61,9 +66,12 @@ def _conv(channels: int, width: int, stride: int = 1) -> nn.Conv2d:
 class Block(nn.Module):
     """conv-BN-ReLU-dropout-conv-BN plus the shortcut, then ReLU (resnet-vs-plain, figure 3).
 
-    Maps (N, channels, H, W) to (N, width, ceil(H / stride), ceil(W / stride)). The shortcut shrinks by
+    Maps (n, channels, h, w) to (n, width, ceil(h / stride), ceil(w / stride)). The shortcut shrinks by
     average pooling and widens by appending channels of zeros; with `residual` False it is left out and
-    nothing else changes. Raises ValueError where a block would narrow: zero padding cannot.
+    nothing else changes.
+
+    Raises:
+        ValueError: If the block would narrow: zero padding cannot.
     """
 
     def __init__(self, channels: int, width: int, *, stride: int = 1, dropout: float, residual: bool) -> None:
@@ -83,14 +91,14 @@ class Block(nn.Module):
         )
         self.relu = nn.ReLU()
 
-    def shortcut(self, x: Tensor) -> Tensor:
+    def shortcut(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c2 h2 w2"]:
         """Return `x` in the shape of the block's output, without parameters."""
         if self.stride > 1:
             # ceil_mode: a padded 3x3 convolution rounds odd sides up; border windows average what they cover.
             x = F.avg_pool2d(x, self.stride, ceil_mode=True)
         return F.pad(x, (0, 0, 0, 0, 0, self.extra)) if self.extra else x
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c2 h2 w2"]:
         """Apply the block."""
         out: Tensor = self.body(x)
         out = self.relu(out + self.shortcut(x) if self.residual else out)

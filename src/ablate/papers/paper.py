@@ -126,7 +126,11 @@ class Paper(Record):
 
 
 def read(path: Path) -> Paper:
-    """Read one file and check it by itself. Raises UserError that names the file and the key's path."""
+    """Read one file and check it by itself.
+
+    Raises:
+        UserError: It names the file and the key's path.
+    """
     paper = check_record(Paper, read_yaml(path), str(path))
     seen: set[str] = set()
     for entry in paper.reported:
@@ -169,13 +173,16 @@ def _check_entry(entry: Reported, where: str) -> None:
 
 
 def check(papers: Mapping[str, Paper], plan: Plan, folder: Path = Path("papers")) -> None:
-    """Refuse what no study, arm or network bears the name of. Raises UserError with the nearest right one.
+    """Refuse what no study, arm or network bears the name of.
 
     Args:
         papers: by id.
         plan: of the scale ``paper``, the only one that has every study and arm; what others leave out has no
             results there, and is not wrong.
         folder: where the files lie, for messages.
+
+    Raises:
+        UserError: With the nearest right one.
     """
     arms: dict[str, dict[str, dict[str, dict[str, str]]]] = {}  # by paper and study; of each its levels
     for planned in plan.planned:
@@ -218,8 +225,12 @@ def _check_levels(deviation: Deviation, planned: Sequence[Planned], where: str) 
 
 
 def check_files(project: Project, folder: Path) -> None:
-    """Check the files of all papers that params.yaml has studies of: each by itself and, where there is a scale
-    ``paper``, all of them against that. Raises UserError as `read` and `check`.
+    """Check the files of all papers that params.yaml has studies of.
+
+    Each is checked by itself and, where there is a scale ``paper``, all of them against that.
+
+    Raises:
+        UserError: As `read` and `check` do.
     """
     files = {id: folder / f"{id}.yaml" for id in project.papers}
     papers = {id: read(file) for id, file in files.items() if file.exists()}

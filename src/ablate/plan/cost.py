@@ -94,6 +94,7 @@ class Measured:
 
     @property
     def arm(self) -> str:
+        """The run's name without its seed."""
         return arm_of(self.run)
 
 
@@ -164,8 +165,10 @@ def checkpoint_bytes(run: Run) -> int:
 
 
 def images_of(run: Run, data: Dataset) -> float:
-    """Images that a run takes through training steps, and a third of those that it evaluates, after each epoch and
-    once at the end."""
+    """Images that a run takes through training steps, and a third of those that it evaluates.
+
+    It evaluates after each epoch and once at the end.
+    """
     train, held = splits_of(run, data)
     return run.settings.epochs * train + (run.settings.epochs + 1) * held * FORWARD
 
@@ -216,8 +219,9 @@ def read_history(results: Path, datasets: Mapping[str, Dataset]) -> list[Measure
 
 
 def _add(found: dict[str, Measured], run: str, manifest: Any, metrics: Any, datasets: Mapping[str, Dataset]) -> None:
-    """Add a run that ended and whose files tell what it took; not one of a data set that is gone, of another version,
-    trained from Python, or damaged.
+    """Add a run that ended and whose files tell what it took.
+
+    One of a data set that is gone, of another version, trained from Python, or damaged is left out.
     """
     if run in found:
         return

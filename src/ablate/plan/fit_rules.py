@@ -4,21 +4,17 @@ What follows from a network's layers stands here as a table, which tests compare
 building one imports torch, and planning must not. Names of torchvision's models are read from its source text.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ablate.errors import choose
 from ablate.models.registry import REGISTRY, TORCHVISION, check_name
-
-if TYPE_CHECKING:  # config calls this module
-    from ablate.plan.params import Dataset
-    from ablate.plan.settings import Settings
+from ablate.plan.params import Dataset
+from ablate.plan.settings import Settings
 
 
 class Network(NamedTuple):
@@ -150,12 +146,12 @@ def _faults(s: Settings, data: Dataset) -> Iterator[str]:
     images = n_classes * each
     # An image left over joins the batch before it (train/loader.py): one is alone where there is one, or all are.
     alone = images == 1 or (s.batch_size == 1 and images > 2)
-    why = "batch_size: 1" if images > 1 else f"{'per_class' if s.per_class else 'dataset'}: one image in all"
+    cause = "batch_size: 1" if images > 1 else f"{'per_class' if s.per_class else 'dataset'}: one image in all"
     if alone and s.mix != "none":
         yield f"mix: {s.mix} mixes images of a batch, which has one here; set batch_size: 2 or more, or remove it"
     if s.weights == "imagenet":
         yield from _start_faults(s, data.image_size)
-    yield from _network_faults(s, data.image_size, f"{why} leaves batches of one image" if alone else None)
+    yield from _network_faults(s, data.image_size, f"{cause} leaves batches of one image" if alone else None)
 
 
 def _network_faults(s: Settings, pixels: int, alone: str | None) -> Iterator[str]:

@@ -41,7 +41,10 @@ def run_key(run: Run, data: str, start: str | None) -> Key:
 def start_key(run: Run, weights: Path | None) -> str | None:
     """What stands for the weights that a run starts from: the key of the run that trained them, or a file's bytes.
 
-    None for torchvision's, which are what their name says. Raises UserError where the file is not as it was written.
+    None for torchvision's, which are what their name says.
+
+    Raises:
+        UserError: If the file is not as it was written.
     """
     if weights is None:
         return None

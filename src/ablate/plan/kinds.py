@@ -8,17 +8,13 @@ import importlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ablate.errors import UserError, choose
 from ablate.plan.fit_rules import network_fault
 from ablate.plan.names import arm_or_best, arms_in
 from ablate.plan.params import Dataset, Study
 from ablate.plan.settings import AUGMENTS, Settings
-
-if TYPE_CHECKING:  # plan calls this module
-    from ablate.plan.runs import Planned
-
 
 HISTORY = ("train_top1", "val_top1", "train_loss", "val_loss")  # metrics of each epoch
 ANSWERS = 4  # images of one figure of predictions
@@ -46,6 +42,7 @@ class Kind(NamedTuple):
 
     @property
     def module(self) -> str:
+        """The module of tables/ or figures/ that has the function."""
         return self.place.partition(":")[0]
 
     def function(self, room: str) -> Callable[..., Any]:
@@ -163,11 +160,9 @@ FIGURES: dict[str, Kind] = {
 PICTURES = {name for name, kind in FIGURES.items() if kind.pack}
 
 
-def check_kinds(study: Study, where: str, planned: Sequence["Planned"], datasets: Mapping[str, Dataset]) -> None:
-    """Refuse a kind or an argument that ``study``, of which ``where`` is the key, cannot have."""
-    arms = {p.arm: p.run.settings for p in planned}
-    axes = list(planned[0].levels) if planned else []
-    asked = Asked(arms, axes, max((datasets[s.dataset].tested(s) for s in arms.values()), default=0))
+def check_kinds(study: Study, where: str, arms: Mapping[str, Settings], datasets: Mapping[str, Dataset]) -> None:
+    """Refuse a kind or an argument that ``study``, with these arms, of which ``where`` is the key, cannot have."""
+    asked = Asked(arms, list(study.axes), max((datasets[s.dataset].tested(s) for s in arms.values()), default=0))
     for what, kinds, known in (("tables", study.tables, TABLES), ("figures", study.figures, FIGURES)):
         for name, kind in kinds.items():
             word, _, argument = kind.partition(":")

@@ -30,8 +30,11 @@ def _quoted(label: str, *, alone: bool) -> str:
 
 
 def arms_in(text: str, arms: Sequence[str], where: str) -> list[str]:
-    """The arms, of ``arms``, that ``text`` names: one, or several with + between. Raises UserError for a name that
-    there is not, and where names that have a + in them make it readable in more than one way.
+    """The arms, of ``arms``, that ``text`` names: one, or several with + between.
+
+    Raises:
+        UserError: For a name that there is not, and where names that have a + in them make it readable in more than
+            one way.
     """
     parts = text.split("+")
     readings: list[list[list[str]]] = [[] for _ in parts] + [[[]]]  # at most two, of the parts from i on
@@ -49,8 +52,10 @@ def arms_in(text: str, arms: Sequence[str], where: str) -> list[str]:
 
 
 def arm_or_best(name: str, arms: Collection[str], where: str) -> str:
-    """``name``: one of ``arms``, or `BEST` for the best of them. Raises UserError for a name that there is not, and
-    for one that is both.
+    """``name``: one of ``arms``, or `BEST` for the best of them.
+
+    Raises:
+        UserError: For a name that there is not, and for one that is both.
     """
     if name == BEST and BEST in arms:
         raise UserError(f"{where}: 'best' is an arm here as well as the best arm; give its level another label")
@@ -77,8 +82,10 @@ def another(name: str, taken: Collection[str]) -> str:
 
 
 def class_names(meta: Mapping[str, Any], chosen: Iterable[int]) -> list[str]:
-    """The ``chosen`` classes of a pack by the first of their words; where two would have the same name by all words,
-    and where these are the same by the class's own id as well.
+    """The ``chosen`` classes of a pack by the first of their words.
+
+    Where two would have the same name, it is by all words, and where these are the same by the class's own id as
+    well.
     """
     chosen = list(chosen)
     words = [str(meta["words"][label]) for label in chosen]

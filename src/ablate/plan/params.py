@@ -5,21 +5,18 @@ what it does not know, and returns frozen records. It imports no torch, so that 
 """
 
 import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from ablate.errors import UserError, choose
-from ablate.models import registry as models
 from ablate.plain import not_plain
-from ablate.plan.fit_rules import check_fit, weights_fault
 from ablate.plan.health import Health
-from ablate.plan.reserved import check_params
+from ablate.plan.reserved import check_names
 from ablate.plan.settings import Settings
-from ablate.records import SHORT, Count, Name, OneOf, Positive, Record, check_record, explain, read_yaml, tuples
+from ablate.records import SHORT, Count, Name, OneOf, Positive, Record, check_record, read_yaml
 from ablate.runtime.gpus import gpu_list
 
 # What `Dataset.layout` can be: each a module of data/ of that name, with underscores for hyphens.
@@ -172,7 +169,11 @@ class Overlay(Record):
 
 
 def values_of(text: str) -> dict[str, Any]:
-    """What `--values` says, to be laid over ``params.yaml``. Raises UserError for what is no JSON object."""
+    """What `--values` says, to be laid over ``params.yaml``.
+
+    Raises:
+        UserError: For what is no JSON object.
+    """
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -185,13 +186,18 @@ def values_of(text: str) -> dict[str, Any]:
 def load(path: Path, values: Mapping[str, Any] | None = None) -> Params:
     """Read ``path``, lay ``values`` (command line) and the scale's overlay over it, check everything.
 
-    Raises UserError that names the key's full path, what is allowed there and the nearest right spelling.
+    Raises:
+        UserError: It names the key's full path, what is allowed there and the nearest right spelling.
     """
     return at_scale(read_params(path, values), str(path))
 
 
 def read_params(path: Path, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What ``path`` says with ``values`` over it, all scales. Raises UserError for what is no plain YAML."""
+    """What ``path`` says with ``values`` over it, all scales.
+
+    Raises:
+        UserError: For what is no plain YAML.
+    """
     if fault := not_plain(values or {}):
         raise UserError(f"{path}: what the command line lays over it {fault}; write plain values")
     merged: dict[str, Any] = _merge(read_yaml(path), values or {}, str(path))
@@ -199,7 +205,11 @@ def read_params(path: Path, values: Mapping[str, Any] | None = None) -> dict[str
 
 
 def at_scale(raw: dict[str, Any], path: str) -> Params:
-    """What `read_params` found, at the scale that it names; ``path`` is for messages. Raises UserError as `load`."""
+    """What `read_params` found, at the scale that it names; ``path`` is for messages.
+
+    Raises:
+        UserError: As `load` does.
+    """
     raw = {**raw}
     scales = _mapping(raw.pop("scales", None), f"{path}: scales")
     overlays = {
@@ -223,7 +233,11 @@ def at_scale(raw: dict[str, Any], path: str) -> Params:
     }
     raw["studies"] = {paper: studies for paper, studies in papers.items() if studies}  # without those left out
     params = check_record(Params, raw | {"scales": tuple(scales)}, str(path))
-    check_params(params, str(path))
+    outputs = {
+        paper: {name: {"tables": study.tables, "figures": study.figures} for name, study in studies.items()}
+        for paper, studies in params.studies.items()
+    }
+    check_names(scale, scales=scales, datasets=params.datasets, outputs=outputs, where=path)
     return params
 
 
@@ -237,67 +251,6 @@ def _mapping(value: Any, where: str) -> Mapping[str, Any]:
 def _at_scale(study: dict[str, Any]) -> dict[str, Any]:
     """A study's overlay, its settings apart: they beat the scale's overrides, which beat the study's own settings."""
     return {"at_scale" if key == "settings" else key: value for key, value in study.items()}
-
-
-def settings(layers: Iterable[tuple[str, Mapping[str, Any]]], params: Params) -> Settings:
-    """One arm's settings from ``layers`` of (where it stands, values), later ones beating earlier ones.
-
-    Raises UserError that names the layer and key to blame.
-    """
-    merged: dict[str, Any] = {}
-    origin: dict[str, str] = {}
-    for where, layer in layers:
-        for key, value in layer.items():
-            if key not in Settings.model_fields:
-                raise choose(f"{where}.{key}", key, Settings.model_fields, "key")
-            merged[key], origin[key] = value, f"{where}.{key}"
-    try:
-        arm = Settings.model_validate(tuples(merged))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = str(first["loc"][0]) if first["loc"] else str(first["msg"]).split("error, ")[-1].split(":")[0]
-        raise UserError(f"{origin.get(key, f'params.yaml: defaults.{key}')}: {explain(first)}") from None
-    if arm.dataset not in params.datasets:
-        raise choose(origin["dataset"], arm.dataset, params.datasets, "dataset")
-    _check_model(arm, origin)
-    sources = {"scratch", "imagenet", *(f"pretrain:{name}" for name in params.pretraining)}
-    if arm.weights not in sources:
-        file = re.fullmatch(r"file:(.+\.safetensors)", arm.weights)
-        if not file:
-            raise choose(origin["weights"], arm.weights, {*sources, "file:<path>.safetensors"})
-        if not Path(file[1]).is_file():
-            raise UserError(f"{origin['weights']}: there is no file {file[1]}; correct the path")
-        if fault := weights_fault(Path(file[1])):
-            raise UserError(f"{origin['weights']}: {file[1]} is no safetensors file ({fault}); make it again")
-    if fault := check_fit(arm, params.datasets[arm.dataset]):
-        key, said = fault.split(": ", 1)
-        raise UserError(f"{origin.get(key, f'params.yaml: defaults.{key}')}: {said}")
-    return arm
-
-
-def _check_model(arm: Settings, origin: Mapping[str, str]) -> None:
-    """Refuse a network that is not known, and options that it does not have."""
-    try:
-        models.check_name(arm.model)
-    except ValueError:
-        raise choose(origin["model"], arm.model, [*models.REGISTRY, "torchvision:<name>"], "model") from None
-    try:
-        models.check(
-            arm.model,
-            dropout=arm.dropout,
-            init=arm.init,
-            init_variance=arm.init_variance,
-            activation=arm.activation,
-            stem=arm.stem,
-            last_relu=arm.last_relu,
-        )
-        if arm.weights == "imagenet":
-            models.imagenet_name(arm.model)
-    except ValueError as error:
-        # Which option to blame: the one that was set and that the message speaks of.
-        options = ("stem", "activation", "last_relu", "weights")
-        key = next((k for k in options if k in origin and k in f"{error}"), "model")
-        raise UserError(f"{origin[key]}: {error}") from None
 
 
 def _merge(base: Any, over: Any, where: str) -> Any:

@@ -29,7 +29,11 @@ class Project:
 
 
 def open_project(path: Path, values: Mapping[str, Any] | None = None) -> Project:
-    """Read ``path`` with ``values`` over it. Raises UserError as `load`, `current_plan` and `make_plan` do."""
+    """Read ``path`` with ``values`` over it.
+
+    Raises:
+        UserError: As `load`, `current_plan` and `make_plan` do.
+    """
     raw = read_params(path, values)
     params = at_scale(raw, str(path))
     plan, full = current_plan(params), None

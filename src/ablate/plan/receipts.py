@@ -31,13 +31,14 @@ class Job:
     """A rendered step: the files that it reads, and those that it makes."""
 
     name: str
-    step: str  # of provenance.CODE
+    step: str  # of `code.STEPS`
     folder: Path  # results/<scale>
     inputs: tuple[Path, ...]
     outputs: tuple[Path, ...]
 
     @property
     def receipt(self) -> Path:
+        """Where the step says what it was made of."""
         return self.folder / FOLDER / f"{self.name}.json"
 
     def place(self, path: Path) -> str:
@@ -48,7 +49,10 @@ class Job:
     def making(self) -> Iterator[None]:
         """Check what the step reads; after the block, write down what was made of what.
 
-        Raises UserError for an input that is not as the step before left it. One that is not there is for the block.
+        One that is not there is for the block.
+
+        Raises:
+            UserError: For an input that is not as the step before left it.
         """
         check(self.folder, self.inputs)
         self.receipt.unlink(missing_ok=True)
@@ -59,7 +63,7 @@ class Job:
 
 
 def check(folder: Path, paths: Collection[Path]) -> None:
-    """Raise UserError for one of ``paths`` below results/<scale>, ``folder``, that is not as its step left it.
+    """Refuse one of ``paths`` below results/<scale>, ``folder``, that is not as its step left it.
 
     The plan carries its own digest. What lies elsewhere is checked by whoever reads it.
     """
@@ -127,8 +131,8 @@ def rendering(
         shown += [folder / name / f"{figure}.png" for figure in figures]
     every = [path for name in names for path in (*collected[name], files[name])]
     add("comparison", "compare", every, [folder / f"comparison{suffix}" for suffix in TABLE])
-    board = [folder / f"claims{suffix}" for suffix in (".json", *TABLE, *FIGURE)]
-    add("claims", "claims", every, board + [folder / f"models{suffix}" for suffix in TABLE])
+    claims = [folder / f"claims{suffix}" for suffix in (".json", *TABLE, *FIGURE)]
+    add("claims", "claims", every, claims + [folder / f"models{suffix}" for suffix in TABLE])
     rows = [folder / name / "runs.csv" for name in names]
     add("calibrate", "calibrate", rows, [folder / f"calibration{suffix}" for suffix in (".csv", *FIGURE)])
     curves = [folder / name / file for name in names for file in ("metrics.json", "history.csv")]
@@ -153,7 +157,11 @@ def _kinds(made: Mapping[str, str]) -> set[str]:
 
 
 def job_of(jobs: Mapping[str, Job], step: str, paper: str) -> Job:
-    """Raises UserError for a paper that is not in the plan."""
+    """The job of ``step`` for one paper.
+
+    Raises:
+        UserError: For a paper that is not in the plan.
+    """
     if f"{step}_{paper}" not in jobs:
         raise choose("--output", paper, [name.partition("_")[2] for name in jobs if name.startswith(step)], "paper")
     return jobs[f"{step}_{paper}"]
@@ -168,20 +176,25 @@ class Rendering:
         known: Mapping[Path, str] | None = None,
         later: Callable[[Path], bool] | None = None,
     ) -> None:
-        """``known``: digests that inputs will have, whatever is there now. ``later`` says of an input that is not
-        rendered whether it may be made again first."""
+        """``known``: digests that inputs will have, whatever is there now.
+
+        ``later`` says of an input that is not rendered whether it may be made again first.
+        """
         self.jobs, self.known = jobs, known or {}
         self._later = later or (lambda path: False)
         self._makers = {path: job.name for job in jobs.values() for path in job.outputs}
-        self._whys: dict[str, str | None] = {}
+        self._reasons: dict[str, str | None] = {}
         self._opens: dict[str, bool] = {}
 
-    def why(self, name: str) -> str | None:
-        """``new`` (nothing is there), ``no receipt``, ``code changed``, ``files missing``, ``files changed`` (other
-        bytes than it left) or ``inputs changed``; None: what is there is good as far as what it is made of is."""
-        if name not in self._whys:
-            self._whys[name] = self._why(self.jobs[name])
-        return self._whys[name]
+    def reason(self, name: str) -> str | None:
+        """Why the step would run; None: what is there is good as far as what it is made of is.
+
+        ``new`` (nothing is there), ``no receipt``, ``code changed``, ``files missing``, ``files changed`` (other
+        bytes than it left) or ``inputs changed``.
+        """
+        if name not in self._reasons:
+            self._reasons[name] = self._reason(self.jobs[name])
+        return self._reasons[name]
 
     def open(self, name: str) -> bool:
         """Whether something that the step is made of may be made again before it."""
@@ -191,9 +204,9 @@ class Rendering:
 
     def _open(self, path: Path) -> bool:
         maker = self._makers.get(path)
-        return bool(self.why(maker)) or self.open(maker) if maker else self._later(path)
+        return bool(self.reason(maker)) or self.open(maker) if maker else self._later(path)
 
-    def _why(self, job: Job) -> str | None:
+    def _reason(self, job: Job) -> str | None:
         if not any(path.exists() for path in job.outputs):
             return NEW
         receipt = read_if_sealed(job.receipt)
@@ -211,7 +224,7 @@ class Rendering:
         for path in job.inputs:
             maker, now = self._makers.get(path), self.known.get(path) or sha256_of(path)
             # What is made again first is another then; where nothing of it is there, this step makes it wanted.
-            waits = self.why(maker) not in (None, NEW) if maker else self._later(path) and now is None
+            waits = self.reason(maker) not in (None, NEW) if maker else self._later(path) and now is None
             if not waits and now != receipt["inputs"][job.place(path)]:
                 return "inputs changed"
         return None

@@ -87,7 +87,11 @@ def _digest(record: dict[str, Any]) -> str:
 
 
 def read_plan(path: Path) -> PlanRecord:
-    """What `ablate plan --output` wrote. Raises UserError for a file that it did not, or that was changed since."""
+    """What `ablate plan --output` wrote.
+
+    Raises:
+        UserError: For a file that it did not, or that was changed since.
+    """
     found = read_sealed(path, AGAIN)
     try:
         return PlanRecord.model_validate_json(json.dumps(found))  # JSON's lists are tuples then

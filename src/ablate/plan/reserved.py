@@ -4,43 +4,43 @@ What the pipeline takes is read from where it is defined, the text of the workfl
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ablate.errors import UserError
 
-if TYPE_CHECKING:  # config calls this module
-    from ablate.plan.params import Params
-
-
 WORKFLOW = Path(__file__).parents[3]
+SHARED = ("runs", "pretrained")  # folders of results/ that belong to no scale
+# paper: study: "tables" or "figures": their names
+Outputs = Mapping[str, Mapping[str, Mapping[str, Iterable[str]]]]
 
 
-def check_params(params: "Params", where: str) -> None:
-    """Refuse names that collide; ``where`` is the file. Raises UserError that names the key."""
-    from ablate.plan.runs import PRETRAINED, RUNS  # here: it imports config
+def check_names(scale: str, *, scales: Iterable[str], datasets: Iterable[str], outputs: Outputs, where: str) -> None:
+    """Refuse names that collide; ``where`` is the file, ``scale`` the chosen one.
 
-    results = {RUNS.name, PRETRAINED.name, *taken(r"\bresults/(\w+)")}
+    Raises:
+        UserError: It names the key.
+    """
+    results = {*SHARED, *taken(r"\bresults/(\w+)")}
     rules = taken(r"^(?:rule|checkpoint) (\w+):")
-    for scale in params.scales:
-        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,63}", scale):
+    for name in scales:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,63}", name):
             raise UserError(
-                f"{where}: scales.{scale}: a scale's name is one of a folder: lower case, digits and hyphens"
+                f"{where}: scales.{name}: a scale's name is one of a folder: lower case, digits and hyphens"
             )
-        _free(scale, results, f"{where}: scales.{scale}", "results has a folder of that name")
-    for name in params.datasets:
+        _free(name, results, f"{where}: scales.{name}", "results has a folder of that name")
+    for name in datasets:
         _free(name, taken(r"data/embedded/(\w+)"), f"{where}: datasets.{name}", "data has a folder of that name")
     beside = taken(r"\{RESULTS\}/(\w+)")
     collected = {name for line in taken(r"^COLLECTED = (.+)$") for name in re.findall(r"\"(\w+)", line)}
     of_paper = collected | taken(r"\{\{paper\}\}/(\w+)")
-    for paper, studies in params.studies.items():
+    for paper, studies in outputs.items():
         _free(paper, rules, f"{where}: studies.{paper}", "the workflow has a rule of that name")
-        _free(paper, beside, f"{where}: studies.{paper}", f"results/{params.scale} has files of that name")
+        _free(paper, beside, f"{where}: studies.{paper}", f"results/{scale} has files of that name")
         seen: dict[str, str] = {}
         for name, study in studies.items():
-            for what, made in (("tables", study.tables), ("figures", study.figures)):
+            for what, made in study.items():
                 for output in made:
                     key = f"{where}: studies.{paper}.{name}.{what}.{output}"
                     _free(output, of_paper, key, "each paper has files of that name")
@@ -58,6 +58,6 @@ def taken(pattern: str) -> frozenset[str]:
     return frozenset(match[match.lastindex or 0] for match in found)
 
 
-def _free(name: str, reserved: Collection[str], key: str, why: str) -> None:
+def _free(name: str, reserved: Collection[str], key: str, reason: str) -> None:
     if name in reserved:
-        raise UserError(f"{key}: {why}; choose another")
+        raise UserError(f"{key}: {reason}; choose another")

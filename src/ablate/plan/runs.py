@@ -11,16 +11,17 @@ from typing import Any
 
 from ablate.errors import UserError, choose
 from ablate.models.registry import imagenet_name
+from ablate.plan.arms import resolve
 from ablate.plan.kinds import check_kinds
 from ablate.plan.names import arm_name
-from ablate.plan.params import Params, Study, settings
+from ablate.plan.params import Params, Study
+from ablate.plan.reserved import SHARED
 from ablate.plan.settings import Settings
 from ablate.records import Record
 from ablate.seals import read_sealed
 from ablate.stored import Added, Metrics, read, shaped
 
-RUNS = Path("results/runs")  # trained runs, of all scales
-PRETRAINED = Path("results/pretrained")  # runs whose weights others start from
+RUNS, PRETRAINED = (Path("results", name) for name in SHARED)  # trained runs; those whose weights others start from
 ENDED = ("done", "plateau")  # statuses of runs that are averaged; any other is said and left out
 IMAGENET = Path("data/imagenet")  # torchvision's weights, as safetensors
 LOOK_AGAIN = "delete it and say `ablate decide` again"
@@ -64,7 +65,11 @@ class Run(Record):
 
     @classmethod
     def from_json(cls, text: str) -> "Run":
-        """Raises UserError when ``text`` is not a run record."""
+        """The run of a line that `to_json` made.
+
+        Raises:
+            UserError: If ``text`` is not a run record.
+        """
         try:
             return cls.model_validate_json(text)
         except ValueError as error:
@@ -107,16 +112,23 @@ def seeds_file(scale: str) -> Path:
 
 
 def current_plan(params: Params) -> Plan:
-    """The plan of ``params`` with the seeds that `decide` has added. Raises UserError as `make_plan` does."""
+    """The plan of ``params`` with the seeds that `decide` has added.
+
+    Raises:
+        UserError: As `make_plan` does.
+    """
     file = seeds_file(params.scale)
     return make_plan(params, shaped(read_sealed(file, LOOK_AGAIN), Added, file).added if file.exists() else None)
 
 
 def make_plan(params: Params, added: Collection[str] | None = None, *, whole: bool = False) -> Plan:
-    """Expand every study. Raises UserError for an impossible arm, naming the key.
+    """Expand every study.
 
     ``added`` are runs that `decide` has added: of an arm's seeds beyond those of params.yaml, and up to the last of
     ``adaptive.looks``, these are planned as well, unless other settings lead to other runs by now. ``whole``: all.
+
+    Raises:
+        UserError: For an impossible arm; it names the key.
     """
     looks = params.adaptive.looks if params.adaptive and (added is not None or whole) else ()
     more = frozenset(added or ())
@@ -129,7 +141,7 @@ def make_plan(params: Params, added: Collection[str] | None = None, *, whole: bo
             first = len(planned)
             for labels, layers in _arms(study, where):
                 # From the general to the particular, the last one winning.
-                arm = settings(
+                arm = resolve(
                     [
                         ("params.yaml: defaults", params.defaults),
                         (f"{where}.settings", study.settings),
@@ -152,7 +164,8 @@ def make_plan(params: Params, added: Collection[str] | None = None, *, whole: bo
                         raise UserError(f"{where}: arm {label!r} repeats another arm's settings; remove one")
                     seen.add(run.id)
                     planned.append(Planned(run, paper, name, label, labels))
-            check_kinds(study, where, planned[first:], params.datasets)
+            arms = {p.arm: p.run.settings for p in planned[first:]}
+            check_kinds(study, where, arms, params.datasets)
     return Plan(params.scale, tuple(planned), sources, looks)
 
 
@@ -212,7 +225,7 @@ def _source(arm: Settings, params: Params) -> Run | None:
         (f"params.yaml: scales.{params.scale}.overrides", params.overrides),
         (f"params.yaml: pretraining.{name}", {**params.pretraining[name], **_architecture(arm)}),
     ]
-    source = settings(layers, params)
+    source = resolve(layers, params)
     if source.weights != "scratch":
         raise UserError(f"params.yaml: pretraining.{name}.weights: must be scratch")
     return _run(source, params.seeds[0], params)

@@ -38,14 +38,16 @@ TEXT = ("study", "arm", "run", "status", "health", "data", "contaminated")  # co
 
 
 def collect(plan: Path, runs: Path, paper: str, out: Path, *, partial: bool = False) -> None:
-    """Write ``out``/runs.csv (a row per planned run of ``paper``), history.csv (a row per epoch of each),
-    metrics.json and provenance.json.
+    """Gather the planned runs of ``paper`` into flat files in ``out``.
 
-    ``plan`` is what `ablate plan --output` wrote; ``runs`` holds a folder per run. The column health
+    These are runs.csv (a row per run), history.csv (a row per epoch of each), metrics.json and provenance.json.
+    ``plan`` is what `ablate plan --output` wrote; ``runs`` holds a folder per run. With ``partial`` its row says so
+    in ``status`` (``missing``, ``other settings``, ``damaged``, ``duplicated``) and has no values. The column health
     has the words for each run (`plan.health`) by the plan's thresholds.
-    Raises UserError for a run that is missing, that is another than planned, that is not as training wrote it, or
-    that stands there twice. With ``partial`` its row says so in ``status`` (``missing``, ``other settings``,
-    ``damaged``, ``duplicated``) and has no values.
+
+    Raises:
+        UserError: For a run that is missing, that is another than planned, that is not as training wrote it, or that
+            stands there twice.
     """
     whole = read_plan(plan)
     planned = whole.of(paper)
@@ -143,8 +145,9 @@ def _summary(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def summarise(folders: Sequence[Path], target: Path) -> None:
-    """Join what was collected of each paper (``folders``): its metrics into ``target`` (.json), its curves into
-    ``target`` with .csv, for `dvc metrics` and `dvc plots`.
+    """Join what was collected of each paper (``folders``), for `dvc metrics` and `dvc plots`.
+
+    Metrics go into ``target`` (.json), curves into ``target`` with .csv.
     """
     write_json(target, {folder.name: read_json(folder / "metrics.json") for folder in folders})
     curves = pd.concat([read_csv(folder / "history.csv", TEXT).assign(paper=folder.name) for folder in folders])

@@ -14,8 +14,10 @@ SUFFIX = ".runs.json"
 
 
 def find(name: str, results: Path) -> Path:
-    """The .runs.json of a table, from a path of one of its files or from <paper>/<name> below ``results``
-    (results/<scale>). Raises UserError for a table that is not there.
+    """The .runs.json of a table, by one of its files or by <paper>/<name> below ``results`` (results/<scale>).
+
+    Raises:
+        UserError: For a table that is not there.
     """
     stem = name.removesuffix(SUFFIX)
     for suffix in (".csv", ".md", ".tex"):
@@ -30,8 +32,10 @@ def find(name: str, results: Path) -> Path:
 def explain(file: Path, row: str, column: str, runs_folder: Path) -> list[dict[str, Any]]:
     """``run``, ``status``, ``value``, ``command`` and ``manifest`` of each run behind a cell.
 
-    ``row`` is a label or, where no row has that one, a number, counted from 1. Raises UserError for a row or column
-    that is not there.
+    ``row`` is a label or, where no row has that one, a number, counted from 1.
+
+    Raises:
+        UserError: For a row or column that is not there.
     """
     table = shaped({"rows": read_json(file)}, Cells, file).rows
     labels = list(table)

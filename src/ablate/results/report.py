@@ -67,7 +67,7 @@ def write_report(plan: Path, papers: Path, page: Path) -> None:
             checks=f"{CHECKED} {UNSEEN}",
             manifests=manifests,
             claims=_table(collected / "claims.csv"),
-            board=_embedded(collected / "claims.png"),
+            claims_figure=_embedded(collected / "claims.png"),
             models=_table(collected / "models.csv"),
             calibration=_embedded(collected / "calibration.png"),
             rates=_table(collected / "calibration.csv"),

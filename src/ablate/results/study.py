@@ -47,7 +47,11 @@ class StudyResults:
         return next(p.settings for p in self.planned if p.arm == arm)
 
     def one_arm(self, name: str, where: str) -> str | None:
-        """The arm called ``name``, or `best_arm` for ``best``. Raises UserError for a name that there is not."""
+        """The arm called ``name``, or `best_arm` for ``best``.
+
+        Raises:
+            UserError: For a name that there is not.
+        """
         return self.best_arm if arm_or_best(name, self.arms, where) == BEST else name
 
     @property
@@ -59,8 +63,9 @@ class StudyResults:
 
 
 def study_results(plan: Path, collected: Path, papers: Path, study: str, runs_folder: Path = RUNS) -> StudyResults:
-    """Read one study's part of what `collect` wrote into ``collected`` (results/<scale>/<paper>), and what the
-    paper printed for the same arms. ``runs_folder`` holds the runs themselves.
+    """Read one study's part of what `collect` wrote, and what the paper printed for the same arms.
+
+    ``collected`` is results/<scale>/<paper>; ``runs_folder`` holds the runs themselves.
     """
     whole, paper = read_plan(plan), collected.name
     chosen = whole.studies.get(f"{paper}/{study}")

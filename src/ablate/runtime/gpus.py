@@ -52,7 +52,11 @@ class Use:
         )
 
     def check_memory(self, total: int, gpu: str) -> None:
-        """Raises UserError when the jobs of one GPU may use more than its ``total`` bytes."""
+        """Refuse settings by which the jobs of one GPU may use more than its ``total`` bytes.
+
+        Raises:
+            UserError: If they may.
+        """
         if self.memory_gb and self.memory_gb * self.jobs_per_gpu * GIB > total:
             raise UserError(
                 f"params.yaml: compute.gpu_memory_gb: {self.memory_gb:g} GiB for each of {self.jobs_per_gpu} jobs, "
@@ -61,7 +65,11 @@ class Use:
 
 
 def gpu_list(value: object) -> str:
-    """`compute.gpus` as text: ``auto``, or numbers and UUIDs with commas between. Raises ValueError for others."""
+    """`compute.gpus` as text: ``auto``, or numbers and UUIDs with commas between.
+
+    Raises:
+        ValueError: For others.
+    """
     names = [str(name) for name in value] if isinstance(value, tuple) else []
     names = [str(int(name)) if re.fullmatch("[0-9]{1,9}", name) else name for name in names]
     known = names and all(re.fullmatch(r"[0-9]+|(GPU|MIG)-[\w/-]+", name) for name in names)
@@ -77,7 +85,8 @@ def gpu_list(value: object) -> str:
 def usable(device: str, use: Use) -> list[Gpu]:
     """The GPUs among which a job on ``device`` (`compute.device`) has the choice; empty: do without slots.
 
-    Raises UserError for a GPU in ``use`` that is not visible, and for memory that it does not have.
+    Raises:
+        UserError: For a GPU in ``use`` that is not visible, and for memory that it does not have.
     """
     if device == "cpu":
         return []
@@ -111,7 +120,8 @@ def _listed() -> list[Gpu]:
 def nvidia_smi(what: str) -> str:
     """What `nvidia-smi` says of each GPU, a line each; empty where it is not there or does not run.
 
-    Raises UserError where it says nothing for `LIST_S`.
+    Raises:
+        UserError: If it says nothing for `LIST_S`.
     """
     program = shutil.which("nvidia-smi")
     if program is None:

@@ -15,8 +15,11 @@ def options(**values: Word | Sequence[Word] | None) -> list[str]:
     """`--name=value`, one word each: nothing for None, one for each entry of a list. Names get dashes for `_`.
 
     One word, so that a value may be empty or begin with a dash; a list, because a rule's `{params.x:q}` quotes a list
-    word by word and prints nothing for an empty one. (It prints nothing for an empty text either, and the next
-    option would be taken for the value.) Raises UserError for what no command line can carry.
+    word by word and prints nothing for an empty one. (It prints nothing for an empty text either, and the next option
+    would be taken for the value.)
+
+    Raises:
+        UserError: For what no command line can carry.
     """
     words = []
     for name, value in values.items():

@@ -21,9 +21,10 @@ class RunLock:
         self.path = CHECKPOINTS / f"{run_id}.lock"
 
     def __enter__(self) -> "RunLock":
-        """Raises UserError when another process has it, and where its file cannot be written.
+        """Take the lock. On a file system without locks nobody can be kept out, which is said on stderr.
 
-        On a file system without locks nobody can be kept out, which is said on stderr.
+        Raises:
+            UserError: If another process has it, and where its file cannot be written.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -73,7 +73,10 @@ def gpu_slot(job: str, gpus: Sequence[Gpu], limit: int) -> Iterator[bool]:
 
     Without ``gpus`` it does nothing. The GPU becomes the only one that CUDA_VISIBLE_DEVICES shows, which CUDA reads
     when it starts: torch's default device is then the right one everywhere, and no other GPU gives memory to this
-    process. Raises UserError when the folder of the tickets cannot be used.
+    process.
+
+    Raises:
+        UserError: If the folder of the tickets cannot be used.
     """
     if not gpus:
         yield False
@@ -104,7 +107,11 @@ def gpu_slot(job: str, gpus: Sequence[Gpu], limit: int) -> Iterator[bool]:
 
 
 def tickets_folder() -> Path:
-    """The user's folder of tickets. Raises UserError for one that is somebody else's or cannot be written."""
+    """The user's folder of tickets.
+
+    Raises:
+        UserError: For one that is somebody else's or cannot be written.
+    """
     try:
         folder = Path(tempfile.gettempdir()) / f"ablate-{os.getuid()}"
     except OSError as error:  # none that can be written

@@ -19,8 +19,10 @@ def of_arm(results: StudyResults, arm: str) -> pd.DataFrame:
 
 
 def counted(results: StudyResults, arm: str) -> Pair:
-    """The cells n, how many runs were averaged, health, what these have not learnt, and note, what is to say of the
-    others. Where it is known of no run of the study, there is no health.
+    """The cells n, health and note of an arm.
+
+    They say how many runs were averaged, what these have not learnt, and what is to say of the others. Where it is
+    known of no run of the study, there is no health.
     """
     runs = of_arm(results, arm)
     done = ended(runs)
@@ -56,8 +58,9 @@ def percents(results: StudyResults, arm: str, columns: Iterable[tuple[str, str]]
 
 
 def beside(results: StudyResults, arm: str, cells: dict[str, Any]) -> dict[str, Any]:
-    """``cells`` behind the arm's levels, or behind its name where the study has no axis. An axis that is called as
-    one of the cells gets the column "axis n", which no axis can be called itself.
+    """``cells`` behind the arm's levels, or behind its name where the study has no axis.
+
+    An axis that is called as one of the cells gets the column "axis n", which no axis can be called itself.
     """
     levels = next(p.levels for p in results.planned if p.arm == arm) or {"arm": arm}
     return {f"axis {axis}" if axis in cells else axis: label for axis, label in levels.items()} | cells
@@ -90,8 +93,9 @@ def train_val(results: StudyResults) -> Table:
 
 
 def trials(results: StudyResults) -> Table:
-    """tinyimage10, table 1: settings, minutes and accuracies of each trial, the best test accuracy first. Where these
-    settings are the same of two trials, their levels stand before them.
+    """tinyimage10, table 1: settings, minutes and accuracies of each trial, the best test accuracy first.
+
+    Where these settings are the same of two trials, their levels stand before them.
     """
     table = Table(best={"time(m)": "min", "train_acc %": "max", "val_acc %": "max", "test_acc %": "max"})
     table.caption = legend(results)

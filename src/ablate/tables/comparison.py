@@ -143,8 +143,9 @@ def _notes(entry: Reported, arm: str, runs: pd.DataFrame, found: "pd.Series[Any]
 
 
 def deviation(planned: list[PlannedRun], runs: pd.DataFrame, paper: Paper, study: str, scale: str) -> str:
-    """One sentence on how the arms' protocol deviates from the paper's: from params.yaml, the data that the runs
-    were trained on, and what the paper's file adds.
+    """One sentence on how the arms' protocol deviates from the paper's.
+
+    It follows from params.yaml, the data that the runs were trained on, and what the paper's file adds.
     """
     said: list[str] = []
     for entry in planned:

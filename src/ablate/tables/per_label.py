@@ -15,8 +15,9 @@ from ablate.tables.accuracy import of_arm
 
 
 def per_label(results: StudyResults, which: str) -> Table:
-    """Test accuracy of each label (validation accuracy where there is no test split), of the arm ``which``, or of
-    the one with the highest mean of best_val_top1 for ``best``.
+    """Test accuracy of each label, or validation accuracy where there is no test split.
+
+    It is of the arm ``which``, or of the one with the highest mean of best_val_top1 for ``best``.
     """
     arm = results.one_arm(which, f"params.yaml: studies.{results.paper}.{results.study}.tables: per-label")
     if arm is None:

@@ -11,7 +11,8 @@ from ablate.results.table import Table
 def write_table(results: StudyResults, kind: str, csv: Path) -> None:
     """Write the table as CSV, Markdown and LaTeX, and beside them the runs behind each cell.
 
-    Raises UserError, naming the key in params.yaml, for an unknown kind or argument.
+    Raises:
+        UserError: For an unknown kind or argument; it names the key in params.yaml.
     """
     name, _, argument = kind.partition(":")
     where = f"params.yaml: studies.{results.paper}.{results.study}.tables.{csv.stem}"

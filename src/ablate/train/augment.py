@@ -7,10 +7,12 @@ with underscores for hyphens: `plan.settings` has the names. Images are
 (B, 3, S, S) float in [0, 1], in any memory format, and keep shape and range.
 """
 
+from __future__ import annotations
+
 import importlib
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,45 +23,48 @@ from ablate.models._torchvision import import_torchvision
 from ablate.plan import settings
 from ablate.train.transfer import moved
 
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int, Shaped
+
 Augment = Callable[[Tensor, Generator], Tensor]
 Mix = Callable[[Tensor, Generator], tuple[Tensor, Tensor, Tensor]]
 
 
 class Boxes(NamedTuple):
-    """Whether each image is mirrored left to right, and the box in it thereafter, in whole pixels: (n,) each."""
+    """Whether each image is mirrored left to right, and the box in it thereafter, in whole pixels."""
 
-    mirror: Tensor
-    top: Tensor
-    left: Tensor
-    height: Tensor
-    width: Tensor
+    mirror: Bool[Tensor, " n"]
+    top: Int[Tensor, " n"]
+    left: Int[Tensor, " n"]
+    height: Int[Tensor, " n"]
+    width: Int[Tensor, " n"]
 
 
 class Jitter(NamedTuple):
-    """Factors of brightness and contrast, whether brightness comes first: (n,) each; and the boxes."""
+    """Factors of brightness and contrast, whether brightness comes first; and the boxes."""
 
-    brightness: Tensor
-    contrast: Tensor
-    brightness_first: Tensor
+    brightness: Float[Tensor, " n"]
+    contrast: Float[Tensor, " n"]
+    brightness_first: Bool[Tensor, " n"]
     boxes: Boxes
 
 
 class Affine(NamedTuple):
-    """Keras's parameters, (n,) each: angles in degrees, zooms and brightness as factors."""
+    """Keras's parameters: angles in degrees, zooms and brightness as factors."""
 
-    rotation: Tensor
-    shear: Tensor
-    zoom_x: Tensor
-    zoom_y: Tensor
-    mirror: Tensor
-    brightness: Tensor
+    rotation: Float[Tensor, " n"]
+    shear: Float[Tensor, " n"]
+    zoom_x: Float[Tensor, " n"]
+    zoom_y: Float[Tensor, " n"]
+    mirror: Bool[Tensor, " n"]
+    brightness: Float[Tensor, " n"]
 
 
 class Operations(NamedTuple):
-    """Positions in ``RANDAUGMENT``, in the order of application, and negative magnitudes: (n, 2) each."""
+    """Positions in ``RANDAUGMENT``, in the order of application, and whether magnitudes are negative."""
 
-    which: Tensor
-    negative: Tensor
+    which: Int[Tensor, "n 2"]
+    negative: Bool[Tensor, "n 2"]
 
 
 def _uniform(shape: tuple[int, ...], low: float, high: float, generator: Generator) -> Tensor:
@@ -71,12 +76,14 @@ def _whole(most: Tensor, generator: Generator) -> Tensor:
     return (torch.rand(most.shape, generator=generator, dtype=torch.float64) * (most + 1)).long()
 
 
-def _per_image(values: Tensor, images: Tensor) -> Tensor:
+def _per_image(values: Shaped[Tensor, " n"], images: Float[Tensor, "n 3 s s"]) -> Shaped[Tensor, "n 1 1 1"]:
     return moved(values, images.device).view(-1, 1, 1, 1)
 
 
-def _sides(area: Tensor, aspect: Tensor, most: int, otherwise: int) -> tuple[Tensor, Tensor]:
-    """Heights and widths (n,) as torchvision finds them: the first of ten tries, (n, 10) area and height / width.
+def _sides(
+    area: Float[Tensor, "n 10"], aspect: Float[Tensor, "n 10"], most: int, otherwise: int
+) -> tuple[Int[Tensor, " n"], Int[Tensor, " n"]]:
+    """Heights and widths as torchvision finds them: the first of ten tries, each an area and height / width.
 
     A try with a side above ``most`` does not count; where none does, both sides are ``otherwise``.
     """
@@ -86,8 +93,8 @@ def _sides(area: Tensor, aspect: Tensor, most: int, otherwise: int) -> tuple[Ten
     return height, width
 
 
-def _positions(start: Tensor, length: Tensor, size: int) -> Tensor:
-    """(n, size): where in the input the pixels of a stretch lie that is resized to ``size`` pixels.
+def _positions(start: Int[Tensor, " n"], length: Int[Tensor, " n"], size: int) -> Float[Tensor, "n {size}"]:
+    """Where in the input the pixels of a stretch lie that is resized to ``size`` pixels.
 
     Pixel centres lie at halves, and the stretch's own border repeats, not the image's: torchvision crops first.
     """
@@ -96,7 +103,7 @@ def _positions(start: Tensor, length: Tensor, size: int) -> Tensor:
     return start[:, None] + centre.clamp(min=0).minimum(length - 1)
 
 
-def apply_crop(images: Tensor, boxes: Boxes) -> Tensor:
+def apply_crop(images: Float[Tensor, "n 3 s s"], boxes: Boxes) -> Float[Tensor, "n 3 s s"]:
     """Mirror, cut the box out, resize it to the whole side: bilinear; zeros where a box leaves the image.
 
     torchvision's ``resized_crop``, whose antialiasing changes nothing, as no box is larger than the image. On CUDA
@@ -120,12 +127,12 @@ def apply_crop(images: Tensor, boxes: Boxes) -> Tensor:
     return blended[0].add_(blended[1])
 
 
-def draw_flip(n: int, size: int, generator: Generator) -> Tensor:
-    """Whether to mirror each image left to right, (n,) bool, p=0.5."""
+def draw_flip(n: int, size: int, generator: Generator) -> Bool[Tensor, " n"]:
+    """Whether to mirror each image left to right, p=0.5."""
     return torch.rand(n, generator=generator) < 0.5
 
 
-def apply_flip(images: Tensor, mirror: Tensor) -> Tensor:
+def apply_flip(images: Float[Tensor, "n 3 s s"], mirror: Bool[Tensor, " n"]) -> Float[Tensor, "n 3 s s"]:
     """torchvision's ``horizontal_flip`` where asked."""
     return torch.where(_per_image(mirror, images), images.flip(3), images)
 
@@ -152,7 +159,7 @@ def draw_random_erasing(n: int, size: int, generator: Generator) -> Boxes:
     return Boxes(mirror, _whole(size - height, generator), _whole(size - width, generator), height, width)
 
 
-def apply_random_erasing(images: Tensor, boxes: Boxes) -> Tensor:
+def apply_random_erasing(images: Float[Tensor, "n 3 s s"], boxes: Boxes) -> Float[Tensor, "n 3 s s"]:
     """Mirror, then torchvision's ``erase``; a box of no pixels erases nothing."""
     at = torch.arange(images.shape[-1])
     _, top, left, height, width = (values[:, None] for values in boxes)
@@ -171,7 +178,7 @@ def draw_randaugment(n: int, size: int, generator: Generator) -> Operations:
     return Operations(which, (torch.rand((n, 2), generator=generator) < 0.5) & signed)
 
 
-def apply_randaugment(images: Tensor, operations: Operations) -> Tensor:
+def apply_randaugment(images: Float[Tensor, "n 3 s s"], operations: Operations) -> Float[Tensor, "n 3 s s"]:
     """torchvision's own functions, each once on all images that drew it with the same sign."""
     import_torchvision()
     functional = importlib.import_module("torchvision.transforms.v2.functional")
@@ -220,7 +227,7 @@ def draw_alexnet_vs_resnet(n: int, size: int, generator: Generator) -> Jitter:
     return Jitter(brightness, contrast, brightness_first, boxes)
 
 
-def apply_alexnet_vs_resnet(images: Tensor, jitter: Jitter) -> Tensor:
+def apply_alexnet_vs_resnet(images: Float[Tensor, "n 3 s s"], jitter: Jitter) -> Float[Tensor, "n 3 s s"]:
     """torchvision's ``adjust_brightness`` and ``adjust_contrast`` in the drawn order, then ``resized_crop``."""
     brightness, contrast, first = (_per_image(values, images) for values in jitter[:3])
     luma, out = moved(torch.tensor([0.2989, 0.587, 0.114]), images.device), torch.empty_like(images)
@@ -243,7 +250,7 @@ def draw_five_cnns(n: int, size: int, generator: Generator) -> Affine:
     return Affine(rotation, shear, zoom_x, zoom_y, draw_flip(n, size, generator), brightness)
 
 
-def apply_five_cnns(images: Tensor, p: Affine) -> Tensor:
+def apply_five_cnns(images: Float[Tensor, "n 3 s s"], p: Affine) -> Float[Tensor, "n 3 s s"]:
     """Keras's ``apply_transform``: bilinear about the centre, edges repeated; then the flip; then brightness.
 
     Source: https://github.com/keras-team/keras/blob/master/keras/src/legacy/preprocessing/image.py, less its cut
@@ -282,7 +289,7 @@ def draw_mixup(size: int, generator: Generator) -> float:
     return float(np.random.default_rng(seed).beta(0.2, 0.2))
 
 
-def apply_mixup(images: Tensor, share: float) -> Tensor:
+def apply_mixup(images: Float[Tensor, "n 3 s s"], share: float) -> Float[Tensor, "n 3 s s"]:
     """Blend each image with the one before it in the batch. Any range of values."""
     return images.roll(1, 0).mul_(1 - share).add_(images * share)
 
@@ -298,27 +305,31 @@ def draw_cutmix(size: int, generator: Generator) -> tuple[slice, slice]:
     return rows, columns
 
 
-def apply_cutmix(images: Tensor, box: tuple[slice, slice]) -> Tensor:
+def apply_cutmix(images: Float[Tensor, "n 3 s s"], box: tuple[slice, slice]) -> Float[Tensor, "n 3 s s"]:
     """Paste into each image the box of the one before it in the batch. Any range of values."""
     mixed = images.clone()
     mixed[:, :, *box] = images[:, :, *box].roll(1, 0)
     return mixed
 
 
-def mixup(images: Tensor, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Mixed images, each one's partner, (B,) int64, and the weight of its own label, (B,) float."""
+def mixup(
+    images: Float[Tensor, "n 3 s s"], generator: Generator
+) -> tuple[Float[Tensor, "n 3 s s"], Int[Tensor, " n"], Float[Tensor, " n"]]:
+    """Mixed images, each one's partner, and the weight of its own label."""
     share = draw_mixup(images.shape[-1], generator)
     return apply_mixup(images, share), *_labels(images, share)
 
 
-def cutmix(images: Tensor, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
+def cutmix(
+    images: Float[Tensor, "n 3 s s"], generator: Generator
+) -> tuple[Float[Tensor, "n 3 s s"], Int[Tensor, " n"], Float[Tensor, " n"]]:
     """As ``mixup``; the weight is the share of the image's own pixels that are left."""
     rows, columns = draw_cutmix(images.shape[-1], generator)
     share = 1 - (rows.stop - rows.start) * (columns.stop - columns.start) / images.shape[-1] ** 2
     return apply_cutmix(images, (rows, columns)), *_labels(images, share)
 
 
-def _labels(images: Tensor, share: float) -> tuple[Tensor, Tensor]:
+def _labels(images: Float[Tensor, "n 3 s s"], share: float) -> tuple[Int[Tensor, " n"], Float[Tensor, " n"]]:
     partner = torch.arange(len(images), device=images.device).roll(1)
     return partner, torch.full((len(images),), share, device=images.device)
 
@@ -327,7 +338,7 @@ def _augment(name: str) -> Augment:
     """The level of this name, from its pair of functions."""
     draw, apply = (globals()[f"{step}_{name.replace('-', '_')}"] for step in ("draw", "apply"))
 
-    def both(images: Tensor, generator: Generator) -> Tensor:
+    def both(images: Float[Tensor, "n 3 s s"], generator: Generator) -> Float[Tensor, "n 3 s s"]:
         augmented: Tensor = apply(images, draw(len(images), images.shape[-1], generator))
         return augmented
 

@@ -26,9 +26,11 @@ def sample(n: int, batch_size: int, most: int) -> Tensor:
     return rows[:-1] if len(rows) > 1 and batch_size > 1 and len(rows) % batch_size == 1 else rows
 
 
-def moved(model: nn.Module) -> list[_BatchNorm]:
-    """The layers whose running averages training moves: not frozen ones (`train_mode`). ``model`` is then in
-    evaluation mode."""
+def trained_norms(model: nn.Module) -> list[_BatchNorm]:
+    """The layers whose running averages training moves: not frozen ones (`train_mode`).
+
+    ``model`` is then in evaluation mode.
+    """
     train_mode(model)
     norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.training and m.track_running_stats]
     model.eval()
@@ -38,7 +40,7 @@ def moved(model: nn.Module) -> list[_BatchNorm]:
 @contextmanager
 def batch_statistics(model: nn.Module) -> Iterator[list[_BatchNorm]]:
     """Evaluation mode, but with batch statistics in the layers that it yields; their averages stay as they are."""
-    norms = moved(model)
+    norms = trained_norms(model)
     try:
         for norm in norms:
             norm.training, norm.track_running_stats = True, False
@@ -55,7 +57,7 @@ def reestimate(model: nn.Module, loader: Loader, autocast: Callable[[], Any]) ->
     What `torch.optim.swa_utils.update_bn` does, but deterministic, since dropout is off. Later training goes on
     moving them, with the momentum that they have.
     """
-    norms = moved(model)
+    norms = trained_norms(model)
     kept = [(norm, norm.momentum, norm.num_batches_tracked) for norm in norms]
     counts = [count if count is None else count.clone() for *_, count in kept]
     for norm in norms:

@@ -60,8 +60,10 @@ def _largest(values: list[int]) -> int:
 
 
 def at_least(k: int, n: int, rate: float) -> float:
-    """P(X >= k) for X binomial of ``n`` and ``rate``: `scipy.stats.binomtest`, one-sided, whose import would take
-    longer than all else here."""
+    """P(X >= k) for X binomial of ``n`` and ``rate``.
+
+    That is `scipy.stats.binomtest`, one-sided, whose import would take longer than all else here.
+    """
     if k == 0 or rate == 1:
         return 1.0
     whole = math.lgamma(n + 1)

@@ -1,6 +1,6 @@
 """How a run is optimised: optimiser, learning rates, averaged weights, loss, early stopping.
 
-Each is torch's own implementation, set up from `Settings`, whose combinations `ablate.plan.rules` has checked.
+Each is torch's own implementation, set up from `Settings`, whose combinations `ablate.plan.settings` has checked.
 What has a state gives it as a dict of plain values and tensors that `torch.load(weights_only=True)` reads back.
 A run that goes on from it ends in the same bytes as one that was not interrupted.
 """
@@ -181,7 +181,7 @@ def _main(optimizer: torch.optim.Optimizer, s: Settings, steps_per_epoch: int) -
         case "cosine":
             return rates.CosineAnnealingLR(optimizer, s.epochs - s.warmup_epochs)
         case "step":
-            assert s.step_epochs is not None and s.gamma is not None  # recipe_rules, as all below
+            assert s.step_epochs is not None and s.gamma is not None  # `check_settings`, as all below
             return rates.StepLR(optimizer, s.step_epochs, s.gamma)
         case "multi-step":
             assert s.milestones is not None and s.gamma is not None

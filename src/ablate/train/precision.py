@@ -1,11 +1,13 @@
 """Which arithmetic is fastest for a network on a device, by a short measurement that is kept."""
 
+from __future__ import annotations
+
 import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -14,15 +16,20 @@ from torch.nn.functional import cross_entropy
 from ablate.errors import UserError
 from ablate.files import read_json, write_json
 
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
 CACHE = Path(".ablate/precision.json")
 STEPS = 3  # of each, after one to warm up; the fastest counts
 GAIN = 1.1  # that bf16 must bring: it rounds, so it has to be worth it
 
 
-def fastest(name: str, make: Callable[[], nn.Module], images: Tensor, labels: Tensor, where: str) -> str:
+def fastest(
+    name: str, make: Callable[[], nn.Module], images: Float[Tensor, "n 3 s s"], labels: Int[Tensor, " n"], where: str
+) -> str:
     """``fp32`` or ``bf16`` (autocast) for training the network that ``make`` makes on such batches.
 
-    ``images`` (B, 3, S, S) and ``labels`` (B,) are on the device; ``where`` names device and threads. Measured once
+    ``images`` and ``labels`` are on the device; ``where`` names device and threads. Measured once
     for each name, batch shape, place and version of torch, and then read from `CACHE`.
     """
     key = json.dumps([name, list(images.shape), where, torch.__version__])
@@ -38,7 +45,7 @@ def fastest(name: str, make: Callable[[], nn.Module], images: Tensor, labels: Te
     return str(known[key]["chosen"])
 
 
-def _images_per_s(model: nn.Module, images: Tensor, labels: Tensor, kind: str) -> float:
+def _images_per_s(model: nn.Module, images: Float[Tensor, "n 3 s s"], labels: Int[Tensor, " n"], kind: str) -> float:
     model = model.to(images.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     best = float("inf")
     for _ in range(STEPS + 1):

@@ -7,11 +7,14 @@ they take a third to a quarter of that. The sums are the same but for the order 
 from __future__ import annotations
 
 from types import MethodType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from jaxtyping import BFloat16, Float
 
 POSITIONS = (
     9  # of an output map, at most: on these the product was 0.85 to 4.9 times as fast, on larger ones no faster
@@ -33,7 +36,7 @@ def use_products(model: nn.Module) -> nn.Module:
     return model
 
 
-def _forward(conv: nn.Conv2d, x: Tensor) -> Tensor:
+def _forward(conv: nn.Conv2d, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n o h2 w2"]:
     """nn.Conv2d's, by a product where it is bf16 on a CPU and its map is small."""
     side, stride, padding = conv.kernel_size[0], conv.stride[0], int(conv.padding[0])
     high, wide = ((length + 2 * padding - side) // stride + 1 for length in x.shape[2:])
@@ -45,10 +48,12 @@ def _forward(conv: nn.Conv2d, x: Tensor) -> Tensor:
 
 
 class _Product(torch.autograd.Function):
-    """x (B, C, H, W) and weight (O, C, K, K), both bf16, to (B, O, H', W'), channels last by its strides."""
+    """The convolution of two bf16 tensors, channels last by its strides."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
+    def forward(
+        ctx: Any, x: BFloat16[Tensor, "n c h h"], weight: BFloat16[Tensor, "o c k k"], stride: int, padding: int
+    ) -> BFloat16[Tensor, "n o h2 h2"]:
         n, _, high, _ = x.shape
         out, channels, side, _ = weight.shape
         to = (high + 2 * padding - side) // stride + 1
@@ -62,7 +67,9 @@ class _Product(torch.autograd.Function):
         return (columns @ flat.T).view(n, to, to, out).permute(0, 3, 1, 2)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor, None, None]:
+    def backward(
+        ctx: Any, *grads: BFloat16[Tensor, "n o h2 h2"]
+    ) -> tuple[BFloat16[Tensor, "n c h h"] | None, BFloat16[Tensor, "o c k k"], None, None]:
         columns, flat = ctx.saved_tensors
         (n, channels, high, wide), (out, _, side, _), to, stride, padding = ctx.shapes
         grad = grads[0].permute(0, 2, 3, 1).reshape(n * to * to, out)

@@ -1,4 +1,4 @@
-"""The board: every claim of every paper, what the runs say of it, and the verdict.
+"""The assessment: every claim of every paper, what the runs say of it, and the verdict.
 
 A verdict of `judge` is lowered, never raised: to ``void`` where a control of one of its data sets did not pass, to
 ``undecided`` where it would be reproduced although a planned run is missing or has diverged, or although weights have
@@ -16,8 +16,8 @@ from ablate.results.study import collected_history, collected_runs
 from ablate.verdicts.controls import PAPER as CONTROLS
 from ablate.verdicts.controls import broken, outcomes
 from ablate.verdicts.evidence import Evidence
-from ablate.verdicts.judge import Verdict, Word
 from ablate.verdicts.looks import look_by_look
+from ablate.verdicts.verdict import Verdict, Word
 
 WORDS = ("reproduced", "contradicted", "undecided", "not run", "void", "no evidence")
 EXACT = "count of the networks; no run has a say in it"
@@ -33,7 +33,7 @@ class Judged:
     found: Evidence
     verdict: str  # one of WORDS
     by_test: Verdict
-    why: str  # what lowered the verdict, or what has to be said of the numbers
+    caveat: str  # what lowered the verdict, or what has to be said of the numbers
 
 
 def claiming(plan: PlanRecord, papers: Path) -> dict[str, Paper]:
@@ -54,8 +54,8 @@ def assess(plan: PlanRecord, papers: dict[str, Paper], folder: Path, runs: Path)
         for claim in paper.claims:
             e, tested = found[claim.id]
             verdict = tested or _counted(e)
-            word, why = _lowered(verdict.verdict, e, plan.scale, bad)
-            every.append(Judged(name, claim, statement(claim, paper), e, word, verdict, why))
+            word, caveat = _lowered(verdict.verdict, e, plan.scale, bad)
+            every.append(Judged(name, claim, statement(claim, paper), e, word, verdict, caveat))
     return every
 
 

@@ -46,6 +46,7 @@ class Design:
 
     @property
     def cap(self) -> int:
+        """Seeds at the last look."""
         return max(self.schedule)
 
 
@@ -121,11 +122,11 @@ def _composed(p: dict[tuple[int, int], Pair], n: int, effects: Any) -> Pair:
 
 
 def sequential(looks: Sequence[Pair], design: Design) -> tuple[Any, Any]:
-    """Verdicts and seeds used, (families, claims) each, where a claim gets no more seeds once it is decided or has
-    hardly a chance to be.
+    """Verdicts and seeds used, (families, claims) each, of claims that are judged look by look.
 
-    ``looks`` are the p values that all claims would have at each look of the schedule. A claim that has ended stays
-    in its paper's family, with the p values that it had.
+    A claim gets no more seeds once it is decided or has hardly a chance to be. ``looks`` are the p values that all
+    claims would have at each look of the schedule. A claim that has ended stays in its paper's family, with the p
+    values that it had.
     """
     words = np.full(looks[0][0].shape, "undecided", dtype="<U12")
     used = np.zeros(words.shape, dtype=int)
@@ -162,9 +163,10 @@ def false_word(direction: Direction, effect: int) -> str:
 
 
 def summary(table: pd.DataFrame) -> dict[str, float]:
-    """The worst rates of false verdicts per claim, over all rows, and the share of runs that stopping early saved, as
-    the mean over the sequential rows. A maximum over many rows: for papers of a single claim, whose equivalence test
-    errs in exactly 5 % at the margin, it lies above 0.05 by chance.
+    """The worst rates of false verdicts per claim, and the share of runs that stopping early saved.
+
+    The rates are a maximum over all rows: for papers of a single claim, whose equivalence test errs in exactly 5 % at
+    the margin, it lies above 0.05 by chance. The share is the mean over the sequential rows.
     """
     worst = table.groupby("false")["wrong"].max()
     looked = table[table["design"] == "sequential"]
@@ -174,8 +176,9 @@ def summary(table: pd.DataFrame) -> dict[str, float]:
 
 
 def by_seeds(table: pd.DataFrame) -> pd.DataFrame:
-    """For reading: a row per number of seeds, rates in percent; power with normal noise and all claims alike, false
-    verdicts the worst of all families and noises.
+    """For reading: a row per number of seeds, rates in percent.
+
+    Power is with normal noise and all claims alike, false verdicts are the worst of all families and noises.
     """
     fixed = table[table["design"] == "fixed"]
     columns = {}

@@ -19,8 +19,10 @@ FALSE = 5.0  # percent, what the tests promise at most
 
 
 def calibration(table: pd.DataFrame) -> Figure:
-    """Rate of verdicts by number of seeds, all of a paper's claims alike, normal noise: the right verdict for each
-    effect (left: greater, middle: same) with Wilson's 95 % intervals, and the worst rate of false ones (right).
+    """Rate of verdicts by number of seeds, all of a paper's claims alike, normal noise.
+
+    The right verdict for each effect (left: greater, middle: same) with Wilson's 95 % intervals, and the worst rate
+    of false ones (right).
     """
     sns.set_theme(context="paper", style="ticks", rc=STYLE)
     fixed = table[table["design"] == "fixed"]

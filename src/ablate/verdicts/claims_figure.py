@@ -1,4 +1,4 @@
-"""The board, drawn: every claim's effect with its interval against the claim's margin."""
+"""The assessed claims, drawn: every claim's effect with its interval against the claim's margin."""
 
 from collections.abc import Sequence
 from pathlib import Path

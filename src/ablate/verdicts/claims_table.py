@@ -24,7 +24,7 @@ def claims_table(every: list[Judged]) -> Table:
             "paper": j.paper,
             "claim": j.statement,
             "verdict": j.verdict,
-            "what was found": " ".join(filter(None, [v.sentence, f"({j.why})" if j.why else ""])),
+            "what was found": " ".join(filter(None, [v.sentence, f"({j.caveat})" if j.caveat else ""])),
             "effect": _rounded(v.estimate),
             "low": _rounded(v.low),
             "high": _rounded(v.high),
@@ -46,9 +46,12 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 3)
 
 
-def write_board(plan_file: Path, papers: Path, runs: Path, output: Path) -> None:
-    """Write ``output`` (results/<scale>/claims.json), and beside it the table (.csv, .md, .tex, .runs.json), the
-    figure (.svg, .png), and a table of the single models that claims compare (models.csv and so on)."""
+def write_claims(plan_file: Path, papers: Path, runs: Path, output: Path) -> None:
+    """Write ``output`` (results/<scale>/claims.json), and what stands beside it.
+
+    That is the table (.csv, .md, .tex, .runs.json), the figure (.svg, .png), and a table of the single models that
+    claims compare (models.csv and so on).
+    """
     from ablate.verdicts.claims_figure import draw_board  # takes a second to import
 
     plan = read_plan(plan_file)
@@ -71,7 +74,7 @@ def _plain(j: Judged) -> dict[str, Any]:
         "id": claim.pop("id"),
         "statement": j.statement,
         "verdict": j.verdict,
-        "why": j.why,
+        "why": j.caveat,
         **{key: value for key, value in asdict(j.by_test).items() if key != "verdict"},
         "unit": j.found.unit,
         "missing": list(j.found.missing),

@@ -30,7 +30,9 @@ def renaming_p(label: "pd.Series[int]", predicted: "pd.Series[int]", classes: in
     shuffled labels every naming of the predicted classes is as likely as any other: an exact permutation test.
 
     Args:
-        label, predicted: a row per image, 0 .. ``classes`` - 1.
+        label: What each image is, 0 .. ``classes`` - 1.
+        predicted: What the network takes it for, in the same order.
+        classes: How many there are.
     """
     confusion = np.zeros((classes, classes))
     np.add.at(confusion, (label.to_numpy(), predicted.to_numpy()), 1)

@@ -23,7 +23,8 @@ def write_look(params: Params, papers: Path, runs: Path, previous: Path | None, 
     look 0, at which nothing is known and the arms of every claim get the seeds of look 1. Later, only those of claims
     that are undecided and have a chance (`adaptive.least_chance`); a claim that a failed control voids gets none.
 
-    Raises UserError without ``adaptive`` in params.yaml, and for a run that is missing.
+    Raises:
+        UserError: Without ``adaptive`` in params.yaml, and for a run that is missing.
     """
     if params.adaptive is None:
         raise UserError("params.yaml: adaptive: is missing; write how many seeds to have at each look, as in "
@@ -46,7 +47,7 @@ def write_look(params: Params, papers: Path, runs: Path, previous: Path | None, 
         going = [(j.paper, j.claim) for j in open_ if (j.by_test.chance or 0) >= params.adaptive.least_chance]
         claims = [
             {"paper": j.paper, "claim": j.claim.id, "statement": j.statement, "verdict": j.verdict}
-            | {"n": j.by_test.n, "sentence": j.by_test.sentence, "why": j.why}
+            | {"n": j.by_test.n, "sentence": j.by_test.sentence, "why": j.caveat}
             for j in found
         ]
     wanted = set(added_before)

@@ -24,7 +24,7 @@ from ablate.plan.runs import ENDED
 from ablate.plan.settings import Settings
 from ablate.results.stats import mean
 from ablate.seals import of_run
-from ablate.verdicts.judge import Part
+from ablate.verdicts.verdict import Part
 
 NAMED = 3  # arms that are missing, beyond which they are counted
 NO_TEST = "on validation images, for want of a labelled test split"

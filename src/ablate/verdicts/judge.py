@@ -14,15 +14,15 @@ small costs some power and makes no verdict falser, since nothing is called for 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from ablate.verdicts.seed_tests import Array, Direction, chance, fewest_seeds, holm, interval, p_values, seeds_needed
+from ablate.verdicts.seed_tests import Array, chance, fewest_seeds, holm, interval, p_values, seeds_needed
 from ablate.verdicts.sentence import sentence
+from ablate.verdicts.verdict import Part, Verdict, Word
 
-Word = Literal["reproduced", "contradicted", "undecided", "not run"]
 TESTS = {
     "greater": "exact sign-flip test over seeds",
     "less": "exact sign-flip test over seeds",
@@ -30,68 +30,21 @@ TESTS = {
 }
 
 
-@dataclass(frozen=True)
-class Part:
-    """A statistic with a value per seed, and what is claimed of its mean; a claim of several holds where all of them
-    do. Raises ValueError for other numbers than finite ones, for a negative margin, and for `same` without a positive
-    one.
-    """
-
-    name: str  # as a sentence names it
-    by_seed: Mapping[int, float]
-    direction: Direction
-    margin: float  # greater, less: the size that the claim gives the effect; same: up to where it is none
-    unit: str = "points"
-    claimed: float = 0.0  # what was subtracted from each value
-
-    @property
-    def n(self) -> int:
-        """Seeds that count."""
-        return len(self.by_seed)
-
-    def __post_init__(self) -> None:
-        if not np.isfinite([*self.by_seed.values(), self.margin]).all():
-            raise ValueError(f"{self.name}: values and margin must be finite; leave out seeds without a value")
-        if self.margin < 0 or (self.direction == "same" and self.margin == 0):
-            raise ValueError(f"{self.name}: margin {self.margin:g} must be {'above' if self.margin == 0 else '>='} 0")
-
-    @property
-    def values(self) -> Array:
-        """By rising seed."""
-        return np.array([self.by_seed[seed] for seed in sorted(self.by_seed)], dtype=np.float64)
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What is known of a claim. Estimate and interval are those of the part named, in its unit."""
-
-    verdict: Word
-    n: int  # seeds of the part
-    estimate: float | None = None
-    low: float | None = None  # 95 %, Student's t, of this part alone and of this look alone
-    high: float | None = None
-    test: str = ""
-    p_for: float | None = (
-        None  # Holm-adjusted, to be compared with alpha_at(...): twice the one-sided p of sign flips
-    )
-    p_against: float | None = None
-    seeds_needed: int | None = None  # in all; None: decided, or not to be had, or not to be told from one seed
-    chance: float | None = None  # of being decided at the last look; None: decided, or no look is left
-    part: str = ""  # the one that decides: against its claim, or the weakest
-    varies_over: str = field(default="seeds", init=False)
-    sentence: str = "No seed of this claim has been run."
-
-
 def alpha_at(look: int, looks: int, alpha: float = 0.05) -> float:
-    """The share of ``alpha`` that look 1, 2, ... ``looks`` spends. Raises ValueError for another look."""
+    """The share of ``alpha`` that look 1, 2, ... ``looks`` spends.
+
+    Raises:
+        ValueError: For another look.
+    """
     if not 1 <= look <= looks:
         raise ValueError(f"look {look} of {looks}: looks are counted from 1")
     return alpha * (2 * look - 1) / looks**2
 
 
 def called(p_for: Array, p_against: Array, level: float) -> "np.ndarray[tuple[int, ...], np.dtype[np.str_]]":
-    """The verdict for each pair of adjusted p values. Shown and opposed is neither: the effect is there, but smaller
-    than claimed.
+    """The verdict for each pair of adjusted p values.
+
+    Shown and opposed is neither: the effect is there, but smaller than claimed.
     """
     shown, opposed = p_for <= level, p_against <= level
     return np.select([shown & ~opposed, opposed & ~shown], ["reproduced", "contradicted"], "undecided")
@@ -102,7 +55,8 @@ def judge(
 ) -> dict[str, Verdict]:
     """A verdict on each claim of one paper, all of them together, at one of the ``looks`` (seeds of an arm at each).
 
-    Raises ValueError for a claim without parts, and for a look that there is not.
+    Raises:
+        ValueError: For a claim without parts, and for a look that there is not.
     """
     count = max(1, len(looks))
     level = alpha_at(look, count, alpha)
@@ -132,8 +86,9 @@ def judge(
 
 
 def chances(words: Any, p_for: Array, p_against: Array, looks: Sequence[int], look: int, alpha: float) -> Array:
-    """How probably each claim, (..., m) with the claims of a paper last, is decided at the last of ``looks``, at the
-    level that Holm leaves it if all that are undecided in ``words`` go on. Its p are unadjusted.
+    """How probably each claim, (..., m) with the claims of a paper last, is decided at the last of ``looks``.
+
+    It is judged at the level that Holm leaves it if all that are undecided in ``words`` go on. Its p are unadjusted.
     """
     level = alpha_at(len(looks), len(looks), alpha) / np.maximum(1, (words == "undecided").sum(-1, keepdims=True))
     return chance(p_for, p_against, looks[look - 1] / looks[-1], level)

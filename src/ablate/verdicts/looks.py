@@ -9,7 +9,8 @@ import pandas as pd
 from ablate.papers.claim import OF_NETWORKS, Claim
 from ablate.papers.paper import Paper
 from ablate.verdicts.evidence import Evidence, Planned, contrasts, evidence
-from ablate.verdicts.judge import Verdict, judge
+from ablate.verdicts.judge import judge
+from ablate.verdicts.verdict import Verdict
 
 
 def look_by_look(

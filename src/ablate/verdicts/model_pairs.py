@@ -51,8 +51,10 @@ class ModelComparison:
 def compare_models(correct_a: NDArray[np.bool_], correct_b: NDArray[np.bool_]) -> ModelComparison:
     """From whether each image, in the same order, was classified rightly: (N,) bool each.
 
-    The p is the binomial one of the images on which the models disagree (McNemar 1947, exact). Raises ValueError for
-    no images, another type than bool, or lengths that differ.
+    The p is the binomial one of the images on which the models disagree (McNemar 1947, exact).
+
+    Raises:
+        ValueError: For no images, another type than bool, or lengths that differ.
     """
     from scipy import stats
     from statsmodels.stats.contingency_tables import mcnemar

@@ -67,8 +67,10 @@ def _sums(rows: Array) -> Array:
 
 
 def t_above(values: Array, bound: float) -> Array:
-    """One-sided p of H0: mean <= ``bound``, by Student's t. 1 for one seed, and where seeds do not differ at all,
-    since a spread of zero is that of rounded values and would make anything certain.
+    """One-sided p of H0: mean <= ``bound``, by Student's t.
+
+    1 for one seed, and where seeds do not differ at all, since a spread of zero is that of rounded values and would
+    make anything certain.
     """
     if values.shape[-1] < 2:
         return np.ones(values.shape[:-1])
@@ -99,8 +101,10 @@ def _doubled(p: Array) -> Array:
 
 
 def holm(p: Array) -> Array:
-    """Holm's (1979) adjusted p values within each family, (..., m). Vectorised, for statsmodels' multipletests takes
-    one family at a time and tens of milliseconds for it; the tests compare the two.
+    """Holm's (1979) adjusted p values within each family, (..., m).
+
+    Vectorised, for statsmodels' multipletests takes one family at a time and tens of milliseconds for it; the tests
+    compare the two.
     """
     m = p.shape[-1]
     order = np.argsort(p, axis=-1)
@@ -111,8 +115,10 @@ def holm(p: Array) -> Array:
 
 
 def chance(p_for: Array, p_against: Array, share: float, level: Array) -> Array:
-    """The probability that either p, but not both, ends at ``level`` or below if the seeds to come are like those so
-    far, a ``share`` of all: conditional power under the current trend (Lan and Wittes 1988). For doubled p.
+    """The probability that either p, but not both, ends at ``level`` or below.
+
+    The seeds to come are taken to be like those so far, a ``share`` of all: conditional power under the current trend
+    (Lan and Wittes 1988). For doubled p.
     """
     from scipy.special import ndtr, ndtri
 
@@ -129,9 +135,13 @@ def fewest_seeds(direction: Direction, level: float) -> int:
 
 
 def seeds_needed(parts: Sequence[Part], level: float, *, least: int) -> int | None:
-    """The fewest seeds, from ``least`` to MOST, with which the claim of these parts would be decided with probability
-    POWER at ``level``, were the observed means and spreads the true ones of normal differences. None: not even MOST,
-    or no spread is known. It inherits all of their uncertainty: with few seeds it is a guess of the right order.
+    """The fewest seeds, from ``least`` to MOST, with which the claim of these parts would probably be decided.
+
+    That is with probability POWER at ``level``, were the observed means and spreads the true ones of normal
+    differences. It inherits all of their uncertainty: with few seeds it is a guess of the right order.
+
+    Returns:
+        None where not even MOST would do, or no spread is known.
     """
     if any(len(values) < 2 for values, _, _ in parts):
         return None

@@ -1,11 +1,7 @@
 """The sentence of a verdict, generated from its numbers."""
 
-from typing import TYPE_CHECKING
-
 from ablate.verdicts.seed_tests import MOST
-
-if TYPE_CHECKING:
-    from ablate.verdicts.judge import Part, Verdict
+from ablate.verdicts.verdict import Part, Verdict
 
 
 def number(value: float, unit: str = "", *, sign: bool = False) -> str:
@@ -20,7 +16,7 @@ def p_text(p: float) -> str:
     return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
 
 
-def aims(part: "Part") -> tuple[str, str]:
+def aims(part: Part) -> tuple[str, str]:
     """In words: what is claimed of the part, and its opposite."""
     d = number(part.margin, part.unit)
     if part.direction == "same":
@@ -30,9 +26,11 @@ def aims(part: "Part") -> tuple[str, str]:
     return f"{side} zero", f"{other} the claimed {size}" if part.margin else f"{other} zero"
 
 
-def sentence(found: "Verdict", part: "Part", parts: int, claims: int, *, both: bool, fewest: int) -> str:
-    """What was found, with the numbers. ``parts`` of the claim, ``claims`` adjusted for; ``both``: shown, and shown
-    to be smaller than claimed; ``fewest``: seeds below which the test of this part decides nothing.
+def sentence(found: Verdict, part: Part, parts: int, claims: int, *, both: bool, fewest: int) -> str:
+    """What was found, with the numbers.
+
+    ``parts`` of the claim, ``claims`` adjusted for; ``both``: shown, and shown to be smaller than claimed;
+    ``fewest``: seeds below which the test of this part decides nothing.
     """
     if found.estimate is None or found.p_for is None or found.p_against is None:
         return f"Undecided: no seed of {part.name} has been run, one of the claim's {parts} parts."
@@ -57,10 +55,10 @@ def sentence(found: "Verdict", part: "Part", parts: int, claims: int, *, both: b
     return text + of_parts.format("is the weakest") + f" {_more(found, fewest)}"
 
 
-def _more(found: "Verdict", fewest: int) -> str:
+def _more(found: Verdict, fewest: int) -> str:
     if found.seeds_needed is not None:
-        why = f" (fewer than {fewest} cannot)" if found.n < fewest else ""
-        return f"About {found.seeds_needed} seeds would probably decide it{why}."
+        least = f" (fewer than {fewest} cannot)" if found.n < fewest else ""
+        return f"About {found.seeds_needed} seeds would probably decide it{least}."
     if found.n < fewest:
         return f"Fewer than {fewest} seeds cannot decide it."
     return f"With this mean and spread, {MOST} seeds would probably not decide it."

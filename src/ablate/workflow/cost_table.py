@@ -24,17 +24,19 @@ BEGUN = ("running", "interrupted", "failed")  # of a run without a result, these
 
 
 def reasons(params: Params, plan: Plan) -> dict[str, str | None]:
-    """{run, pretraining included: why it would be trained (`Keys.why`), or None where its result is good}."""
+    """{run, pretraining included: why it would be trained (`Keys.run_reason`), or None where its result is good}."""
     keys, states = Keys(params, plan), {found["run"]: found["state"] for found in statuses(plan)}
-    found = {name: keys.why(run, PRETRAINED) for name, run in plan.pretraining.items()}
-    found |= {name: keys.why(run, RUNS) for name, run in plan.runs.items()}
-    found = {run: states[run] if why == NEW and states[run] in BEGUN else why for run, why in found.items()}
+    found = {name: keys.run_reason(run, PRETRAINED) for name, run in plan.pretraining.items()}
+    found |= {name: keys.run_reason(run, RUNS) for name, run in plan.runs.items()}
+    found = {run: states[run] if reason == NEW and states[run] in BEGUN else reason for run, reason in found.items()}
     # What an edited copy of one's own holds now is known when its pack is made; until then its runs are due.
     own = {
         name: spec.path and keys.data_reason(name, "pack") in OWN_CHANGED for name, spec in params.datasets.items()
     }
     runs = {**plan.pretraining, **plan.runs}
-    return {run: why or (OWN_CHANGED[0] if own[runs[run].settings.dataset] else None) for run, why in found.items()}
+    return {
+        run: reason or (OWN_CHANGED[0] if own[runs[run].settings.dataset] else None) for run, reason in found.items()
+    }
 
 
 def estimates(params: Params, plan: Plan, history: list[Measured], machine: Machine) -> dict[str, Estimate]:
@@ -48,16 +50,16 @@ def estimates(params: Params, plan: Plan, history: list[Measured], machine: Mach
 
 
 def totals(
-    params: Params, plan: Plan, why: dict[str, str | None], seconds: dict[str, Estimate], machine: Machine
+    params: Params, plan: Plan, reason: dict[str, str | None], seconds: dict[str, Estimate], machine: Machine
 ) -> list[dict[str, Any]]:
     """A record per paper, and one of all, in which a run that several papers share counts once.
 
     ``jobs`` are trainings, those of starting weights included; ``wall_s`` is `cost.wall_seconds`; ``hours`` are a
     GPU's, or one core's; ``disk_bytes`` of what stays, ``checkpoint_bytes`` of what the runs at once keep meanwhile.
     """
-    rows = [_total(paper, [p for p in plan.planned if p.paper == paper], params, plan, why, seconds, machine)
+    rows = [_total(paper, [p for p in plan.planned if p.paper == paper], params, plan, reason, seconds, machine)
             for paper in params.studies]  # fmt: skip
-    return [*rows, _total("all", plan.planned, params, plan, why, seconds, machine)]
+    return [*rows, _total("all", plan.planned, params, plan, reason, seconds, machine)]
 
 
 def _total(
@@ -65,14 +67,14 @@ def _total(
     planned: Iterable[Planned],
     params: Params,
     plan: Plan,
-    why: dict[str, str | None],
+    reason: dict[str, str | None],
     seconds: dict[str, Estimate],
     machine: Machine,
 ) -> dict[str, Any]:
     planned = list(planned)
     runs = {p.run.id: p.run for p in planned}
-    due = {run: record for run, record in runs.items() if why[run]}
-    after = {run: record.start for run, record in due.items() if record.start and why[record.start]}
+    due = {run: record for run, record in runs.items() if reason[run]}
+    after = {run: record.start for run, record in due.items() if record.start and reason[record.start]}
     sources = {start: plan.pretraining[start] for start in after.values()}
     took = {run: seconds[run].seconds for run in {**due, **sources}}
     arms = Counter((p.study, p.arm, p.paper) for p in planned)
@@ -85,7 +87,7 @@ def _total(
         "runs": len(runs),
         "done": len(runs) - len(due),
         "to_run": len(due),
-        "why": dict(Counter(why[run] for run in due)),
+        "why": dict(Counter(reason[run] for run in due)),
         "jobs": len(took),
         "wall_s": round(wall_seconds(took, machine.slots, after)),
         "hours": round(sum(took.values()) * (1 if machine.gpu else machine.threads) / 3600, 3),
@@ -111,11 +113,11 @@ def as_table(rows: list[dict[str, Any]], machine: Machine) -> Any:
     )
     for r in rows:
         seeds = "-".join(str(n) for n in sorted({r["seeds"][0], r["seeds"][-1]}))
-        why = ", ".join(f"{n} {reason}" for reason, n in r["why"].items())
+        due = ", ".join(f"{n} {reason}" for reason, n in r["why"].items())
         counts = (str(r[key]) for key in ("runs", "done", "to_run"))
         wall, disk = format_duration(r["wall_s"]), _size(r["disk_bytes"])
         table.add_row(
-            r["paper"], f"{r['arms']} x {seeds}", *counts, why, str(r["jobs"]), wall, f"{r['hours']:.2f}", disk
+            r["paper"], f"{r['arms']} x {seeds}", *counts, due, str(r["jobs"]), wall, f"{r['hours']:.2f}", disk
         )
     return table
 
@@ -124,7 +126,7 @@ def _size(count: int) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
-def runs_table(plan: Plan, why: dict[str, str | None], seconds: dict[str, Estimate]) -> Any:
+def runs_table(plan: Plan, reason: dict[str, str | None], seconds: dict[str, Estimate]) -> Any:
     """The planned runs, each with its state and what it is expected to take, for a rich console."""
     from rich.table import Table
 
@@ -132,7 +134,7 @@ def runs_table(plan: Plan, why: dict[str, str | None], seconds: dict[str, Estima
 
     table = Table("paper", "study", "arm", "seed", "run", "state", "time")
     for p in plan.planned:
-        how = why[p.run.id] or state(p.run.id)
+        how = reason[p.run.id] or state(p.run.id)
         time = format_duration(seconds[p.run.id].seconds)
         table.add_row(p.paper, p.study, p.arm, str(p.run.seed), p.run.id, how, time)
     return table

@@ -46,7 +46,7 @@ class Keys:
         self._own: dict[tuple[str, str | None], str | None] = {}
         self._bytes = cache(digest)
 
-    def why(self, run: Run, folder: Path = RUNS) -> str | None:
+    def run_reason(self, run: Run, folder: Path = RUNS) -> str | None:
         """Why ``run`` would be trained into ``folder`` (RUNS or PRETRAINED); None: its result is what is asked for.
 
         ``new``; ``settings changed``, ``data changed``, ``start weights changed``, ``code changed`` or ``no key``;
@@ -143,14 +143,14 @@ class Keys:
         return self._packs[known]
 
 
-def why_plan(file: Path, record: PlanRecord) -> str | None:
+def plan_reason(file: Path, record: PlanRecord) -> str | None:
     """Why `ablate plan` would write ``file`` anew: ``record`` is what it would write."""
     if not file.exists():
         return NEW
     return None if file.is_file() and file.read_bytes() == as_json(record.plain).encode() else "plan changed"
 
 
-def why_look(file: Path) -> str | None:
+def look_reason(file: Path) -> str | None:
     """Why a look at the seeds would be judged again though nothing that it follows from has changed."""
     return NEW if not file.exists() else None if read_if_sealed(file) else "files changed"
 
@@ -169,7 +169,10 @@ def due(reason: str | None) -> list[str]:
     what it leads to. When the job ends, it compares its output with the link's own time alone, and would doubt the
     clock if that were later. So a mark is an old link to a folder of the far future. A folder, because a file of
     equal content would excuse the job the second time. Nothing for a job that is `NEW`: it runs where its missing
-    files are wanted, and only there. Raises UserError where the mark cannot be made.
+    files are wanted, and only there.
+
+    Raises:
+        UserError: If the mark cannot be made.
     """
     if reason in (None, NEW):
         return []

@@ -26,7 +26,11 @@ def classes_named(plan: Plan, dataset: str) -> dict[str, str]:
 
 
 def check_classes(names: Mapping[str, str], known: Iterable[str]) -> None:
-    """Refuse a name that is not among ``known``. Raises UserError that says which arm asks for it."""
+    """Refuse a name that is not among ``known``.
+
+    Raises:
+        UserError: It says which arm asks for it.
+    """
     classes = list(known)
     for name, where in names.items():
         if name not in classes:
@@ -34,7 +38,11 @@ def check_classes(names: Mapping[str, str], known: Iterable[str]) -> None:
 
 
 def check_packs(plan: Plan, keys: Keys) -> None:
-    """Compare the names with every pack that is there and is what is asked for. Raises UserError."""
+    """Compare the names with every pack that is there and is what is asked for.
+
+    Raises:
+        UserError: As `check_classes` does.
+    """
     for dataset in keys.datasets:
         names = classes_named(plan, dataset)
         if names and keys.data_reason(dataset, "pack") is None:

@@ -25,7 +25,7 @@ from ablate.runtime.cores import available_cores, share
 from ablate.runtime.gpus import Use, usable
 from ablate.runtime.options import options
 from ablate.seals import read_if_sealed, read_sealed
-from ablate.workflow.due import Keys, due, why_look, why_plan
+from ablate.workflow.due import Keys, due, look_reason, plan_reason
 from ablate.workflow.named_classes import check_packs, classes_named
 
 
@@ -101,7 +101,11 @@ class Pipeline:
         return read_history(Path("results"), self.project.params.datasets)
 
     def run(self, id: str) -> Run:
-        """A run by its id; `decide` asks for seeds that are not planned yet. Raises UserError for an unknown one."""
+        """A run by its id; `decide` asks for seeds that are not planned yet.
+
+        Raises:
+            UserError: For an unknown one.
+        """
         if id not in self.runs and id not in self._every_run:
             raise UserError(
                 f"no run {id} is planned at the scale {self.project.params.scale}; `ablate plan --runs` lists them"
@@ -117,7 +121,7 @@ class Pipeline:
             return False
         run = self.runs[path.parent.name]
         # A new run is trained where it is wanted: that its manifest is missing is a reason to collect.
-        return bool(self._data_due[run.settings.dataset]) or self.keys.why(run) not in (None, NEW)
+        return bool(self._data_due[run.settings.dataset]) or self.keys.run_reason(run) not in (None, NEW)
 
     def data_file(self, dataset: str, name: str) -> str:
         """``name`` in the data set's folder."""
@@ -126,6 +130,7 @@ class Pipeline:
     # Inputs. Each may raise UserError: for a run that is not planned, or a mark that cannot be made.
 
     def inputs_of_embed(self, dataset: str) -> Inputs:
+        """An embedded archive is made of nothing but its settings."""
         return _inputs(self.keys.data_reason(dataset, "fetch"))
 
     def inputs_of_fetch(self, dataset: str, variant: str) -> Inputs:
@@ -141,7 +146,7 @@ class Pipeline:
     def inputs_of_run(self, id: str, folder: Path) -> Inputs:
         """Of a training into ``folder``, RUNS or PRETRAINED."""
         run = self.run(id)
-        reason, data = self.keys.why(run, folder), run.settings.dataset
+        reason, data = self.keys.run_reason(run, folder), run.settings.dataset
         if reason == NEW and folder == PRETRAINED:
             reason = None  # it is trained where a run that is due starts from its weights, and only there
         arrays = [self.data_file(data, name) for name in ("images.npy", "labels.npy")]
@@ -157,15 +162,16 @@ class Pipeline:
         The run is asked once more when it is known what is in the pack.
         """
         run = self.run(id)
-        waits = self._data_due[run.settings.dataset] and not self.keys.why(run, folder)
+        waits = self._data_due[run.settings.dataset] and not self.keys.run_reason(run, folder)
         return run.settings.dataset if waits else None
 
     def inputs_of_plan(self) -> Inputs:
-        return _inputs(why_plan(self.plan_file, self.project.record))
+        """plan.json is made of params.yaml, which the rule passes on."""
+        return _inputs(plan_reason(self.plan_file, self.project.record))
 
     def inputs_of_rendered(self, name: str) -> Inputs:
         """Of a step of `rendering`: followed as well where one of its files may be made again first."""
-        job, reason = self.rendering.jobs[name], self.rendering.why(name)
+        job, reason = self.rendering.jobs[name], self.rendering.reason(name)
         files = [str(path) for path in job.inputs if path != self.plan_file]
         named: dict[str, str | list[str]] = {"plan": str(self.plan_file), "files": files}
         return Inputs(named, due(reason), bool(reason or self.rendering.open(name)))
@@ -177,14 +183,14 @@ class Pipeline:
             there = read_if_sealed(file)
             now = plan_record(self.project.params, make_plan(self.project.params, []))
             same = there is not None and there["digest"] == now.digest
-            return Inputs({}, due(why_look(file) or (None if same else "plan changed")), True)
+            return Inputs({}, due(look_reason(file) or (None if same else "plan changed")), True)
         added: list[str] = read_sealed(Path(before), LOOK_AGAIN)["added"]
         runs = make_plan(self.project.params, added).runs
         files: dict[str, str | list[str]] = {
             "before": before,
             "runs": [f"{RUNS}/{run}/metrics.json" for run in runs],
         }
-        return Inputs(files, due(why_look(file)), True)
+        return Inputs(files, due(look_reason(file)), True)
 
     # Values of commands, each a word or a list of whole words.
 
@@ -205,9 +211,11 @@ class Pipeline:
         return options(mirror=Path(embedded).parent if embedded else self.project.params.mirror or None)
 
     def previous_look(self, look: int) -> list[str]:
+        """What the look before this one has found, as an option of `ablate decide`."""
         return options(previous=self.results / f"decide/look-{look - 1}.json" if look else None)
 
     def train_options(self, id: str) -> list[str]:
+        """What `ablate train` takes besides the run: start weights, and how the work is spread."""
         compute = self.project.params.compute
         given = options(
             start=self.run(id).start_file,
@@ -218,8 +226,10 @@ class Pipeline:
         return given + self.gpus.options
 
     def runtime_of(self, id: str, attempt: int) -> int:
-        """Minutes that a cluster grants a training job. One that they end goes on from its checkpoint with twice as
-        many."""
+        """Minutes that a cluster grants a training job.
+
+        One that they end goes on from its checkpoint with twice as many.
+        """
         run = self.run(id)
         data = self.project.params.datasets[run.settings.dataset]
         return limit_minutes(expected_seconds(run, data, self._history), attempt)
@@ -237,7 +247,8 @@ class Pipeline:
 def open_pipeline(values: Mapping[str, Any], cores: int | None) -> Pipeline:
     """Read params.yaml with ``values`` over it, and check all that can be known now; ``cores`` are Snakemake's.
 
-    Raises UserError for a mistake in params.yaml, in a paper's file or in ``values``.
+    Raises:
+        UserError: For a mistake in params.yaml, in a paper's file or in ``values``.
     """
     project = open_project(Path("params.yaml"), values)
     check_files(project, Path("papers"))

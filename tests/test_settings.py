@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ablate.plan.rules import check_settings
+from ablate.plan.settings import check_settings
 from recipes import Recipe, recipes
 
 BAD: dict[str, dict[str, Any]] = {  # key to blame, and anything after it to tell cases apart
@@ -47,5 +47,5 @@ def test_possible_settings_are_not(s: Recipe) -> None:
 
 
 def test_the_rules_import_no_torch() -> None:
-    code = "import sys, ablate.plan.rules; sys.exit('torch' in sys.modules)"
+    code = "import sys, ablate.plan.settings; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""The board from planted results. Oracle: what was planted; a verdict is lowered for a reason, and never raised."""
+"""Assessed claims from planted results. Oracle: what was planted; a verdict is lowered for a reason, never raised."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ import pytest
 from ablate.papers.paper import read
 from ablate.plan.receipts import Job
 from ablate.verdicts.assess import assess
-from ablate.verdicts.claims_table import write_board
+from ablate.verdicts.claims_table import write_claims
 from ablate.verdicts.controls import PAPER as CONTROLS
 from conftest import Workspace
 from fabricated import HEAD, Fabricated, vouch
@@ -45,7 +45,7 @@ def board(made: Fabricated) -> dict[str, Any]:
     """claims.json by claim."""
     made.collect(partial=True)
     output = made.plan.parent / "claims.json"
-    write_board(made.plan, made.papers, made.runs, output)
+    write_claims(made.plan, made.papers, made.runs, output)
     for suffix in (".csv", ".md", ".tex", ".svg", ".png", ".runs.json"):
         assert output.with_suffix(suffix).stat().st_size > 0
     return {c["id"]: c for c in json.loads(output.read_text())["claims"]}

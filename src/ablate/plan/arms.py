@@ -1,0 +1,77 @@
+"""One arm: its settings from all that says something of it, checked against network, data set and start weights."""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ablate.errors import UserError, choose
+from ablate.models import registry as models
+from ablate.plan.fit_rules import check_fit, weights_fault
+from ablate.plan.params import Params
+from ablate.plan.settings import Settings
+from ablate.records import explain, tuples
+
+
+def resolve(layers: Iterable[tuple[str, Mapping[str, Any]]], params: Params) -> Settings:
+    """The settings of one arm from ``layers`` of (where it stands, values), later ones beating earlier ones.
+
+    Raises:
+        UserError: It names the layer and key to blame.
+    """
+    merged: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    for where, layer in layers:
+        for key, value in layer.items():
+            if key not in Settings.model_fields:
+                raise choose(f"{where}.{key}", key, Settings.model_fields, "key")
+            merged[key], origin[key] = value, f"{where}.{key}"
+    try:
+        arm = Settings.model_validate(tuples(merged))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0]) if first["loc"] else str(first["msg"]).split("error, ")[-1].split(":")[0]
+        raise UserError(f"{origin.get(key, f'params.yaml: defaults.{key}')}: {explain(first)}") from None
+    if arm.dataset not in params.datasets:
+        raise choose(origin["dataset"], arm.dataset, params.datasets, "dataset")
+    _check_model(arm, origin)
+    sources = {"scratch", "imagenet", *(f"pretrain:{name}" for name in params.pretraining)}
+    if arm.weights not in sources:
+        file = re.fullmatch(r"file:(.+\.safetensors)", arm.weights)
+        if not file:
+            raise choose(origin["weights"], arm.weights, {*sources, "file:<path>.safetensors"})
+        if not Path(file[1]).is_file():
+            raise UserError(f"{origin['weights']}: there is no file {file[1]}; correct the path")
+        if fault := weights_fault(Path(file[1])):
+            raise UserError(f"{origin['weights']}: {file[1]} is no safetensors file ({fault}); make it again")
+    if fault := check_fit(arm, params.datasets[arm.dataset]):
+        key, said = fault.split(": ", 1)
+        raise UserError(f"{origin.get(key, f'params.yaml: defaults.{key}')}: {said}")
+    return arm
+
+
+def _check_model(arm: Settings, origin: Mapping[str, str]) -> None:
+    """Refuse a network that is not known, and options that it does not have."""
+    try:
+        models.check_name(arm.model)
+    except ValueError:
+        raise choose(origin["model"], arm.model, [*models.REGISTRY, "torchvision:<name>"], "model") from None
+    try:
+        models.check(
+            arm.model,
+            dropout=arm.dropout,
+            init=arm.init,
+            init_variance=arm.init_variance,
+            activation=arm.activation,
+            stem=arm.stem,
+            last_relu=arm.last_relu,
+        )
+        if arm.weights == "imagenet":
+            models.imagenet_name(arm.model)
+    except ValueError as error:
+        # Which option to blame: the one that was set and that the message speaks of.
+        options = ("stem", "activation", "last_relu", "weights")
+        key = next((k for k in options if k in origin and k in f"{error}"), "model")
+        raise UserError(f"{origin[key]}: {error}") from None
