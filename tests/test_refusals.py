@@ -26,7 +26,7 @@ PAPER = "studies.resnet-vs-plain.shallow"
 IDS = {
     "demo": "dc8e8426b4eea81351c59870919836a4003a4b8cb187b36428c57695b733f57a",
     "pilot": "f68fa763eec43b757ca45e7b76bdde00b5adf21336f29b43c57adf7ba077d0f4",
-    "paper": "7dfde11fe9d97141188d3a31f352440197e763dea1dd96e9aaddc301bc2b605b",
+    "paper": "3c3361230c096e21f83dfb3e414bebc99f886d2fc1fe190af16296f8143730bd",
 }
 
 
