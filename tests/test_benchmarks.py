@@ -21,6 +21,7 @@ SMALLEST = {
     "cost": "",
     "dag": "--repeat 1 --runs 5 --plan 20 --model net1",
     "data": "--repeat 1",
+    "throughput": "--batch 2 --seconds 0 --device cpu --pixels 64",
     "training": "--repeat 1 --steps 1 --batch 8 --device cpu",
 }
 SIZED = {"plan_10000_s": "plan_20_s"}  # names that say a size
