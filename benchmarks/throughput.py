@@ -4,9 +4,10 @@
 
 Random images, augmented as in alexnet-vs-resnet, in bf16; a step run by Python and, on a GPU, replayed as a CUDA
 graph (elsewhere both are the same). The last line is a JSON object: ``resnet18_images_per_s``,
-``resnet50_images_per_s`` and ``alexnet_images_per_s`` (replayed), ``graphs_ratio`` (replayed / run by Python, ResNet-18
-with that batch), ``small_graphs_ratio`` (the ten-class AlexNet in batches of 12, fp32), ``peak_share`` (ResNet-18, of
-what this device reaches in a large bf16 matrix product; a step is three times the multiply-adds of a forward pass).
+``resnet50_images_per_s`` and ``alexnet_images_per_s`` (replayed), ``graphs_ratio`` (replayed / run by Python,
+ResNet-18 with that batch), ``small_graphs_ratio`` (the ten-class AlexNet in batches of 12, fp32), ``peak_share``
+(ResNet-18, of what this device reaches in a large bf16 matrix product; a step is three times the multiply-adds of a
+forward pass).
 """
 
 import argparse
