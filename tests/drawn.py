@@ -46,7 +46,7 @@ def study(
         arm = arm_name(levels)
         entry = {"run": f"{'-'.join(levels)}_s{seed}".replace(" ", ""), "paper": "p", "study": "s", "arm": arm,
                  "seed": seed, "levels": named, "settings": base | own,
-                 "contaminated": "pretrained" in levels, "deviations": {}}  # fmt: skip
+                 "facts": {}, "contaminated": "pretrained" in levels, "deviations": {}}  # fmt: skip
         planned.append(PlannedRun.model_validate_json(json.dumps(entry)))
     return planned
 

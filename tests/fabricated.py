@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from ablate.papers.claim import Claim
-from ablate.papers.paper import Deviation, Paper, Reported, Stated
+from ablate.papers.paper import Paper, Reported
+from ablate.papers.protocol import Deviation, Own, Stated
 from ablate.plan.names import arm_name
 from ablate.plan.record import PlanRecord, read_plan
 from ablate.records import check_record
@@ -59,7 +60,7 @@ class Fabricated:
         name = f"{study}_{'-'.join(levels.values())}_s{seed}".replace(" ", "")
         wanted = SETTINGS | (settings or {})
         entry = {"run": name, "paper": "p", "study": study, "arm": arm, "seed": seed, "levels": levels}
-        entry |= {"settings": wanted, "contaminated": False, "deviations": {}} | (plan or {})
+        entry |= {"settings": wanted, "facts": {}, "contaminated": False, "deviations": {}} | (plan or {})
         self.record["runs"].append(entry)
         self._write()
         return self.train(entry, predictions=predictions, wall_s=wall_s, **metrics)
@@ -114,10 +115,13 @@ def reported(**fields: Any) -> Reported:
     return Reported(**{"id": "number", "where": "Table 1", "quote": "as printed"} | fields)
 
 
-def paper(*entries: Reported, deviations: tuple[Deviation, ...] = ()) -> Paper:
-    stated = Stated(what="x", stated="y", where="z")
-    return Paper(title="A paper", authors="Somebody", reference="Somewhere", protocol=(stated,), reported=entries,
-                 silent=(), deviations=deviations)  # fmt: skip
+def paper(
+    *entries: Reported, deviations: tuple[Deviation, ...] = (), own: tuple[Own, ...] = (), **stated: Any
+) -> Paper:
+    """One that states the settings ``stated``."""
+    protocol = Stated(what="x", stated="y", where="z", settings=stated)
+    return Paper(title="A paper", authors="Somebody", reference="Somewhere", protocol=(protocol,), reported=entries,
+                 silent=(), deviations=deviations, own=own)  # fmt: skip
 
 
 def deviation(what: str, **where: tuple[str, ...]) -> Deviation:

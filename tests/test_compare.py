@@ -105,11 +105,12 @@ def test_another_source_is_named(made: Fabricated) -> None:
     assert rows(made, paper(entry))["number"]["note"] == "printed by Le and Yang 2015"
 
 
-def test_deviations_are_told_from_the_plan_the_data_and_the_paper_s_file(made: Fabricated) -> None:
+def test_deviations_and_choices_are_told_from_the_plan_the_data_and_the_paper_s_file(made: Fabricated) -> None:
     for run in made.record["runs"]:
+        run["facts"] = {"n_classes": 10, "images": 1000, "data": "embedded"}
         if run["arm"] == "one":
-            run["deviations"] = {"epochs": [5, 15], "classes": [[0, 10], None], "n_classes": [10, 200],
-                                 "images_per_class": [100, 500], "gamma": [None, 0.1]}  # fmt: skip
+            run["deviations"] = {"epochs": [2, 15], "classes": [[0, 10], None], "n_classes": [10, 200],
+                                 "images": [1000, 100_000], "gamma": [None, 0.1]}  # fmt: skip
             run["contaminated"] = True
         else:
             run["deviations"] = None
@@ -124,15 +125,38 @@ def test_deviations_are_told_from_the_plan_the_data_and_the_paper_s_file(made: F
             deviation("fp64", scales=("paper",)),
             deviation("without biases", levels=("two",)),
         ),
+        dataset="d", model="net1", optimizer="sgd", epochs=30, n_classes=200, images=100_000,
+    )  # fmt: skip
+    found = rows(made, record)
+    assert {key: found["one"][key] for key in ("deviations", "choices", "own", "note")} == {
+        "deviations": "epochs 2, not 30; 10 classes, not 200; 1,000 training images, not 100,000; embedded data; "
+        "crop of 64; bf16",
+        "choices": "learning rate 0.1; gamma none, not our 0.1; batch size 4",
+        "own": "",
+        "note": "contaminated weights",
+    }
+    assert {key: found["two"][key] for key in ("deviations", "choices", "own")} == {
+        "deviations": "", "choices": "", "own": "the whole study",
+    }  # fmt: skip
+
+
+def test_the_best_arm_and_the_sum_of_all(made: Fabricated) -> None:
+    """Oracle: arm one has (40 + 50) / 2 and arm two (30 + 35) / 2; minutes are 1.5 and 1 in each seed."""
+    record = paper(
+        reported(id="best", study="s", over="best", metric="val_top1", value=0.4),
+        reported(id="best-of-two", study="s", over="best", levels=("two",), metric="val_top1", value=0.4),
+        reported(id="sum", study="s", over="sum", metric="wall_min", value=2.0),
+        reported(id="none", study="t", over="best", metric="val_top1", value=0.4),
     )
     found = rows(made, record)
-    assert found["one"]["deviations"] == (
-        "epochs 5, not 15; 10 classes, not 200; 100 training images per class, not 500; gamma none, not 0.1; "
-        "embedded data; contaminated weights; crop of 64; bf16"
-    )
-    assert (
-        found["two"]["deviations"] == "the protocol has no such arm; embedded data; crop of 64; bf16; without biases"
-    )
+    assert {k: (r["ours"], r["n"], r["of"]) for k, r in found.items()} == {
+        "best": (45.0, 2, "s: the best arm"),
+        "best-of-two": (32.5, 2, "s: the best arm of two"),
+        "sum": (2.5, 2, "s: all arms together"),
+        "none": (None, 0, "t: the best arm"),
+    }
+    assert found["best"]["note"] == "the best by its mean over seeds: one"
+    assert found["none"]["note"] == "not planned at this scale: t: the best arm"
 
 
 def test_all_papers_together_name_the_paper(made: Fabricated) -> None:

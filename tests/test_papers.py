@@ -25,7 +25,7 @@ TEXTS = ROOT.parent / "shared" / "papers"  # the papers' texts, which are not pa
 COUNTS = {
     "alexnet-vs-resnet": (4, 2, 2),  # 2 networks x (plain, best from scratch); 2 parameter counts; 2 references
     "five-cnns": (10, 5, 1),  # Fig. 10: 5 models x 2 splits; Fig. 9: 5 totals; the state of the art in Background
-    "tinyimage10": (48, 1, 0),  # Table 1: 12 rows x (time, train, val, test); "an eight layer CNN"
+    "tinyimage10": (49, 1, 0),  # Table 1: 12 rows x (time, train, val, test); minutes in all; "an eight layer CNN"
     "resnet18-init": (1, 0, 0),  # the test error
     # Table 1: 6 nets x 2 splits, and 9 percentages in sections 5 and 6; 6 numbers of layers, and 2 x 2 shallow nets
     "resnet-vs-plain": (21, 10, 0),
@@ -146,7 +146,11 @@ def test_numbers_of_a_study_by_arm_and_metric() -> None:
     nets = PAPERS["resnet-vs-plain"].printed("nets")
     assert nets["Net 1"] == {"train_top1": 0.72, "val_top1": 0.49, "gap": 0.23}
     assert nets["Net 3"] == {"train_top1": 0.62, "val_top1": 0.46, "gap": 0.16}  # not the conclusion's 14 %
-    assert PAPERS["alexnet-vs-resnet"].printed("factorial")["ResNet-18 / augmented / scratch"] == {"val_top1": 0.519}
+    factorial = PAPERS["alexnet-vs-resnet"].printed("factorial")
+    assert factorial == {
+        "AlexNet / plain / scratch": {"val_top1": 0.3747},
+        "ResNet-18 / plain / scratch": {"val_top1": 0.4077},
+    }
     assert PAPERS["resnet-vs-plain"].printed("no such study") == {}
 
 
@@ -186,6 +190,22 @@ BAD = {
     "of runs and a network": ("model: net3", "model: net3, arm: Net 3", ["net-3-layers.arm", "remove one"]),
     "of nothing": ("study: nets, arm: Net 3, where", "where", ["reported.net-3-train", "add study and arm"]),
     "empty quote": ('&shallow "two shallow networks with 7 and 9 layers"', '&shallow ""', ["reported.27.quote"]),
+    "best of what is no accuracy": ("gap, study: nets, arm: Net 6", "gap, study: nets, over: best",
+                                    ["reported.plain-gap.over", "choose an accuracy"]),
+    "several arms and one": ("gap, study: nets, arm: Net 6", "gap, study: nets, over: sum, arm: Net 6",
+                             ["reported.plain-gap.over", "remove arm and minus"]),
+    "levels without over": ("gap, study: nets, arm: Net 6", "gap, study: nets, arm: Net 6, levels: [Net 6]",
+                            ["reported.plain-gap.levels", "goes with over"]),
+    "wrong level of several": ("top1, study: nets, arm: Net 2", "top1, study: nets, over: best, levels: [Net2]",
+                               ["reported.net-2-train.levels", "did you mean 'Net 2'"]),
+    "wrong setting": ("settings: {weights: scratch}", "settings: {weight: scratch}",
+                      ["protocol.3.settings", "did you mean 'weights'"]),
+    "wrong varied setting": ("varied: {model:", "varied: {modle:", ["protocol.7.settings", "did you mean 'model'"]),
+    "wrong setting of a choice": ("settings: [init]", "settings: [int]", [".settings", "did you mean 'init'"]),
+    "stated and chosen": ("settings: [init]", "settings: [weights]",
+                          ["silent.", "settings: weights of the arm 'Net 1' of nets", "protocol.3", "narrow one"]),
+    "wrong arm of an own entry": ("arms: [dropout 0.5 / plain,", "arms: [dropout 0.5 / plane,",
+                                  ["own.0.arms", "mean 'dropout 0.5 / plain'"]),
     "wrong scale": (LAST, f"{LAST}, scales: [pilots]", ["deviations.0.scales", "did you mean 'pilot'"]),
     "wrong study of a deviation": (LAST, f"{LAST}, studies: [netts]", ["deviations.0.studies", "mean 'nets'"]),
     "wrong level of a deviation": (LAST, f"{LAST}, levels: [net 1]", ["deviations.0.levels", "mean 'Net 1'"]),

@@ -82,15 +82,16 @@ def test_arms_of_the_factorial_are_points_of_the_sweep() -> None:
         assert {p.run.id for p in plan.of("alexnet-vs-resnet", "factorial") if p.arm == arm} <= grid
 
 
-def test_deviations_are_what_the_scale_changes() -> None:
+def test_what_a_scale_changes() -> None:
     """Oracle: params.yaml, read by eye."""
     made = {}
     for scale in ("pilot", "paper"):
         record = open_project(ROOT / "params.yaml", {"scale": scale}).record
         made[scale] = {(p.paper, p.study, p.arm): p.deviations for p in record.runs}
     assert made["pilot"]["five-cnns", "models", "Model 5"] == {
-        "classes": ([0, 10], None), "n_classes": (10, 200), "images_per_class": (60, 500), "epochs": (4, 15),
-        "batch_size": (64, 32), "weights": ("pretrain:other-classes", "imagenet"), "precision": ("bf16", "auto"),
+        "classes": ([0, 10], None), "n_classes": (10, 200), "images": (600, 100_000), "images_per_class": (60, 500),
+        "epochs": (4, 15), "batch_size": (64, 32), "weights": ("pretrain:other-classes", "imagenet"),
+        "precision": ("bf16", "fp32"),
     }  # fmt: skip
     assert made["pilot"]["tinyimage10", "classes", "ten classes"]["images_per_class"] == (10, 400)  # 0.8 of 500
     assert all(deviations == {} for deviations in made["paper"].values())

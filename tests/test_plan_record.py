@@ -11,10 +11,10 @@ import pytest
 from ablate.errors import UserError
 from ablate.files import as_json, write_json
 from ablate.models.registry import contaminated
-from ablate.plan.params import load
+from ablate.plan.params import Params, load
 from ablate.plan.project import open_project
 from ablate.plan.record import PlanRecord, read_plan
-from ablate.plan.runs import make_plan
+from ablate.plan.runs import Run, make_plan
 from ablate.seals import sealed
 from conftest import ROOT
 
@@ -28,6 +28,12 @@ def record_of(scale: str) -> PlanRecord:
 @pytest.fixture(scope="module")
 def demo() -> PlanRecord:
     return record_of("demo")
+
+
+def facts(params: Params, run: Run) -> dict[str, Any]:
+    """What a run's settings come to on its data."""
+    n_classes, each, _ = params.datasets[run.settings.dataset].counts(run.settings)
+    return {"n_classes": n_classes, "images": n_classes * each, "data": run.variant}
 
 
 def test_the_file_has_the_keys_and_values_of_the_plan_in_this_order(demo: PlanRecord) -> None:
@@ -57,6 +63,7 @@ def test_the_file_has_the_keys_and_values_of_the_plan_in_this_order(demo: PlanRe
                 "seed": p.run.seed,
                 "levels": p.levels,
                 "settings": p.run.settings.model_dump(mode="json", exclude_defaults=True),
+                "facts": facts(params, p.run),
                 "contaminated": contaminated(p.run.settings.weights, params.datasets[p.run.settings.dataset].layout),
                 "deviations": d if (d := demo.runs[i].deviations) is None else {k: list(v) for k, v in d.items()},
             }
@@ -105,6 +112,7 @@ SHAPES = {  # what is said to be wrong: a change of a file that keeps its seal
     "runs.0.settings.lr: ": put("runs", 0, "settings", "lr", value=-1.0),
     "runs.0.settings.colour: ": put("runs", 0, "settings", "colour", value="red"),
     "runs.0.settings.model: is missing": without("runs", 0, "settings", "model"),
+    "runs.0.facts: is missing": without("runs", 0, "facts"),
     "runs.0.contaminated: ": put("runs", 0, "contaminated", value=1),
     "runs.0.deviations.lr.1: is missing": put("runs", 0, "deviations", value={"lr": [0.1]}),
     "studies: is missing": without("studies"),

@@ -12,11 +12,12 @@ import pytest
 
 from ablate.data.describe import describe
 from ablate.errors import UserError
-from ablate.figures.registry import write_figure
+from ablate.figures.common import RunFiles
+from ablate.figures.registry import draw, write_figure
 from ablate.results.report import write_report
 from ablate.results.study import StudyResults
 from ablate.tables.registry import write_table
-from fabricated import Fabricated
+from fabricated import PAPER, Fabricated
 
 VAL = {("one", 0): 0.2, ("one", 1): 0.4, ("two", 0): 0.5, ("two", 1): None}  # None: diverged
 
@@ -71,6 +72,28 @@ def test_table_figure_and_report(made: Fabricated, packs: dict[str, Path]) -> No
     (folder / "f.png").unlink()
     write_report(made.plan, made.papers, made.plan.parent / "report.html")
     assert "f: missing" in (made.plan.parent / "report.html").read_text()
+
+
+def test_captions_title_and_report_tell_deviations_choices_and_own(made: Fabricated, packs: dict[str, Path]) -> None:
+    """Oracle: what the paper's file states, beside the settings of the fabricated runs; a network has no settings."""
+    stated = "settings: {dataset: d, model: net1, optimizer: sgd, epochs: 15, lr: 0.1}"
+    own = "own: [{what: another start, why: z, levels: [two]}]\n"
+    made.papers.joinpath("p.yaml").write_text(PAPER.replace("where: z}", f"where: z, {stated}}}") + own)
+    results = made.results("s")
+    told = (
+        "Deviations from the paper: epochs 2, not 15; embedded data. "
+        "Choices where the paper is silent: batch size 4. Own, not in the paper: two."
+    )
+    write_table(results, "accuracy", made.collected / "t.csv")
+    for suffix in (".md", ".tex"):
+        assert told in " ".join((made.collected / "t").with_suffix(suffix).read_text().split())
+    write_table(results, "layers:cnn1", made.collected / "t.csv")
+    assert "Deviations" not in (made.collected / "t.md").read_text()
+    title = draw(results, "curves", RunFiles()).get_suptitle().replace("\n", " ")
+    assert title.endswith("2 seeds; 2 deviations from the paper; 1 choice where it is silent; our own: two")
+    describe(packs["cifar10"], "d", made.plan.parent / "data")
+    write_report(made.plan, made.papers, made.plan.parent / "report.html")
+    assert f"<p>{told}</p>" in (made.plan.parent / "report.html").read_text()
 
 
 def test_latex_is_balanced_and_escaped(made: Fabricated) -> None:

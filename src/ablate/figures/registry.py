@@ -29,14 +29,19 @@ def draw(results: StudyResults, kind: str, places: RunFiles) -> Figure:
     given = ({"argument": argument} if argument else {}) | ({"places": places} if "places" in taken else {})
     sns.set_theme(context="paper", style="ticks", rc=STYLE)
     figure: Figure = make(results, **given)
-    seeds = results.runs["seed"].nunique()
-    scale = ": ".join(filter(None, [results.scale, LABELS.get(results.scale)]))
-    about = f"{scale}; {seeds} seed{'' if seeds == 1 else 's'}"
+    about = _about(results)
     width, height = figure.get_size_inches()
     lines = [wrapped(text, width, size=TITLE_SIZE) for text in (results.title, about)]
     figure.set_size_inches(width, height + 0.14 * "\n".join(lines).count("\n"))
     figure.suptitle("\n".join(lines))
     return figure
+
+
+def _about(results: StudyResults) -> str:
+    """The scale, what it stands for, the seeds, and what the arms are to their paper."""
+    seeds = results.runs["seed"].nunique()
+    scale = ": ".join(filter(None, [results.scale, LABELS.get(results.scale)]))
+    return "; ".join(filter(None, [f"{scale}; {seeds} seed{'' if seeds == 1 else 's'}", results.words.counted]))
 
 
 def write_figure(results: StudyResults, kind: str, svg: Path, places: RunFiles | None = None) -> None:

@@ -113,10 +113,11 @@ def from_column(
     The paper's dropout 0.5 sits in every block of every network ("the basic block that we employed in all our
     networks"), so in the plain twins as well.
 
-    Paper silent: bias, padding and what follows a convolution outside a block, the rate of the dropout layer
-    of nets 4 and 5, how the last map meets the fully connected layer, and the initial weights. Chosen: every
-    convolution is padded, without bias and followed by batch normalisation, outside a block by ReLU as well;
-    the rate is 0.5; the last map is flattened as it is; weights start as torch's layers do.
+    Paper silent: kernels, bias, padding, the order within a block and what follows a convolution outside one,
+    the rate of the dropout layer of nets 4 and 5, how the last map meets the fully connected layer, and the
+    initial weights. Chosen: every convolution is 3x3, padded, without bias and followed by batch normalisation,
+    outside a block by ReLU as well; the order within is that of He et al.; the rate is 0.5; the last map is
+    flattened as it is; weights start as torch's layers do.
 
     Args:
         name: for error messages.

@@ -4,21 +4,22 @@ Nothing else reads these files, and no number of a paper stands in Python. `read
 all of them against the studies and networks that there are. Imports no torch.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from math import inf
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from ablate.errors import UserError, choose
 from ablate.models.registry import REGISTRY
 from ablate.papers.claim import ERRORS, Claim, Claimed, check_alone, check_names
+from ablate.papers.items import Item, LeftOut
+from ablate.papers.protocol import SETTINGS, Deviation, Own, Silence, Stated
+from ablate.papers.scope import Arms, Scope, Text, check_once, check_scope
 from ablate.plan.project import Project
-from ablate.plan.runs import Plan, Planned
+from ablate.plan.runs import Plan
 from ablate.records import Name, Record, check_record, read_yaml
-
-Text = Annotated[str, Field(min_length=1)]
 
 # Metric: the lowest and the highest value. Accuracies, errors and gaps are fractions of 1.
 OF_RUNS = {
@@ -39,16 +40,8 @@ OF_NETWORKS = {
 LABELS = {  # of the scales, wherever results of one are shown
     "demo": "embedded data: no evidence about the paper",
     "pilot": "ten classes, short schedules",
-    "paper": "the paper's protocol",
+    "paper": "all classes, full schedules",
 }
-
-
-class Stated(Record):
-    """A part of the protocol that the paper states."""
-
-    what: Text
-    stated: Text
-    where: Text
 
 
 class Reported(Record):
@@ -62,6 +55,8 @@ class Reported(Record):
     study: Text | None = None  # a key under the paper's studies in params.yaml
     arm: Text | None = None  # its label, as `ablate plan --runs` prints it
     minus: Text | None = None  # another arm: the value is the difference of the two
+    over: Literal["best", "sum"] | None = None  # in place of arm: the best of the study's arms, or all added up
+    levels: tuple[Text, ...] = ()  # with over: labels that an arm must have, all of them
     source: Text | None = None  # the reference, where the paper quotes the number from other literature
     model: Text | None = None  # a key of models.REGISTRY
     note: Text | None = None  # one sentence
@@ -71,23 +66,11 @@ class Reported(Record):
         """Whether it is of one arm and the paper's own: no difference, and not quoted from other literature."""
         return self.arm is not None and self.minus is None and self.source is None
 
-
-class Silence(Record):
-    """What the paper leaves open, what is chosen here, and why."""
-
-    what: Text
-    choice: Text
-    why: Text
-
-
-class Deviation(Record):
-    """Where the project knowingly does something else than the paper, at every scale unless it names some."""
-
-    what: Text
-    why: Text
-    studies: tuple[Text, ...] = ()  # none named: all
-    levels: tuple[Text, ...] = ()  # labels of params.yaml: of arms that have one of them; none named: of all
-    scales: tuple[Text, ...] = ()  # none named: all
+    def arms(self, levels: Mapping[str, Collection[str]]) -> list[str]:
+        """Those that it is of, or may be of; ``levels`` are the study's: {arm: its labels}."""
+        if self.over is None:
+            return [arm for arm in (self.arm, self.minus) if arm]
+        return [arm for arm, labels in levels.items() if {*self.levels} <= {*labels}]
 
 
 class Paper(Record):
@@ -100,6 +83,9 @@ class Paper(Record):
     reported: tuple[Reported, ...]
     silent: tuple[Silence, ...]
     deviations: tuple[Deviation, ...]
+    own: tuple[Own, ...] = ()
+    items: tuple[Item, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     claims: tuple[Claim, ...] = ()
 
     def printed(self, study: str) -> dict[str, dict[str, float]]:
@@ -110,10 +96,20 @@ class Paper(Record):
                 found.setdefault(entry.arm, {}).setdefault(entry.metric, entry.value)
         return found
 
+    def owns(self, study: str) -> bool:
+        """Whether the study is all our own."""
+        return any(not entry.levels + entry.arms and study in (entry.studies or (study,)) for entry in self.own)
+
+    @property
+    def scoped(self) -> dict[str, Scope]:
+        """The entries that may be about some arms alone, by key."""
+        parts = ("protocol", "silent", "deviations", "own")
+        return {f"{part}.{i}": entry for part in parts for i, entry in enumerate(getattr(self, part))}
+
     @property
     def of_runs(self) -> dict[str, Claimed]:
         """What the reported numbers of runs are of, by id."""
-        return {e.id: Claimed(e.metric, e.study, e.arm, e.minus) for e in self.reported if e.model is None}
+        return {e.id: Claimed(e.metric, e.study, e.arm, e.minus) for e in self.reported if e.arm is not None}
 
     def claimed(self, claim: Claim) -> float:
         """The number that ``claim`` compares with, in its metric's unit; 0 where it compares arms with each other."""
@@ -146,20 +142,29 @@ def read(path: Path) -> Paper:
             raise UserError(f"{where}: stands there twice; give each claim an id of its own")
         seen.add(claim.id)
         check_alone(claim, paper.of_runs, where)
-    for i, deviation in enumerate(paper.deviations):
-        for scale in deviation.scales:
+    for key, scoped in paper.scoped.items():
+        for name in (*getattr(scoped, "settings", ()), *getattr(scoped, "varied", ())):
+            if name not in SETTINGS:
+                raise choose(f"{path}: {key}.settings", name, SETTINGS, "setting")
+        for scale in getattr(scoped, "scales", ()):
             if scale not in LABELS:
-                raise choose(f"{path}: deviations.{i}.scales", scale, LABELS, "scale")
+                raise choose(f"{path}: {key}.scales", scale, LABELS, "scale")
     return paper
 
 
 def _check_entry(entry: Reported, where: str) -> None:
     """Refuse what is of neither or of both, a metric of the other kind, and a value that it cannot have."""
-    of_runs = [key for key in ("study", "arm", "minus", "source") if getattr(entry, key) is not None]
+    of_runs = [key for key in ("study", "arm", "minus", "over", "levels", "source") if getattr(entry, key)]
     if entry.model is not None and of_runs:
         raise UserError(f"{where}.{of_runs[0]}: goes with a number of runs, model with one of a network; remove one")
-    if entry.model is None and not {"study", "arm"} <= set(of_runs):
+    if entry.model is None and not ({"study", "arm"} <= {*of_runs} or {"study", "over"} <= {*of_runs}):
         raise UserError(f"{where}: says not what it is of; add study and arm, or model for a number of a network")
+    if entry.over and (entry.arm or entry.minus):
+        raise UserError(f"{where}.over: is of several arms; remove arm and minus, or over")
+    if entry.over == "best" and not entry.metric.endswith("_top1"):
+        raise UserError(f"{where}.over: the best is the highest accuracy; choose an accuracy as metric")
+    if entry.levels and not entry.over:
+        raise UserError(f"{where}.levels: goes with over, and only with it; remove it")
     metrics = OF_RUNS if entry.model is None else OF_NETWORKS
     if entry.metric not in metrics:
         raise choose(f"{where}.metric", entry.metric, metrics, "metric")
@@ -198,30 +203,12 @@ def check(papers: Mapping[str, Paper], plan: Plan, folder: Path = Path("papers")
             _check_names(entry, arms[id], f"{file}: reported.{entry.id}")
         for claim in paper.claims:
             check_names(claim, arms[id], paper.of_runs, f"{file}: claims.{claim.id}")
-        for i, deviation in enumerate(paper.deviations):
-            for study in deviation.studies:
-                if study not in arms[id]:
-                    raise choose(f"{file}: deviations.{i}.studies", study, arms[id], "study")
-            levels = {label for p in plan.planned if p.paper == id for label in p.levels.values()}
-            for level in deviation.levels:
-                if level not in levels:
-                    raise choose(f"{file}: deviations.{i}.levels", level, levels, "level")
-            _check_levels(deviation, [p for p in plan.planned if p.paper == id], f"{file}: deviations.{i}.levels")
-
-
-def _check_levels(deviation: Deviation, planned: Sequence[Planned], where: str) -> None:
-    """Refuse a level that two axes of a study have, since it cannot be known which of them is meant."""
-    axes: dict[tuple[str, str], dict[str, None]] = {}  # those that have a label, by study and label
-    for p in planned:
-        if not deviation.studies or p.study in deviation.studies:
-            for axis, label in p.levels.items():
-                axes.setdefault((p.study, label), {})[axis] = None
-    for (study, label), found in axes.items():
-        if label in deviation.levels and len(found) > 1:
-            both = " and of ".join(found)
-            raise UserError(
-                f"{where}: {label!r} is a level of {both} in the study {study}; rename one of these levels"
-            )
+        for key, scoped in paper.scoped.items():
+            check_scope(scoped, arms[id], f"{file}: {key}")
+        told = {
+            key: (scoped, scoped.told) for key, scoped in paper.scoped.items() if isinstance(scoped, Stated | Silence)
+        }
+        check_once(told, arms[id], file)
 
 
 def check_files(project: Project, folder: Path) -> None:
@@ -239,7 +226,7 @@ def check_files(project: Project, folder: Path) -> None:
         check({id: paper for id, paper in papers.items() if id in whole.studies}, plan, folder)
 
 
-def _check_names(entry: Reported, studies: Mapping[str, Collection[str]], where: str) -> None:
+def _check_names(entry: Reported, studies: Arms, where: str) -> None:
     if entry.model is not None:
         if entry.model not in REGISTRY:
             raise choose(f"{where}.model", entry.model, REGISTRY, "model")
@@ -247,6 +234,12 @@ def _check_names(entry: Reported, studies: Mapping[str, Collection[str]], where:
     known = set(studies.get(entry.study or "", ()))
     if not known:
         raise choose(f"{where}.study", entry.study, studies, "study")
+    if entry.over:
+        labels = {label for levels in studies[entry.study or ""].values() for label in levels.values()}
+        for level in entry.levels:
+            if level not in labels:
+                raise choose(f"{where}.levels", level, labels, "level")
+        return
     if entry.arm not in known:
         raise choose(f"{where}.arm", entry.arm, known, "arm")
     if entry.minus is not None and entry.minus not in known - {entry.arm}:

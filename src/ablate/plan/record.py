@@ -16,6 +16,7 @@ from ablate.seals import read_sealed, sealed
 from ablate.stored import Stored, damaged
 
 AGAIN = "`snakemake --cores 8 all` and `ablate render` make it again"
+FACTS = ("n_classes", "images", "data")  # what settings come to on the data: classes, training images, variant
 Facts = dict[str, Any]  # of an arm: a setting, or what settings come to on its data: the value, as JSON has it
 Protocol = dict[tuple[str, str, str], Facts]  # paper, study, arm: what is to compare
 
@@ -30,6 +31,7 @@ class PlannedRun(Stored):
     seed: int
     levels: dict[str, str]  # axis: label, in the order of the study's axes; none where it has no axis
     settings: Settings  # with their defaults, which the file leaves out
+    facts: Facts  # FACTS
     contaminated: bool  # it starts from weights that have seen the data set's images
     deviations: dict[str, tuple[Any, Any]] | None  # {what: (ours, the protocol's)}; None: it has no such arm
 
@@ -111,6 +113,7 @@ def plan_record(params: Params, plan: Plan, full: Protocol | None = None) -> Pla
         if (place := (p.paper, p.study, p.arm)) not in arms:
             layout = params.datasets[p.run.settings.dataset].layout
             arms[place] = {
+                "facts": {key: value for key, value in _facts(p.run, params).items() if key in FACTS},
                 "contaminated": contaminated(p.run.settings.weights, layout),
                 "deviations": _deviations(_facts(p.run, params), (full or {}).get(place)),
             }
@@ -149,6 +152,7 @@ def _facts(run: Run, params: Params) -> Facts:
     return {
         **s.model_dump(mode="json", exclude={"per_class"}),
         "n_classes": n_classes,
+        "images": n_classes * each,  # of training
         "images_per_class": each,  # of training
         "data": run.variant,
     }

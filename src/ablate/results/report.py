@@ -2,6 +2,7 @@
 
 import base64
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from ruamel.yaml import YAML
@@ -9,9 +10,11 @@ from ruamel.yaml import YAML
 from ablate.csv_text import read_text
 from ablate.data.assurance import CHECKED, UNSEEN, accepted
 from ablate.files import read_json, write_text
-from ablate.papers.paper import LABELS
+from ablate.papers.paper import LABELS, Paper, read
+from ablate.papers.words import words
 from ablate.plan.health import legend
 from ablate.plan.record import read_plan
+from ablate.results.study import other_images
 from ablate.results.table import shown
 
 LONG = 30  # characters, beyond which a cell gets a width of its own, or numbers would squeeze it into single words
@@ -24,6 +27,8 @@ def write_report(plan: Path, papers: Path, page: Path) -> None:
     """
     whole, collected = read_plan(plan), page.parent
     folders: dict[str, dict[str, object]] = {}
+    records: dict[str, Paper] = {}
+    manifests: dict[str, Any] = {}
     for key, study in whole.studies.items():
         paper = key.split("/")[0]
         folder = collected / paper
@@ -31,10 +36,15 @@ def write_report(plan: Path, papers: Path, page: Path) -> None:
             folders[paper] = YAML(typ="safe", pure=True).load((papers / f"{paper}.yaml").read_text(encoding="utf-8"))
             folders[paper]["studies"] = []
             folders[paper]["comparison"] = _table(folder / "comparison.csv")
+            records[paper] = read(papers / f"{paper}.yaml")
+            manifests |= read_json(folder / "provenance.json")
+        planned = [p for p in whole.of(paper) if p.study == key.split("/")[1]]
+        trained_on = [manifests[p.run]["data"]["archive"]["digest"] for p in planned if p.run in manifests]
         folders[paper]["studies"].append(  # type: ignore[attr-defined]
             {
                 "name": key.split("/")[1],
                 "title": study.title,
+                "words": words(records[paper], planned, whole.scale, other_images(trained_on)).sentences,
                 "tables": [(name, _table(folder / f"{name}.csv")) for name in study.tables],
                 "figures": [(name, _embedded(folder / f"{name}.png")) for name in study.figures],
             }
@@ -51,9 +61,6 @@ def write_report(plan: Path, papers: Path, page: Path) -> None:
     }
     for facts in data.values():
         facts["accepted"] = accepted(facts["archive"])
-    manifests: dict[str, object] = {}
-    for paper in folders:
-        manifests |= read_json(collected / paper / "provenance.json")
     text = (
         environment()
         .get_template("report.html.j2")

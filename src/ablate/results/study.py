@@ -1,5 +1,6 @@
 """Results of a study, and its tables: one function each, (StudyResults) -> Table. A new one is a line in kinds.py."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -7,13 +8,16 @@ import pandas as pd
 
 from ablate.csv_text import read_csv
 from ablate.errors import choose
-from ablate.papers.paper import LABELS, read
+from ablate.papers.paper import LABELS, Paper, read
+from ablate.papers.words import Words, words
 from ablate.plan.health import NUMBERS, Health
 from ablate.plan.names import BEST, arm_or_best
 from ablate.plan.record import PlannedRun, PlanRecord, read_plan
 from ablate.plan.runs import ENDED, RUNS
 from ablate.plan.settings import Settings
 from ablate.results.collect import METRICS, PLACE, TEXT, place
+
+SAME_IMAGES = ("official", "official-binary", "repacked", "extracted")  # labels of archives with the official pixels
 
 
 @dataclass(frozen=True)
@@ -32,11 +36,19 @@ class StudyResults:
     runs_folder: Path = RUNS
     data_folder: Path = Path()  # what `ablate describe` wrote
     health: Health = field(default_factory=Health)  # thresholds of the words for runs
+    record: Paper | None = None  # all that the paper says; None: there is no paper
 
     @property
     def arms(self) -> list[str]:
         """In the order of the plan."""
         return list(dict.fromkeys(p.arm for p in self.planned))
+
+    @property
+    def words(self) -> Words:
+        """What its arms are to the paper."""
+        if self.record is None:
+            return Words()
+        return words(self.record, self.planned, self.scale, archives(self.runs, self.planned))
 
     def contaminated(self, arm: str) -> bool:
         """Whether it starts from weights that have seen the data set's images."""
@@ -71,6 +83,7 @@ def study_results(plan: Path, collected: Path, papers: Path, study: str, runs_fo
     chosen = whole.studies.get(f"{paper}/{study}")
     if chosen is None:
         raise choose("--study", f"{paper}/{study}", whole.studies, "study")
+    record = read(papers / f"{paper}.yaml")
     runs, history = collected_runs(whole, collected), collected_history(whole, collected)
     runs, history = (table[table["study"] == study] for table in (runs, history))
     planned = [p for p in whole.of(paper) if p.study == study]
@@ -83,10 +96,11 @@ def study_results(plan: Path, collected: Path, papers: Path, study: str, runs_fo
         planned,
         runs,
         history,
-        read(papers / f"{paper}.yaml").printed(study),
+        record.printed(study),
         runs_folder,
         collected.parent / "data",
         whole.health,
+        record,
     )
 
 
@@ -110,6 +124,16 @@ def collected_history(plan: PlanRecord, collected: Path) -> pd.DataFrame:
     """history.csv of one paper: a row per epoch of each planned run, in the plan's order, and no other."""
     found = read_csv(collected / "history.csv", TEXT, need=[*PLACE, "epoch"])
     return _places(plan, collected).merge(found.drop(columns=["arm", "seed"]), on=["study", "run"])
+
+
+def archives(runs: pd.DataFrame, planned: Iterable[PlannedRun]) -> list[str]:
+    """`other_images` of the planned runs."""
+    return other_images(runs.loc[runs["run"].isin([p.run for p in planned]), "data"])
+
+
+def other_images(labels: Iterable[str]) -> list[str]:
+    """Of the archives that runs were trained on, each once, those whose images are not the official ones."""
+    return sorted({*labels} - {"", *SAME_IMAGES})
 
 
 def _places(plan: PlanRecord, collected: Path) -> pd.DataFrame:

@@ -27,7 +27,7 @@ class Table:
     rows: list[dict[str, Any]] = field(default_factory=list)
     runs: dict[str, dict[str, Sources]] = field(default_factory=dict)  # row's label: column: its runs
     best: dict[str, str] = field(default_factory=dict)  # column: max or min, whose cell is marked
-    caption: str = ""  # one sentence
+    caption: str = ""  # behind the title
     across: bool = False  # written with a column per row
     columns: list[str] = field(default_factory=list)  # in this order; none named: as the rows have them
 
@@ -60,9 +60,9 @@ class Table:
     def write(self, csv: Path, title: str) -> None:
         """Write ``csv``, and beside it .md and .tex with ``title``, and .runs.json: {row: {column: {run: value}}}."""
         write_text(csv, to_csv(self.frame))
-        title = f"{title} {self.caption}".strip()
-        write_text(csv.with_suffix(".md"), f"**{in_markdown(title)}**\n\n{markdown(self.shown)}\n")
-        write_text(csv.with_suffix(".tex"), latex(self.shown, title, csv.stem))
+        head = f"**{in_markdown(title)}** {in_markdown(self.caption)}".strip()
+        write_text(csv.with_suffix(".md"), f"{head}\n\n{markdown(self.shown)}\n")
+        write_text(csv.with_suffix(".tex"), latex(self.shown, f"{title} {self.caption}".strip(), csv.stem))
         runs = self.runs
         if self.across:
             columns = dict.fromkeys(column for cells in runs.values() for column in cells)

@@ -1,4 +1,4 @@
-"""The paper's numbers beside ours: value, interval over seeds, difference, and how our protocol deviates."""
+"""The paper's numbers beside ours: value, interval over seeds, difference, and our protocol beside its own."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,17 +7,18 @@ from typing import Any
 import pandas as pd
 
 from ablate.papers.paper import Paper, Reported, read
+from ablate.papers.words import Words, words
 from ablate.plan import health
 from ablate.plan.record import PlannedRun, PlanRecord, read_plan
 from ablate.results.stats import PM, Sources, ended, measured, remarks
-from ablate.results.study import collected_runs, title
+from ablate.results.study import archives, collected_runs, title
 from ablate.results.table import Table
 
-COLUMNS = ["number", "of", "metric", "unit", "printed", "ours", "ours" + PM, "n", "difference", "note", "deviations"]
+COLUMNS = ["number", "of", "metric", "unit", "printed", "ours", "ours" + PM, "n", "difference", "note"]
+COLUMNS += Words._fields
 COUNTS = ("parameters", "keras_parameters", "layers")  # of a network, exact
 POINTS = ("gap",)
 MINUTES = ("wall_min",)
-SAME_IMAGES = ("official", "official-binary", "repacked", "extracted")  # labels of archives with the official pixels
 NO_TEST = "of validation images, for want of a labelled test split"
 
 
@@ -39,7 +40,8 @@ def compare(plan: PlanRecord, papers: Mapping[str, Paper], folder: Path, *, ever
     their paper as well.
     """
     table = Table(
-        caption="Accuracies in percent, differences in points; ours with 95 % intervals over seeds.",
+        caption="Accuracies in percent, differences in points; ours with 95 % intervals over seeds. Deviations: the "
+        "paper states something else. Choices: it states nothing. Own: it has no such arm.",
         columns=["paper"] * every + COLUMNS,
     )
     for name, paper in papers.items():
@@ -51,9 +53,11 @@ def compare(plan: PlanRecord, papers: Mapping[str, Paper], folder: Path, *, ever
             if entry.metric in COUNTS:
                 cells, sources = _of_network(entry), dict[str, Sources]()
             else:
-                mine = [p for p in planned if p.study == entry.study and p.arm in (entry.arm, entry.minus)]
-                cells, sources = _of_runs(entry, mine, runs)
-                cells["deviations"] = deviation(mine, runs, paper, str(entry.study), plan.scale)
+                mine = [p for p in planned if p.study == entry.study]
+                named = _arms(entry, mine, runs)
+                mine = [p for p in mine if p.arm in named]
+                cells, sources = _of_runs(entry, named, mine, runs)
+                cells |= words(paper, mine, plan.scale, archives(runs, mine)).cells
             origin = f"printed by {entry.source}" if entry.source else ""
             cells["note"] = "; ".join(filter(None, [origin, cells["note"], entry.note]))
             table.add(f"{name}/{entry.id}" if every else entry.id, head | cells, sources)
@@ -63,6 +67,9 @@ def compare(plan: PlanRecord, papers: Mapping[str, Paper], folder: Path, *, ever
 def _of(entry: Reported) -> str:
     if entry.metric in COUNTS:
         return str(entry.model)
+    if entry.over:
+        which = {"best": "the best arm", "sum": "all arms together"}[entry.over]
+        return f"{entry.study}: {which}" + (f" of {', '.join(entry.levels)}" if entry.levels else "")
     return f"{entry.study}: {entry.arm}" + (f" minus {entry.minus}" if entry.minus else "")
 
 
@@ -84,31 +91,46 @@ def _of_network(entry: Reported) -> dict[str, Any]:
     }[entry.metric]  # fmt: skip
     value = int(entry.value)
     note = network.note if entry.metric == "keras_parameters" and ours != value else None
-    return {"printed": value, "ours": ours, "difference": ours - value, "deviations": "", "note": note or ""}
+    return {"printed": value, "ours": ours, "difference": ours - value, "note": note or "", **Words().cells}
+
+
+def _arms(entry: Reported, planned: list[PlannedRun], runs: pd.DataFrame) -> list[str]:
+    """The arms whose values are added up, or subtracted from the first. Of the best of several: the one that is."""
+    named = entry.arms({p.arm: tuple(p.levels.values()) for p in planned})
+    if entry.over != "best" or not named:
+        return named
+    mine = ended(runs[(runs["study"] == entry.study) & runs["arm"].isin(named)])
+    means = value_of(mine, entry.metric).astype(float).groupby(mine["arm"]).mean().reindex(named).dropna()
+    return named[:1] if means.empty else [str(means.idxmax())]
 
 
 def _of_runs(
-    entry: Reported, planned: list[PlannedRun], runs: pd.DataFrame
+    entry: Reported, arms: list[str], planned: list[PlannedRun], runs: pd.DataFrame
 ) -> tuple[dict[str, Any], dict[str, Sources]]:
-    """Cells of a mean over seeds, of an arm or of the difference of two, paired by seed."""
+    """Cells of a mean over seeds, of an arm or of the difference or the sum of several, within each seed."""
     factor = 1 if entry.metric in MINUTES else 100
     printed = round(factor * entry.value, 2)
     cells: dict[str, Any] = {"printed": printed, "ours": None, "ours" + PM: None, "n": 0, "difference": None}
-    arms = [arm for arm in (entry.arm, entry.minus) if arm]
-    if absent := [arm for arm in arms if arm not in {p.arm for p in planned}]:
-        return cells | {"note": f"not planned at this scale: {', '.join(absent)}"}, {}
+    absent = [arm for arm in arms if arm not in {p.arm for p in planned}]
+    if absent or not arms:
+        return cells | {"note": f"not planned at this scale: {', '.join(absent) or _of(entry)}"}, {}
     found: list[dict[int, tuple[str, float]]] = []  # of each arm, by seed: run, value
-    notes: list[str] = []
+    of_text: dict[str, list[str]] = {}  # a note: the arms that it is on
     for arm in arms:
         mine = runs[(runs["study"] == entry.study) & (runs["arm"] == arm)]
         values = factor * value_of(ended(mine), entry.metric).dropna().astype(float)
         rows = zip(mine["seed"][values.index], mine["run"][values.index], values, strict=True)
         found.append({int(seed): (str(run), float(value)) for seed, run, value in rows})
-        notes += _notes(entry, arm if entry.minus else "", mine, values)
+        for text in _notes(entry, mine, values):
+            of_text.setdefault(text, []).append(arm)
+    notes = [text if named == arms else f"{', '.join(named)}: {text}" for text, named in of_text.items()]
     seeds = [seed for seed in found[0] if all(seed in of_arm for of_arm in found)]
-    signs = (1, -1)[: len(arms)]
-    differences = {str(s): sum(k * of_arm[s][1] for k, of_arm in zip(signs, found, strict=True)) for s in seeds}
-    cells |= measured("ours", differences)[0] | {"n": len(seeds), "note": "; ".join(dict.fromkeys(notes))}
+    signs = [1, *[-1 if entry.minus else 1] * (len(arms) - 1)]
+    together = {str(s): sum(k * of_arm[s][1] for k, of_arm in zip(signs, found, strict=True)) for s in seeds}
+    if entry.over == "best" and seeds:
+        notes.insert(0, f"the best by its mean over seeds: {arms[0]}")
+    notes += ["contaminated weights"] * any(p.contaminated for p in planned)
+    cells |= measured("ours", together)[0] | {"n": len(seeds), "note": "; ".join(dict.fromkeys(notes))}
     if cells["ours"] is not None:
         cells["difference"] = round(cells["ours"] - printed, 2)
     used: Sources = {run: round(value, 6) for of_arm in found for run, value in (of_arm[s] for s in seeds)}
@@ -128,8 +150,8 @@ def value_of(runs: pd.DataFrame, metric: str) -> "pd.Series[Any]":
     return derived[metric] if metric in derived else runs[metric]
 
 
-def _notes(entry: Reported, arm: str, runs: pd.DataFrame, found: "pd.Series[Any]") -> list[str]:
-    """What is to say of an arm's runs; ``arm`` names it where there are two."""
+def _notes(entry: Reported, runs: pd.DataFrame, found: "pd.Series[Any]") -> list[str]:
+    """What is to say of an arm's runs."""
     statuses = set(runs["status"])
     if ended(runs).empty and len(statuses) == 1:
         said = ["not run" if statuses == {"missing"} else str(statuses.pop())]
@@ -139,39 +161,4 @@ def _notes(entry: Reported, arm: str, runs: pd.DataFrame, found: "pd.Series[Any]
             said.append(f"{len(ended(runs)) - len(found)} of {len(runs)} without {entry.metric}")
     if entry.metric == "test_error" and len(found) and ended(runs)["test_top1"].isna().any():
         said.append(NO_TEST)
-    return [f"{arm}: {text}" if arm and text != NO_TEST else text for text in said if text]
-
-
-def deviation(planned: list[PlannedRun], runs: pd.DataFrame, paper: Paper, study: str, scale: str) -> str:
-    """One sentence on how the arms' protocol deviates from the paper's.
-
-    It follows from params.yaml, the data that the runs were trained on, and what the paper's file adds.
-    """
-    said: list[str] = []
-    for entry in planned:
-        if entry.deviations is None:
-            said.append("the protocol has no such arm")
-        else:
-            said += [_told(key, *pair) for key, pair in entry.deviations.items() if key not in ("classes", "data")]
-    if planned:
-        labels = set(runs.loc[runs["run"].isin([p.run for p in planned]), "data"]) - {"", *SAME_IMAGES}
-        unseen = {p.deviations["data"][0] for p in planned if p.deviations and "data" in p.deviations}
-        said += [f"{label} data" for label in sorted(labels or unseen)]
-        said += ["contaminated weights"] * any(p.contaminated for p in planned)
-    said += [
-        str(d.what)
-        for d in paper.deviations
-        if (not d.studies or study in d.studies)
-        and (not d.scales or scale in d.scales)
-        and (not d.levels or any({*d.levels} & {*p.levels.values()} for p in planned))
-    ]
-    return "; ".join(dict.fromkeys(said)) or "none"
-
-
-def _told(key: str, ours: Any, theirs: Any) -> str:
-    if key == "n_classes":
-        return f"{ours} classes, not {theirs}"
-    if key == "images_per_class":
-        return f"{ours} training images per class, not {theirs}"
-    ours, theirs = ("none" if v is None else f"{v:g}" if isinstance(v, float) else v for v in (ours, theirs))
-    return f"{key.replace('_', ' ')} {ours}, not {theirs}"
+    return [text for text in said if text]
