@@ -41,6 +41,7 @@ NOT_RUN = {
     "pip install snakemake-executor-plugin-cluster-generic": "a package index",
     "snakemake --lint": "its one finding is an exit code of 1: test_lint_finds_nothing_but_the_missing_containers",
     "git clone <repository> && cd <repository> && dvc pull": "a repository of the reader's: test_events.py does it",
+    "ablate papers --write": "the whole params.yaml; test_overview.py makes the page",
     "python benchmarks/claims.py": "minutes of simulated verdicts; test_calibration.py has them smaller",
     "ablate train": PROSE,
     "ablate explain": PROSE,

@@ -15,16 +15,17 @@ import typer
 from ablate.cli.results import results
 from ablate.cli.steps import steps
 from ablate.errors import UserError
-from ablate.files import write_json
-from ablate.inert import say
+from ablate.files import write_json, write_text
+from ablate.inert import say, visible
 from ablate.plan.params import load, values_of
-from ablate.plan.project import open_project
+from ablate.plan.project import PAPERS_SCALE, open_project
 from ablate.plan.runs import current_plan, state
 from ablate.runtime.progress import nowhere, open_streams
 from ablate.runtime.signals import stop_once
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 PARAMS, PAPERS, RESULTS = Path("params.yaml"), Path("papers"), Path("results")
+PAGE = Path("docs/papers.md")  # what `ablate papers --write` makes
 
 
 def _version(asked: bool) -> None:
@@ -126,6 +127,21 @@ def status(
     show(table, width=200)
     counted = Counter(f["state"] for f in found)
     say(", ".join(f"{n} {state}" for state, n in counted.items()))
+
+
+@app.command()
+def papers(write: Annotated[bool, typer.Option("--write", help="to docs/papers.md")] = False) -> None:
+    """Say what each document has, where it stands in the project, and what is not done and why."""
+    from ablate.papers.overview import overview
+    from ablate.papers.paper import check_files, read
+
+    project = open_project(PARAMS, {"scale": PAPERS_SCALE})
+    check_files(project, PAPERS)
+    page = overview({id: read(PAPERS / f"{id}.yaml") for id in project.record.papers}, project.record)
+    if write:
+        write_text(PAGE, page)
+    else:
+        print(visible(page, keep="\n"), end="")
 
 
 @app.command()

@@ -34,8 +34,15 @@ class Scope(Record):
 
 
 def check_scope(scope: Scope, arms: Arms, where: str) -> None:
-    """Refuse what ``arms`` do not have, and a level that two axes of a study have, since it cannot be known which of
-    them is meant. Raises UserError that names ``where``, the entry's key, and the nearest right spelling.
+    """Refuse what ``arms`` do not have, and a level that two axes of a study have: which of them is meant?
+
+    Args:
+        scope: the entry.
+        arms: of its paper.
+        where: the entry's key, for messages.
+
+    Raises:
+        UserError: with the key and the nearest right spelling.
     """
     for study in scope.studies:
         if study not in arms:
@@ -62,7 +69,11 @@ def check_scope(scope: Scope, arms: Arms, where: str) -> None:
 
 
 def check_once(entries: Mapping[str, tuple[Scope, Collection[str]]], arms: Arms, file: str) -> None:
-    """Refuse a setting of an arm that two of ``entries``, {key: (entry, settings)}, speak of. Raises UserError."""
+    """Refuse a setting of an arm that two of ``entries``, {key: (entry, settings)}, speak of.
+
+    Raises:
+        UserError: names ``file``, both keys and the arm.
+    """
     for study, of_study in arms.items():
         for arm, levels in of_study.items():
             seen: dict[str, str] = {}

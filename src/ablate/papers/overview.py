@@ -1,0 +1,117 @@
+"""docs/papers.md: what each document prints, shows and says, where the project has it, what is not done and why."""
+
+from collections.abc import Iterable, Mapping
+
+from ablate.errors import UserError
+from ablate.inert import in_markdown
+from ablate.papers.claim import Claim
+from ablate.papers.items import Item
+from ablate.papers.paper import Paper, Reported
+from ablate.papers.scope import Scope
+from ablate.papers.statement import statement
+from ablate.plan.record import PlanRecord, StudyPlan
+
+HEAD = """# Papers
+
+What each document prints, shows and says, where the project has it, and what is not done and why. Made by
+`ablate papers --write` from `papers/<id>.yaml` and `params.yaml`; `tests/test_overview.py` goes through the figures,
+tables and numbers of the documents. Files lie in `results/<scale>/<paper>/`. Deviations are those of the scale
+`paper`; smaller scales deviate in more, which their tables say.
+"""
+
+
+def overview(papers: Mapping[str, Paper], plan: PlanRecord) -> str:
+    """The page.
+
+    Args:
+        papers: by id.
+        plan: that of the scale `paper`.
+
+    Raises:
+        UserError: an item names a table or figure that no study of its paper has.
+    """
+    return "\n".join([HEAD, *(_paper(id, paper, plan) for id, paper in papers.items())])
+
+
+def made(studies: Mapping[str, StudyPlan]) -> dict[str, str]:
+    """{table or figure: its study}."""
+    return {name: study for study, asked in studies.items() for name in (*asked.tables, *asked.figures)}
+
+
+def _paper(id: str, paper: Paper, plan: PlanRecord) -> str:
+    studies = plan.studies_of(id)
+    outputs = made(studies)
+    items = [_item(item, outputs, f"papers/{id}.yaml") for item in paper.items]
+    parts = [
+        f"## {in_markdown(paper.title)}",
+        f"`{id}`. Authors: {in_markdown(paper.authors)}. Reference: {in_markdown(paper.reference)}.",
+    ]
+    if items:
+        parts += ["### Figures and tables", _table(["item", "what it shows", "here", "not done"], items)]
+    if paper.reported:
+        rows = [_number(entries) for entries in _by_quote(paper.reported)]
+        parts += ["### Printed numbers", _table(["where", "printed", "of"], rows)]
+    if paper.claims:
+        claims = [_claim(claim, paper) for claim in paper.claims]
+        parts += ["### Claims", _table(["claim", "what it says here", "where", "study"], claims)]
+    if paper.left_out:
+        rows = [[entry.what, entry.where, entry.why] for entry in paper.left_out]
+        parts += ["### Not done", _table(["what", "where", "why"], rows)]
+    stated = [[entry.what, entry.stated, entry.where, _scope(entry)] for entry in paper.protocol]
+    parts += ["### Protocol, as stated", _table(["what", "stated", "where", "of"], stated)]
+    for title, entries in (("Deviations", paper.deviations), ("Own, and not in the paper", paper.own)):
+        if entries:
+            rows = [[entry.what, _scope(entry), entry.why] for entry in entries]
+            parts += [f"### {title}", _table(["what", "of", "why"], rows)]
+    if paper.silent:
+        rows = [[entry.what, entry.choice, entry.why] for entry in paper.silent]
+        parts += ["### Choices where the paper is silent", _table(["what is left open", "choice", "why"], rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _scope(entry: Scope) -> str:
+    named = [f"{key} {', '.join(names)}" for key, names in entry.scope.items()]
+    return "; ".join([*named, *(f"scale {scale}" for scale in getattr(entry, "scales", ()))]) or "all"
+
+
+def _item(item: Item, outputs: Mapping[str, str], file: str) -> list[str]:
+    for name in item.ours:
+        if name not in outputs:
+            raise UserError(f"{file}: items: {item.item}: no study has a table or figure {name}; correct its name")
+    here = [f"{outputs[name]}: {name}" for name in item.here(outputs)]
+    return [item.item, f"{item.what} ({item.where})", "; ".join(here), item.lacks or ""]
+
+
+def _by_quote(entries: Iterable[Reported]) -> list[list[Reported]]:
+    """Those with one quote and place together, since they stand in one row or sentence."""
+    found: dict[tuple[str, str], list[Reported]] = {}
+    for entry in entries:
+        found.setdefault((entry.quote, entry.where), []).append(entry)
+    return list(found.values())
+
+
+def _number(entries: list[Reported]) -> list[str]:
+    printed = "; ".join(f"{entry.metric} {entry.value:,.10g}" for entry in entries)
+    of = dict.fromkeys(f"network {e.model}" if e.model else f"{e.study}: {_arm(e)}" for e in entries)
+    source = [f"printed by {e.source}" for e in entries if e.source]
+    return [entries[0].where, printed, "; ".join([*of, *source])]
+
+
+def _arm(entry: Reported) -> str:
+    several = {"best": "the best arm", "sum": "all arms together"}
+    named = several[entry.over] if entry.over else str(entry.arm)
+    return (
+        named
+        + (f" of {', '.join(entry.levels)}" if entry.levels else "")
+        + (f" minus {entry.minus}" if entry.minus else "")
+    )
+
+
+def _claim(claim: Claim, paper: Paper) -> list[str]:
+    own = " (our own)" if claim.study and paper.owns(claim.study) else ""
+    return [claim.id, statement(claim, paper), claim.where, f"{claim.study or 'none: of networks alone'}{own}"]
+
+
+def _table(columns: list[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = [columns, ["---"] * len(columns), *([in_markdown(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
