@@ -106,7 +106,7 @@ ADDITIONS = {
                 "    label_smoothing: ",
                 "    gain: Positive = 1.0  # factor of the loss\n",
             ),
-            ("src/ablate/train/trainer.py", "        loss = loss_of(", "        loss = loss * s.gain\n"),
+            ("src/ablate/train/trainer.py", "        loss = loss_of(", "        loss = loss * self.s.gain\n"),
         ],
     ),
     "an augmentation": Addition(

@@ -1,4 +1,4 @@
-"""Words for runs: planted ones get theirs, thresholds decide, tables, the board and `ablate status` show them."""
+"""Words for runs: planted ones get theirs, thresholds decide, tables, claims and `ablate status` show them."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ from ablate.runtime import checkpoint
 from ablate.tables.accuracy import accuracy, trials
 from ablate.tables.comparison import compare
 from ablate.train.batch_norm import PRECISE, reestimate, sample
-from ablate.verdicts.claims_table import write_board
+from ablate.verdicts.claims_table import write_claims
 from fabricated import Fabricated, claim, paper, reported
 from test_checkpoints import Killed, killed_at
 from test_evidence import said as evidence_of
@@ -172,11 +172,11 @@ def test_the_board_and_the_comparison_name_what_has_not_learnt(fab: Fabricated) 
         "claims: [{id: c, quote: q, where: w, why: b, margin: 0.02, kind: order, study: s, metric: val_top1, "
         "arms: [well, poor]}]\n"
     ))  # fmt: skip
-    board = fab.plan.with_name("claims.json")
-    write_board(fab.plan, fab.papers, fab.runs, board)
-    assert json.loads(board.read_text())["claims"][0]["health"] == ["poor: 1 of 2 not above chance"]
-    assert read_rows(board.with_suffix(".csv"))[0]["health"] == "poor: 1 of 2 not above chance"
-    assert "binomial p" in board.with_suffix(".md").read_text()
+    claims = fab.plan.with_name("claims.json")
+    write_claims(fab.plan, fab.papers, fab.runs, claims)
+    assert json.loads(claims.read_text())["claims"][0]["health"] == ["poor: 1 of 2 not above chance"]
+    assert read_rows(claims.with_suffix(".csv"))[0]["health"] == "poor: 1 of 2 not above chance"
+    assert "binomial p" in claims.with_suffix(".md").read_text()
 
 
 def test_thresholds_are_in_no_run_and_wrong_ones_are_refused(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 import sys
 from collections.abc import Callable
 from inspect import signature
-from typing import Any, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import jaxtyping
 import numpy as np
@@ -14,7 +15,7 @@ from ablate.data import duplicates
 from ablate.figures import images
 from ablate.models.residual import Block
 from ablate.plan import settings
-from ablate.train import augment, small_maps
+from ablate.train import augment, evaluate, optimise, small_maps
 
 GENERATOR = torch.Generator().manual_seed(0)
 BATCH = torch.rand(5, 3, 32, 32, generator=GENERATOR)
@@ -34,6 +35,9 @@ def check(value: Any, hint: Any, where: str) -> None:
     elif isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields"):
         for name, of_part in hints_of(hint).items():
             check(getattr(value, name), of_part, f"{where}.{name}")
+    elif get_origin(hint) is UnionType or get_origin(hint) is Union:  # with None, which stands last
+        if value is not None:
+            check(value, get_args(hint)[0], where)
     elif isinstance(hint, type):
         assert isinstance(value, hint), f"{where}: {getattr(value, 'dtype', '')}{getattr(value, 'shape', value)}"
 
@@ -68,6 +72,13 @@ def test_networks() -> None:
     checked(block.shortcut, BATCH)
     checked(block.forward, BATCH)
     checked(small_maps._forward, torch.nn.Conv2d(3, 4, 3), BATCH)
+
+
+def test_losses() -> None:
+    logits, labels = torch.rand(5, 7, generator=GENERATOR), torch.arange(5)
+    loss = checked(optimise.loss_of, logits, labels, 0.1)
+    checked(optimise.loss_of, logits, labels, 0.1, labels.roll(1), torch.full((5,), 0.5))
+    checked(evaluate.sums_of, logits, labels, loss)
 
 
 def test_data_and_pictures() -> None:

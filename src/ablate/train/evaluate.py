@@ -1,14 +1,19 @@
 """Accuracy, loss and predictions of a network on one split: sums over images, divided once."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from ablate.train.transfer import moved
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Float64, Int
 
 
 class Tally:
@@ -21,8 +26,8 @@ class Tally:
         self._sums = torch.tensor([correct, loss], dtype=torch.float64)
         self.n = n
 
-    def add(self, sums: Tensor, n: int) -> None:
-        """``sums`` (2,) as `sums_of` gives them, of ``n`` images."""
+    def add(self, sums: Float[Tensor, " 2"], n: int) -> None:
+        """``sums`` as `sums_of` gives them, of ``n`` images."""
         self._sums = moved(self._sums, sums.device) + sums
         self.n += n
 
@@ -37,8 +42,10 @@ class Tally:
         return {f"{split}_top1": correct / n, f"{split}_loss": loss / n, f"n_{split}": n}
 
 
-def sums_of(logits: Tensor, labels: Tensor, loss: Tensor) -> Tensor:
-    """(right answers, summed loss), float64, for ``logits`` (B, C), ``labels`` (B,) and ``loss``, their mean."""
+def sums_of(
+    logits: Float[Tensor, "n classes"], labels: Int[Tensor, " n"], loss: Float[Tensor, ""]
+) -> Float64[Tensor, " 2"]:
+    """Right answers and summed loss, where ``loss`` is the mean over images."""
     correct = (logits.argmax(1) == labels).sum()
     return torch.stack([correct.double(), loss.double() * len(labels)])
 
@@ -55,9 +62,11 @@ class Predictions:
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, batches: Iterable[tuple[Tensor, Tensor, Tensor]], autocast: Callable[[], Any]
+    model: nn.Module,
+    batches: Iterable[tuple[Int[Tensor, " n"], Float[Tensor, "n 3 s s"], Int[Tensor, " n"]]],
+    autocast: Callable[[], Any],
 ) -> tuple[Tally, Predictions]:
-    """Run ``model`` in eval mode over ``batches`` of (positions (B,), images (B, 3, S, S), labels (B,)).
+    """Run ``model`` in eval mode over ``batches`` of positions, images and labels.
 
     ``autocast`` makes the context of each forward pass.
     """

@@ -33,7 +33,8 @@ class Graphs:
     def __call__(self, *inputs: Tensor | None) -> tuple[Tensor, ...]:
         """What ``step`` returns, in memory that the next call may write over.
 
-        Raises UserError for a step that cannot be captured.
+        Raises:
+            UserError: For a step that cannot be captured.
         """
         shape = tuple(x if x is None else (tuple(x.shape), x.stride(), x.dtype) for x in inputs)
         self.seen[shape] = self.seen.get(shape, 0) + 1

@@ -59,8 +59,12 @@ def train(
     ``start`` holds the weights to start from, ``weights`` is where to keep the trained ones (safetensors),
     ``tensorboard`` a folder for event files. How it ended is ``status`` in the metrics: ``done``; ``plateau`` when
     early stopping ended it; ``diverged`` when the loss was no longer finite; ``out-of-memory``. All are results.
-    Raises Interrupted after a signal, once the state is saved; UserError when another process trains this run;
-    SharedGpuOutOfMemory when memory ran out on a GPU that other jobs may share: the run goes on with ``gpus.alone``.
+
+    Raises:
+        Interrupted: After a signal, once the state is saved.
+        UserError: If another process trains this run.
+        SharedGpuOutOfMemory: If memory ran out on a GPU that other jobs may share: the run goes on with
+            ``gpus.alone``.
     """
     use = gpus or Use()
     torch.set_num_threads(threads)

@@ -6,10 +6,12 @@ Every random draw is a function of (seed, purpose, epoch, step), so that a run c
 replaying those before it, and runs that share a seed share the order of their images.
 """
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -18,6 +20,9 @@ from ablate.data.views import View
 from ablate.plan.settings import Settings
 from ablate.train.augment import AUGMENTS
 from ablate.train.transfer import moved
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
 
 # ImageNet's, as torchvision's models expect them; quoted in tinyimage10, section 3.1.
 IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -58,18 +63,20 @@ class Loader:
         """Batches of an epoch."""
         return len(self.bounds) - 1
 
-    def batch(self, seed: int, epoch: int, step: int) -> tuple[Tensor, Tensor]:
-        """Images (B, 3, S, S) float, augmented and normalised, and labels (B,), of one training step."""
+    def batch(self, seed: int, epoch: int, step: int) -> tuple[Float[Tensor, "n 3 s s"], Int[Tensor, " n"]]:
+        """Images, augmented and normalised, and labels of one training step."""
         order = _order(len(self), seed_for(seed, "order", epoch))
         rows = moved(order[self.bounds[step] : self.bounds[step + 1]], self.images.device)
         images = self._gathered(rows)
         images = self.augment(images, torch.Generator().manual_seed(seed_for(seed, "augment", epoch, step)))
         return self._normalised(images), self.labels[moved(rows, self.labels.device)]
 
-    def batches(self, chosen: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Yield (positions in the pack (B,), images (B, 3, S, S) float, labels (B,)) of the split, as it lies.
+    def batches(
+        self, chosen: Int[Tensor, " k"] | None = None
+    ) -> Iterator[tuple[Int[Tensor, " n"], Float[Tensor, "n 3 s s"], Int[Tensor, " n"]]]:
+        """Yield positions in the pack, images and labels of the split, as it lies.
 
-        A GPU takes as many at a time as it has work for. Or of its ``chosen`` rows (k,), in that order and in batches
+        A GPU takes as many at a time as it has work for. Or of its ``chosen`` rows, in that order and in batches
         as training has them.
         """
         size = self.batch_size
@@ -79,10 +86,10 @@ class Loader:
             labels = self.labels[moved(rows, self.labels.device)]
             yield self.positions[rows], self._normalised(self._gathered(moved(rows, self.images.device))), labels
 
-    def _gathered(self, rows: Tensor) -> Tensor:
+    def _gathered(self, rows: Int[Tensor, " n"]) -> Float[Tensor, "n 3 s s"]:
         return moved(self.images.index_select(0, rows), self.labels.device) / 255
 
-    def _normalised(self, images: Tensor) -> Tensor:
+    def _normalised(self, images: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n 3 s s"]:
         """In place, and in whatever layout they have: the first convolution takes them into its own."""
         return images.mul_(self.scale).add_(self.shift)
 
@@ -103,5 +110,5 @@ def _bounds(n: int, size: int) -> list[int]:
 
 
 @lru_cache(maxsize=1)
-def _order(n: int, seed: int) -> Tensor:
+def _order(n: int, seed: int) -> Int[Tensor, " {n}"]:
     return torch.randperm(n, generator=torch.Generator().manual_seed(seed))

@@ -11,7 +11,7 @@ import inspect
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,9 @@ from torch.optim import lr_scheduler as rates
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ablate.plan.settings import Settings
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
 
@@ -247,29 +250,36 @@ class Patience:
 
     @property
     def exhausted(self) -> bool:
+        """Whether the run should stop."""
         return self.limit is not None and self.waited >= self.limit
 
     def state_dict(self) -> dict[str, float]:
+        """For `load_state_dict`."""
         return {"best": self.best, "waited": self.waited}
 
     def load_state_dict(self, state: dict[str, float]) -> None:
+        """Go on from what `state_dict` gave."""
         self.best, self.waited = state["best"], int(state["waited"])
 
 
 def loss_of(
-    logits: Tensor, labels: Tensor, smoothing: float, partner: Tensor | None = None, share: Tensor | None = None
-) -> Tensor:
+    logits: Float[Tensor, "n classes"],
+    labels: Int[Tensor, " n"],
+    smoothing: float,
+    partner: Int[Tensor, " n"] | None = None,
+    share: Float[Tensor, " n"] | None = None,
+) -> Float[Tensor, ""]:
     """Mean cross-entropy of a batch, in nats per image, computed in float32.
 
     Label smoothing e makes the target 1 - e + e/C for the label and e/C for each other class (Szegedy et al., 2016).
     For mixed images (Zhang et al., 2018) each target is share times the label's plus 1 - share times the partner's.
 
     Args:
-        logits: (B, C) float.
-        labels: (B,) int64, in [0, C).
-        smoothing: in [0, 1).
-        partner: (B,) int64: the image in the batch that each was mixed with; goes with ``share``.
-        share: (B,) float in [0, 1]: the part of each that is its own.
+        logits: What the network says, in any precision.
+        labels: In [0, classes).
+        smoothing: In [0, 1).
+        partner: The image in the batch that each was mixed with; goes with ``share``.
+        share: In [0, 1]: the part of each that is its own.
     """
     logits = logits.float()
     if partner is None:

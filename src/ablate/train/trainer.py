@@ -30,14 +30,22 @@ from ablate.train.small_maps import use_products
 
 
 def pick_device(name: str) -> torch.device:
-    """``auto`` is CUDA where there is one. Raises UserError for a CUDA that is not there."""
+    """``auto`` is CUDA where there is one.
+
+    Raises:
+        UserError: For a CUDA that is not there.
+    """
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("params.yaml: compute.device: cuda, but torch sees no CUDA device; use auto or cpu")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def limit_memory(device: torch.device, use: Use) -> None:
-    """Keep torch's allocator to ``use.memory_gb`` GiB. Raises UserError for a GPU with less, or that is not there."""
+    """Keep torch's allocator to ``use.memory_gb`` GiB.
+
+    Raises:
+        UserError: For a GPU with less, or that is not there.
+    """
     if device.type != "cuda" and use.gpus != "auto":
         raise UserError(f"params.yaml: compute.gpus: [{use.gpus}], but torch sees no such GPU; use auto")
     if device.type == "cuda" and use.memory_gb and not use.alone:
@@ -47,8 +55,11 @@ def limit_memory(device: torch.device, use: Use) -> None:
 
 
 def out_of_memory(error: RuntimeError) -> bool:
-    """Whether memory ran out: torch's allocator says so on a GPU; CUDA and cuBLAS have their own words for it, and so
-    has the allocator of a CPU."""
+    """Whether memory ran out.
+
+    torch's allocator says so on a GPU; CUDA and cuBLAS have their own words for it, and so has the allocator of a
+    CPU.
+    """
     words = ("CUDA error: out of memory", "STATUS_ALLOC_FAILED", "can't allocate memory")
     return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in words)
 
@@ -224,6 +235,7 @@ class Trainer:
         return self.average.module if self.average else self.model
 
     def measure(self, split: str) -> tuple[Tally, Predictions]:
+        """`evaluate` on a split."""
         return evaluate(self.evaluated, self.loaders[split].batches(), self.autocast)
 
     def end_epoch(self) -> bool:
