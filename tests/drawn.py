@@ -45,8 +45,8 @@ def study(
         own = {k: v for level in levels for k, v in (settings or {}).get(level, {}).items()}
         arm = arm_name(levels)
         entry = {"run": f"{'-'.join(levels)}_s{seed}".replace(" ", ""), "paper": "p", "study": "s", "arm": arm,
-                 "seed": seed, "levels": named, "settings": base | own,
-                 "facts": {}, "contaminated": "pretrained" in levels, "deviations": {}}  # fmt: skip
+                 "seed": seed, "levels": named, "settings": base | own, "contaminated": "pretrained" in levels,
+                 "facts": {}, "deviations": {}, "n_classes": 10, "image_size": 64}  # fmt: skip
         planned.append(PlannedRun.model_validate_json(json.dumps(entry)))
     return planned
 
@@ -64,9 +64,10 @@ def fabricate(
         top = 0.2 + 0.05 * arms.index(p.arm) + 0.02 * p.seed
         place = {"study": "s", "arm": p.arm, "seed": p.seed, "run": p.run}
         if p.arm in lost:
-            runs.append(place | {"status": lost[p.arm], "val_top1": None, "best_val_top1": None})
+            none = dict.fromkeys(("train_top1", "val_top1", "best_val_top1"))
+            runs.append(place | {"status": lost[p.arm]} | none)
             continue
-        runs.append(place | {"status": "done", "val_top1": top, "best_val_top1": top})
+        runs.append(place | {"status": "done", "train_top1": top + 0.1, "val_top1": top, "best_val_top1": top})
         for epoch in (1, 2, 3):
             share = epoch / 3
             history.append(place | {"epoch": epoch, "train_top1": top * share, "val_top1": top * share,

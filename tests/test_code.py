@@ -38,7 +38,7 @@ def test_training_depends_on_its_engine_and_on_its_own_network() -> None:
         ("tables", "figures verdicts train tables/comparison.py"),
         ("claims", "figures/bars.py figures/curves.py figures/images.py figures/registry.py train"),
         ("calibrate", "figures/bars.py figures/registry.py models/build.py train"),
-        ("figures", "verdicts models/build.py train/job.py train/trainer.py"),
+        ("figures", "verdicts train/job.py train/trainer.py"),
         ("report", "figures tables verdicts models/build.py"),
         ("pack", "data/verify.py data/decode.py"),
     ],

@@ -37,21 +37,29 @@ def test_every_kind_that_a_study_asks_for_draws(
     kind: str, status: str | None, tmp_path: Path, packs: dict[str, Path]
 ) -> None:
     """Also when nothing trained to the end; then arms are still named, and with them why."""
-    name = kind.partition(":")[0]
-    planned = study(GRID, RATES)
+    name, _, argument = kind.partition(":")
+    if name == "sweep" and argument:
+        axes = {"model": [argument, "other"], "lr": GRID["lr"], "weight-decay": ["0.0", "0.1"]}
+        planned = study(axes, RATES)
+    else:
+        planned = study(GRID, RATES)
     arms = {p.arm: status for p in planned if status}
     made = fabricate(planned, tmp_path, packs, lost=arms)
     figure = made.draw(kind)
     figure.draw_without_rendering()
     assert figure.get_size_inches()[0] in (NARROW, WIDE)
-    assert figure.get_suptitle() == "A study\ndemo: embedded data: no evidence about the paper; 2 seeds"
+    about = "demo: embedded data: no evidence about the paper; 2 seeds"
+    first, last = figure.get_suptitle().split("\n")
+    assert first == "A study" and (last == about) == FIGURES[name].runs  # others show no result of a run
     small = [t for t in figure.findobj(plt.Text) if t.get_text() and t.get_fontsize() < 7]
     assert not small, small
-    if status and name in ("curves", "trials", "bars", "sweep", "filters"):
+    if status and name in ("curves", "trials", "bars", "sweep", "filters", "gap"):
         assert any(LOST[status] in text for text in texts(figure))
 
 
-@pytest.mark.parametrize("kind", ["curves", "bars", "samples", "augmented:flip", "predictions:0"])
+@pytest.mark.parametrize(
+    "kind", ["curves", "bars", "samples", "augmented:flip", "predictions:0", "gap", "network:resnet18", "blocks:net1"]
+)
 def test_equal_data_give_equal_bytes(kind: str, tmp_path: Path, packs: dict[str, Path]) -> None:
     made = fabricate(study({"lr": GRID["lr"]}, RATES), tmp_path, packs)
     drawn = []
@@ -165,6 +173,49 @@ def test_a_sweep_has_a_panel_per_model_and_a_line_per_weight_decay(tmp_path: Pat
     assert legend(figure) == ["weight decay 0", "weight decay 0.0005", "weight decay 0.005", "diverged"]
 
 
+def test_figure_4_has_both_hyperparameters_and_the_sensitivity_of_one_network(
+    tmp_path: Path, packs: dict[str, Path]
+) -> None:
+    """By hand: arms rise by 5 points each, so a step of the rate is worth 10 (two decays) and one of the decay 5."""
+    axes = {"model": ["AlexNet", "ResNet-18"], "lr": ["0.01", "0.1"], "weight-decay": ["0.0", "0.005"]}
+    own = {level: {"lr": float(level)} for level in axes["lr"]}
+    own |= {level: {"weight_decay": float(level)} for level in axes["weight-decay"]}
+    made = fabricate(study(axes, own), tmp_path, packs, lost={"AlexNet / 0.1 / 0.0": "diverged"})
+    figure = made.draw("sweep:ResNet-18")
+    rate, effect, decay, other = figure.axes
+    assert [axis.get_xlabel() for axis in figure.axes] == ["learning rate"] * 2 + ["weight decay"] * 2
+    assert effect.get_title().startswith("ResNet-18: learning rate") and other.get_title().startswith("ResNet-18: ")
+    assert [[t.get_text() for t in axis.get_xticklabels()] for axis in (rate, decay)] == [
+        ["0.01", "0.1"],
+        ["0", "0.005"],
+    ]
+    means = [list(line.get_ydata()) for line in rate.lines if len(line.get_xdata()) == 2]
+    assert means[0][0] == pytest.approx(23.5) and np.isnan(means[0][1])  # 21 and 26; one of the two is lost
+    assert means[1] == pytest.approx([43.5, 53.5])  # 41 and 46, 51 and 56
+    points = [axis.containers[0].lines[0].get_ydata()[0] for axis in (effect, other)]
+    assert points == pytest.approx([10, 5])
+    assert [len([x for x in axis.lines if x.get_marker() == "x"]) for axis in (rate, decay)] == [1, 1]
+    assert {"AlexNet, mean", "ResNet-18, mean", "diverged"} <= set(legend(figure))
+
+
+def test_the_gap_is_drawn_beside_the_printed_one(tmp_path: Path, packs: dict[str, Path]) -> None:
+    """Training is 10 points above validation in every fabricated run."""
+    made = fabricate(study({"net": ["Net 1", "Net 2", "Net 6"]}), tmp_path, packs, lost={"Net 2": "diverged"})
+    results = replace(
+        made.results, reported={"Net 1": {"gap": 0.23}, "Net 2": {"train_top1": 0.69, "val_top1": 0.46}}
+    )
+    figure = draw(results, "gap", made.places)
+    left, right = figure.axes
+    assert [t.get_text() for t in left.get_yticklabels()] == ["Net 1", "Net 2 (diverged)", "Net 6"]
+    drawn = {
+        (line.get_marker(), float(y)): list(line.get_xdata()) for line in right.lines for y in line.get_ydata()[:1]
+    }
+    assert drawn["o", 0.0] == pytest.approx([10, 10]) and drawn["|", 2.0] == pytest.approx([10])
+    assert drawn["D", 0.0] == pytest.approx([23]) and drawn["D", 1.0] == pytest.approx([23])
+    assert ("o", 1.0) not in drawn and "printed in the paper" in legend(figure)
+    assert "printed in the paper" not in legend(made.draw("gap"))
+
+
 def test_twelve_trials_can_be_told_apart(tmp_path: Path, packs: dict[str, Path]) -> None:
     made = fabricate(study(GRID, RATES), tmp_path, packs)
     figure = made.draw("trials:val")
@@ -217,6 +268,7 @@ def test_accuracy_per_label(tmp_path: Path, packs: dict[str, Path]) -> None:
         ("trials:test", "allowed: train, val"),
         ("sweep", "allowed: lr"),
         ("bars:x", "write bars"),
+        ("predictions:0@Net 9", "allowed: Net 1, Net 6, best"),
         ("augmented:flop", "did you mean 'flip'"),
         ("predictions:-1", "allowed: 0"),
         ("predictions:10", "allowed: 0 to 9"),
@@ -240,7 +292,17 @@ def test_a_source_that_was_not_given_is_named(tmp_path: Path, packs: dict[str, P
             draw(made.results, kind, RunFiles())
     assert set(FIGURES) > PICTURES
     for name in set(FIGURES) - PICTURES - {"sensitivity", "sweep", "trials"}:  # the rule gives these no pack
-        draw(made.results, name, RunFiles(made.places.runs))
+        kind = f"{name}:net1" if name in ("network", "blocks") else name
+        draw(made.results, kind, RunFiles(made.places.runs))
+
+
+def test_a_figure_that_shows_no_run_needs_none(tmp_path: Path, packs: dict[str, Path]) -> None:
+    planned = study({"net": ["a", "b"]})
+    made = fabricate(planned, tmp_path, packs, lost=dict.fromkeys(("a", "b"), "missing"))
+    with pytest.raises(UserError, match="no run of its study is there"):
+        write_figure(made.results, "curves", tmp_path / "f.svg", made.places)
+    for kind in ("network:net1", "samples"):
+        write_figure(made.results, kind, tmp_path / "f.svg", made.places)
 
 
 def test_the_style_is_readable_in_print() -> None:

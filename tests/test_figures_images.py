@@ -38,6 +38,34 @@ def test_predictions_are_green_when_right_and_red_when_wrong(tmp_path: Path, pac
     assert sorted(seen) == sorted(r[1] for r in rows)  # two batches, no image twice
 
 
+def test_predictions_are_of_the_arm_that_is_asked_for(tmp_path: Path, packs: dict[str, Path]) -> None:
+    made = fabricate(study({"momentum": ["0.9", "0.5"]}), tmp_path, packs)
+    for kind, said in (("predictions:0", "momentum 0.5, the best on val; seed 0; test images"),
+                       ("predictions:0@best", "momentum 0.5, the best on val; seed 0; test images"),
+                       ("predictions:0@0.9", "momentum 0.9; seed 0; test images")):  # fmt: skip
+        figure = made.draw(kind)
+        assert figure.get_supxlabel() == said
+        assert all(axis.get_title().endswith("(50%)") for axis in figure.axes)  # as every fabricated answer
+    for seed in SEEDS:
+        (tmp_path / f"runs/0.9_s{seed}/predictions.csv").unlink()
+    assert texts(made.draw("predictions:0@0.9")).count("no run trained\nto the end") == 4
+
+
+def test_samples_take_a_number_of_images_and_say_which_classes_no_run_has(
+    tmp_path: Path, packs: dict[str, Path]
+) -> None:
+    """The runs have the first ten of the pack's twenty classes."""
+    made = fabricate(study({"momentum": ["0.9", "0.5"]}), tmp_path, packs)
+    words = [text.split(",")[0] for text in json.loads(packs["tiny-imagenet"].read_text())["words"]]
+    figure = made.draw(f"samples:{words[1]}+{words[15]}:3")
+    titles = [axis.get_title(loc="left").replace("\n", " ") for axis in figure.axes]
+    absent = "(not among the 10 classes of the runs at the scale demo)"
+    assert titles == [words[1], f"{words[15]} {absent}"]
+    assert [axis.images[0].get_array().shape for axis in figure.axes] == [(64, 3 * 66 - 2, 3)] * 2
+    about = "training images of tiny-imagenet, archive: embedded (generated images)"
+    assert figure.get_suptitle() == f"A study\n{about}" == made.draw("augmented:flip").get_suptitle()
+
+
 def test_samples_are_found_by_any_of_their_names(tmp_path: Path, packs: dict[str, Path]) -> None:
     made = fabricate(study({"momentum": ["0.9", "0.5"]}, per_class=2), tmp_path, packs)
     meta = json.loads(packs["tiny-imagenet"].read_text())
@@ -74,6 +102,8 @@ def test_filters_have_a_panel_per_arm_and_use_the_whole_range(tmp_path: Path, pa
     figure = made.draw("filters")
     assert [axis.get_title() for axis in figure.axes][:4] == ["a", "b", "c", "d"]
     assert [len(axis.images) for axis in figure.axes][:4] == [1, 1, 0, 1] and "no filters" in texts(figure)
+    said = [axis.get_xlabel() for axis in figure.axes][:4]
+    assert said == [f"seed {n}, after the last epoch" if n is not None else "" for n in (0, 1, None, 0)]
     picture = figure.axes[0].images[0].get_array()
     assert picture.shape == (3 * 6 - 1, 4 * 6 - 1, 3)  # 10 filters of 5 x 5 in a grid of 4 columns
     colours = scaled(np.load(tmp_path / "runs/a_s0/filters.npy"))

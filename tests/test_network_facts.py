@@ -9,6 +9,7 @@ from ablate.models._torchvision import import_torchvision
 from ablate.models.build import build
 from ablate.models.outline import outline
 from ablate.models.registry import REGISTRY, TORCHVISION
+from ablate.models.structure import blocks
 from ablate.plan.fit_rules import ALONE_CIFAR, IMAGENET_SIDE, NETWORKS, facts, network_fault, torchvision_names
 
 # One of torchvision's for each line of the table that is of a family.
@@ -31,6 +32,14 @@ def can(name: str, pixels: int, *, train: bool = False, **options: Any) -> bool:
     return True
 
 
+def built_of_blocks(name: str, pixels: int) -> bool:
+    """Whether blocks can be found in it."""
+    try:
+        return bool(blocks(outline(lambda: build(name, classes=10, image_size=pixels)), (3, pixels, pixels)))
+    except ValueError:
+        return False
+
+
 def test_every_network_is_known() -> None:
     assert all(facts(name) for name in REGISTRY)
     assert all(facts(TORCHVISION + name) for name in torchvision_names())
@@ -47,6 +56,8 @@ def test_facts_are_those_of_the_network(name: str) -> None:
     smaller = known.pixels - known.step
     assert can(name, known.pixels) and not (smaller and can(name, smaller))
     assert network_fault(name, known.pixels) is None and network_fault(name, smaller)
+    if name in REGISTRY:
+        assert built_of_blocks(name, large) == known.blocks
     if known.step > 1:
         assert not can(name, known.pixels + 1) and network_fault(name, known.pixels + 1)
     alone = max(known.alone or 224, known.pixels)

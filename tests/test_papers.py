@@ -71,6 +71,18 @@ def test_every_quote_occurs_in_the_text(id: str, entry: Reported) -> None:
         assert plain(entry.source) in plain(whole.replace("*", ""))
 
 
+@pytest.mark.skipif(not TEXTS.is_dir(), reason="the papers' texts are not beside the repository")
+@pytest.mark.parametrize("id", [id for id, paper in PAPERS.items() if paper.networks])
+def test_every_printed_layer_occurs_in_the_text(id: str) -> None:
+    """In its place: all rows of a table, or lines of a column, one behind the other."""
+    [text] = TEXTS.glob(f"{NUMBER[id]:03}_*.txt")
+    whole = plain(text.read_text(encoding="utf-8"))
+    for network in PAPERS[id].networks:
+        rows = [f"{layer} {shape} {count:,}" for layer, shape, count in network.layers]
+        plainly = [f"{layer} {shape} {count}" for layer, shape, count in network.layers]  # as figure 8 has them
+        assert " ".join(rows or network.column) in whole or " ".join(plainly or ["-"]) in whole, network.where
+
+
 @pytest.mark.parametrize(("id", "entry"), ENTRIES)
 def test_every_value_stands_in_its_quote_and_can_be(id: str, entry: Reported) -> None:
     assert entry.value in numbers(entry.quote)
@@ -185,6 +197,11 @@ BAD = {
     "percent for a fraction": ("value: 0.62", "value: 62", ["reported.net-3-train.value", "from 0 to 1", "got 62"]),
     "text for a number": ("value: 0.62", "value: '62 %'", ["reported.7.value", "valid number"]),
     "not a number": ("value: 0.62", "value: .nan", ["reported.7.value", "finite"]),
+    "printed network unknown": ('- {model: net1, where: "Table 1', '- {model: nett1, where: "Table 1',
+                                ["networks.0.model", "did you mean 'net1'"]),
+    "printed network without layers": ("{model: net2, where: \"Table 1, Net 2\", column: [",
+                                       "{model: net2, where: x}\n  - {model: net2, where: x, column: [",
+                                       ["networks.1: add its layers or its column"]),
     "half a layer": ("value: 17", "value: 17.5", ["net-3-layers.value", "whole number"]),
     "an id twice": ("id: net-3-val", "id: net-3-train", ["reported.net-3-train", "twice"]),
     "of runs and a network": ("model: net3", "model: net3, arm: Net 3", ["net-3-layers.arm", "remove one"]),

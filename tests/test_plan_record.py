@@ -66,6 +66,8 @@ def test_the_file_has_the_keys_and_values_of_the_plan_in_this_order(demo: PlanRe
                 "facts": facts(params, p.run),
                 "contaminated": contaminated(p.run.settings.weights, params.datasets[p.run.settings.dataset].layout),
                 "deviations": d if (d := demo.runs[i].deviations) is None else {k: list(v) for k, v in d.items()},
+                "n_classes": params.datasets[p.run.settings.dataset].counts(p.run.settings)[0],
+                "image_size": params.datasets[p.run.settings.dataset].image_size,
             }
             for i, p in enumerate(plan.planned)
         ],

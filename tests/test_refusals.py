@@ -160,12 +160,13 @@ ARGUMENTS: dict[str, dict[str, tuple[list[str], list[str]]]] = {
         "train-val": (["x"], [""]),
         "trials": (["train"], [""]),
         "nets": (["net1"], [""]),
+        "gap": (["net1"], [""]),
         "per-label": (["", "bset", "cifar-resnet8"], ["best", "cifar-plain7"]),
         "layers": (
             ["", "cnn9", "cnn1+cnn2", "torchvision:resnet81", "torchvision:inception_v3"],
             ["net1", "torchvision:vgg11"],
         ),
-        "parameters": (["", "a+b", "cnn1+", "+", "cnn1,cnn2"], ["cnn1", "cnn1+net2+cifar-plain9"]),
+        "parameters": (["", "a+b", "cnn1+", "+", "cnn1,cnn2"], ["cnn1", "cnn1+net3+cifar-plain9"]),
         "effects": (["model"], [""]),
         "sensitivity": (["model"], [""]),
     },
@@ -176,13 +177,19 @@ ARGUMENTS: dict[str, dict[str, tuple[list[str], list[str]]]] = {
         ),
         "trials": (["", "test", "x", "train+val"], ["train", "val"]),
         "bars": (["x"], [""]),
-        "sweep": (["", "lr"], []),
+        "sweep": (["", "lr", "cifar-resnet7"], []),  # of a study without an axis lr
         "sensitivity": (["x"], [""]),
         "per-label": (["", "bset"], ["best", "cifar-resnet7"]),
-        "samples": ([], ["", "lion", "umbrella+koala"]),
+        "samples": (["lion:0", "lion:17"], ["", "lion", "umbrella+koala", "umbrella+koala:3"]),
         "augmented": (["", "flop", "mixup"], ["none", "five-cnns"]),
-        "predictions": (["", "x", "-1", "1.5", "²", "50", "9" * 30], ["0", "49"]),  # of 10 x 20 images, four in each
+        "predictions": (  # of 10 x 20 images, four in each
+            ["", "x", "-1", "1.5", "²", "50", "9" * 30, "@best", "0@net9", "50@best"],
+            ["0", "49", "0@cifar-plain7", "1@best"],
+        ),
         "filters": (["x"], [""]),
+        "gap": (["x"], [""]),
+        "network": (["", "cnn9", "net1+net6", "torchvision:resnet18"], ["net1", "cifar-plain7"]),
+        "blocks": (["", "cnn9", "net1+", "cnn1", "net1+cnn1"], ["resnet18", "net1+net6"]),
     },
 }  # fmt: skip
 REGISTRIES = {"tables": TABLES, "figures": FIGURES}
@@ -227,6 +234,11 @@ def test_kinds_that_need_an_axis_want_it(tmp_path: Path) -> None:
     ):
         assert f"{at}.{what}.mine: {kind}: " in said(tmp_path, (f"{at}.{what}.mine", kind))
     planned(tmp_path, (f"{at}.axes", {"lr": [0.1, 0.2]}), (f"{at}.figures.mine", "sweep"))
+    both = {"lr": [0.1, 0.2], "weight-decay": [0.0, 0.1], "momentum": [0.5, 0.9]}
+    planned(tmp_path, (f"{at}.axes", both), (f"{at}.figures.mine", "sweep:0.9"))
+    for axes, level in ((both, "0.7"), ({"lr": [0.1], "momentum": [0.5]}, "0.5"), (both, "0.1")):
+        kind = f"sweep:{level}"
+        assert f"{kind}: " in said(tmp_path, (f"{at}.axes", axes), (f"{at}.figures.mine", kind))
 
 
 def test_metrics_of_curves_are_those_of_the_plan() -> None:

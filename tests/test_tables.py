@@ -16,6 +16,7 @@ from ablate.figures.common import RunFiles
 from ablate.figures.registry import draw, write_figure
 from ablate.results.report import write_report
 from ablate.results.study import StudyResults
+from ablate.results.table import Table
 from ablate.tables.registry import write_table
 from fabricated import PAPER, Fabricated
 
@@ -63,11 +64,12 @@ def test_table_figure_and_report(made: Fabricated, packs: dict[str, Path]) -> No
     write_figure(results, "curves", folder / "f.svg")
     assert drawn == (folder / "f.svg").read_bytes()  # equal data, equal bytes
     describe(packs["cifar10"], "d", made.plan.parent / "data")
-    (folder / "comparison.csv").write_text("number,ours,ours ±\nten,10.0,1.0\n")
+    (folder / "comparison.csv").write_text("number,ours,ours ±,id\nten,10.0,1.0,n01\nmany,13070472,,20000\n")
     write_report(made.plan, made.papers, made.plan.parent / "report.html")
     page = (made.plan.parent / "report.html").read_text()
     assert "500 training and 200 validation images" in page and "duplicate pairs" in page
     assert "A paper" in page and "30.0 ± 127.06" in page and "10.0 ± 1.0" in page
+    assert "13,070,472" in page and "20000" in page  # a column of numbers, and one that is not
     assert "stray" not in page and 'src="data:image/png' in page and ": missing" not in page
     (folder / "f.png").unlink()
     write_report(made.plan, made.papers, made.plan.parent / "report.html")
@@ -180,14 +182,29 @@ def test_accuracy_per_label_is_of_the_best_arm_and_its_test_images(tmp_path: Pat
     assert "Arm: a." in (made.collected / "t.md").read_text()
 
 
-def test_layer_and_parameter_tables_hold_the_printed_counts(made: Fabricated) -> None:
-    """Oracle: five-cnns, figure 8 (first and last layers of model 4) and figure 9 (totals)."""
-    results = made.results("s")
-    table = written(results, "layers:cnn4", made.collected)
-    assert table["Output shape"][0] == "(None, 64, 64, 64)" and table["Param #"][0] == 1792
-    assert table["Param #"].iloc[-2] == 102_600 and table["Param #"].iloc[-1] == 8_866_376
-    table = written(results, "parameters:cnn2+cnn5", made.collected).set_index("model")
-    assert table["Keras's total"].to_dict() == {"cnn2": 2_555_656, "cnn5": 25_864_328}
-    assert "25,890,888" in table.loc["cnn5", "note"] and pd.isna(table.loc["cnn2", "note"])
+def test_the_gap_is_of_each_seed_and_stands_beside_the_printed_one(made: Fabricated) -> None:
+    """By hand: 50 - 30 and 60 - 50 are 20 and 10, on average 15. The paper: 30 points, reduced by 6."""
+    made.study("r", ["augment"], {}, {})
+    for seed, train, val in ((0, 0.5, 0.3), (1, 0.6, 0.5)):
+        made.run("r", {"augment": "plain"}, seed, train_top1=train, val_top1=val)
+        made.run("r", {"augment": "augmented"}, seed, train_top1=0.5, val_top1=0.5)
+    of = "metric: gap, study: r, arm: plain, where: w, quote: q"
+    entries = f"\n  - {{id: a, value: 0.3, {of}}}\n  - {{id: b, value: 0.06, minus: augmented, {of}}}"
+    (made.papers / "p.yaml").write_text(PAPER.replace("reported: []", "reported:" + entries))
+    table = written(made.results("r"), "gap", made.collected).set_index("augment")
+    assert table["gap (points)"].to_dict() == {"plain": 15.0, "augmented": 0.0}
+    assert table["printed"].to_dict() == {"plain": 30, "augmented": 24}
+    assert table.loc["plain", "training accuracy %"] == 55.0 and table.loc["plain", "n"] == 2
+    runs = json.loads((made.collected / "t.runs.json").read_text())
+    assert runs["plain"]["gap (points)"] == {"r_plain_s0": 20.0, "r_plain_s1": 10.0}
+
+
+def test_whole_numbers_are_grouped_by_thousands_for_readers_and_plain_in_the_file() -> None:
+    table = Table(rows=[{"n": 13070472, "half": 1234.5, "is": True, "name": "10000"}])
+    assert table.shown.iloc[0].to_dict() == {"n": "13,070,472", "half": "1234.50", "is": "True", "name": "10000"}
+    assert table.frame.iloc[0].to_dict()["n"] == 13070472
+
+
+def test_a_kind_that_there_is_not_is_refused(made: Fabricated) -> None:
     with pytest.raises(UserError, match="did you mean"):  # arguments are refused by the plan
-        write_table(results, "accuracies", made.collected / "t.csv")
+        write_table(made.results("s"), "accuracies", made.collected / "t.csv")

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ablate.errors import UserError, choose
 from ablate.figures.common import (
     NARROW,
     PALETTE,
@@ -19,7 +18,6 @@ from ablate.figures.common import (
     finished,
     label,
     legend_below,
-    looks,
     named,
     note,
     nothing,
@@ -111,63 +109,6 @@ def _bar(axis: Axes, x: float, tops: list[float], width: float, i: int) -> None:
 DOTS: dict[str, Any] = {
     "marker": "o", "ls": "", "ms": 3, "mfc": "white", "mec": "black", "mew": 0.7, "zorder": 5, "clip_on": False,
 }  # fmt: skip
-
-
-def sweep(results: StudyResults) -> Figure:
-    """Validation top-1 against the learning rate, a line per weight decay.
-
-    There is a panel for each combination of the other axes; a cross at the bottom where no seed trained to the end.
-
-    Raises:
-        UserError: If no axis varies the rate.
-    """
-    if "lr" not in results.axes:
-        raise choose("sweep", ", ".join(results.axes), ["lr"], "axis")
-    rows = []
-    for arm in results.arms:
-        first = of_arm(results, arm)[0]
-        others = tuple(v for k, v in first.levels.items() if k not in ("lr", "weight-decay"))
-        chosen = results.settings(arm)
-        rows.append((others, chosen.weight_decay, chosen.lr, arm))
-    if len({row[:3] for row in rows}) < len(rows):
-        raise UserError("sweep draws one arm for each rate and weight decay, and here are several; write curves")
-    names = list(dict.fromkeys(row[0] for row in rows))
-    panel_of = [(names.index(others), *rest) for others, *rest in rows]
-    table = pd.DataFrame(panel_of, columns=["panel", "decay", "lr", "arm"])
-    decays = sorted(set(table["decay"]))
-    figure, axes = panels(1, len(names), NARROW if len(names) == 1 else WIDE, 2.4)
-    look = looks(decays)
-    lost: dict[str, None] = {}
-    for axis, (panel, name) in zip(axes, enumerate(names), strict=True):
-        for decay in decays:
-            mine = table[(table["panel"] == panel) & (table["decay"] == decay)].sort_values("lr")
-            for lr, said in _swept(axis, results, mine, look[decay]):
-                at = 0.02 + 0.05 * decays.index(decay)  # of the height: crosses of several lines at one rate
-                axis.plot(lr, at, "x", color=look[decay]["color"], ms=5, mew=1.5, clip_on=False,
-                          transform=axis.get_xaxis_transform())  # fmt: skip
-                lost[said] = None
-        rates = sorted(set(table["lr"]))
-        axis.set(title="\n".join(name), xlabel="learning rate", ylabel="validation " + TOP1, xscale="log")
-        axis.set_xticks(rates, [f"{rate:g}" for rate in rates])
-        axis.minorticks_off()
-    top = max(axis.get_ylim()[1] for axis in axes)
-    for axis in axes:
-        axis.set_ylim(0, top)
-    handles = [Line2D([], [], label=f"weight decay {decay:g}", **each) for decay, each in look.items()]
-    if lost:
-        handles.append(Line2D([], [], color="black", marker="x", ls="", mew=1.5, label=", ".join(lost)))
-    legend_below(figure, handles, [str(h.get_label()) for h in handles])
-    return figure
-
-
-def _swept(axis: Axes, results: StudyResults, mine: pd.DataFrame, look: dict[str, Any]) -> list[tuple[float, str]]:
-    """One line over the arms in ``mine``; returns (rate, why) of those of which no seed trained to the end."""
-    tops = [[100 * v for v in values(finished(results, arm)["val_top1"])] for arm in mine["arm"]]
-    lost = [(lr, note(results, arm)) for lr, arm, t in zip(mine["lr"], mine["arm"], tops, strict=True) if not t]
-    means, lows, highs = ([float(of(t)) if t else float("nan") for t in tops] for of in (np.mean, np.min, np.max))
-    axis.plot(mine["lr"], means, **look)
-    axis.fill_between(mine["lr"], lows, highs, color=look["color"], alpha=0.15, lw=0)
-    return lost
 
 
 def per_label(results: StudyResults, places: RunFiles, argument: str = "") -> Figure:

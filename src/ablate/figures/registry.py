@@ -29,7 +29,7 @@ def draw(results: StudyResults, kind: str, places: RunFiles) -> Figure:
     given = ({"argument": argument} if argument else {}) | ({"places": places} if "places" in taken else {})
     sns.set_theme(context="paper", style="ticks", rc=STYLE)
     figure: Figure = make(results, **given)
-    about = _about(results)
+    about = _about(results) if FIGURES[name].runs else figure.get_suptitle()
     width, height = figure.get_size_inches()
     lines = [wrapped(text, width, size=TITLE_SIZE) for text in (results.title, about)]
     figure.set_size_inches(width, height + 0.14 * "\n".join(lines).count("\n"))
@@ -48,11 +48,12 @@ def write_figure(results: StudyResults, kind: str, svg: Path, places: RunFiles |
     """Draw the figure as SVG and, beside it, as PNG.
 
     Raises:
-        UserError: For an unknown kind or argument, for a missing source and for a study without any run; it names the
-            key in params.yaml.
+        UserError: For an unknown kind or argument, for a missing source and, where the figure shows results, for a
+            study without any run; it names the key in params.yaml.
     """
+    known = FIGURES.get(kind.partition(":")[0])
     try:
-        if (results.runs["status"] == "missing").all():
+        if known and known.runs and (results.runs["status"] == "missing").all():
             raise UserError("no run of its study is there; train them")
         figure = draw(results, kind, places or RunFiles())
     except UserError as error:

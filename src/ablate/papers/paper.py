@@ -15,6 +15,7 @@ from ablate.errors import UserError, choose
 from ablate.models.registry import REGISTRY
 from ablate.papers.claim import ERRORS, Claim, Claimed, check_alone, check_names
 from ablate.papers.items import Item, LeftOut
+from ablate.papers.networks import Counting, PrintedNetwork
 from ablate.papers.protocol import SETTINGS, Deviation, Own, Silence, Stated
 from ablate.papers.scope import Arms, Scope, Text, check_once, check_scope
 from ablate.plan.project import Project
@@ -87,6 +88,8 @@ class Paper(Record):
     items: tuple[Item, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     claims: tuple[Claim, ...] = ()
+    counting: Counting = "torch"  # in its tables of layers and of parameters
+    networks: tuple[PrintedNetwork, ...] = ()  # those that it prints layer by layer
 
     def printed(self, study: str) -> dict[str, dict[str, float]]:
         """{arm: {metric: value}} of one study: the paper's own numbers of single arms, the first where it has two."""
@@ -95,6 +98,10 @@ class Paper(Record):
             if entry.study == study and entry.arm is not None and entry.own:
                 found.setdefault(entry.arm, {}).setdefault(entry.metric, entry.value)
         return found
+
+    def count_of(self, model: str, metric: str) -> Reported | None:
+        """The number of ``metric`` that it prints of a network, if it does."""
+        return next((e for e in self.reported if e.model == model and e.metric == metric), None)
 
     def owns(self, study: str) -> bool:
         """Whether the study is all our own."""
@@ -142,6 +149,9 @@ def read(path: Path) -> Paper:
             raise UserError(f"{where}: stands there twice; give each claim an id of its own")
         seen.add(claim.id)
         check_alone(claim, paper.of_runs, where)
+    for i, network in enumerate(paper.networks):
+        if bool(network.layers) == bool(network.column):
+            raise UserError(f"{path}: networks.{i}: add its layers or its column, and one of the two alone")
     for key, scoped in paper.scoped.items():
         for name in (*getattr(scoped, "settings", ()), *getattr(scoped, "varied", ())):
             if name not in SETTINGS:
@@ -203,6 +213,9 @@ def check(papers: Mapping[str, Paper], plan: Plan, folder: Path = Path("papers")
             _check_names(entry, arms[id], f"{file}: reported.{entry.id}")
         for claim in paper.claims:
             check_names(claim, arms[id], paper.of_runs, f"{file}: claims.{claim.id}")
+        for i, network in enumerate(paper.networks):
+            if network.model not in REGISTRY:
+                raise choose(f"{file}: networks.{i}.model", network.model, REGISTRY, "model")
         for key, scoped in paper.scoped.items():
             check_scope(scoped, arms[id], f"{file}: {key}")
         told = {

@@ -25,16 +25,19 @@ class Network(NamedTuple):
     pixels: int  # the smallest side of an image
     step: int = 1  # of which the side must be a multiple
     alone: int | None = 1  # the smallest side at which it can be trained on one image at a time; None: at none
+    blocks: bool = False  # whether it is built of blocks, with or without shortcuts
 
 
 # By name or, for torchvision's, by how the name begins; the longest beginning counts.
-RESNET = Network(dropout=False, relu=True, pixels=1, alone=33)
+RESNET = Network(dropout=False, relu=True, pixels=1, alone=33, blocks=True)
 NETWORKS: dict[str, Network] = {
     **dict.fromkeys(("resnet18", "resnet18-plain", "resnet34", "resnet50", "cnn5"), RESNET),
-    **dict.fromkeys(("cifar-resnet7", "cifar-plain7", "cifar-resnet9", "cifar-plain9"), Network(True, True, 8)),
-    **dict.fromkeys(("net1", "net3", "net6"), Network(True, True, 32)),
-    **dict.fromkeys(("net4", "net5"), Network(True, True, 16)),
-    "net2": Network(True, True, 64),
+    **dict.fromkeys(
+        ("cifar-resnet7", "cifar-plain7", "cifar-resnet9", "cifar-plain9"), Network(True, True, 8, blocks=True)
+    ),
+    **dict.fromkeys(("net1", "net3", "net6"), Network(True, True, 32, blocks=True)),
+    **dict.fromkeys(("net4", "net5"), Network(True, True, 16, blocks=True)),
+    "net2": Network(True, True, 64, blocks=True),
     "alexnet": Network(True, True, 63),
     "alexnet10": Network(True, True, 29),
     "cnn1": Network(False, True, 10),

@@ -6,19 +6,21 @@ before anything is trained. Imports no torch, no pandas and no matplotlib.
 
 import importlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ablate.errors import UserError, choose
-from ablate.plan.fit_rules import network_fault
-from ablate.plan.names import arm_or_best, arms_in
+from ablate.models.registry import REGISTRY
+from ablate.plan.fit_rules import facts, network_fault
+from ablate.plan.names import BEST, arm_or_best, arms_in
 from ablate.plan.params import Dataset, Study
 from ablate.plan.settings import AUGMENTS, Settings
 
 HISTORY = ("train_top1", "val_top1", "train_loss", "val_loss")  # metrics of each epoch
 ANSWERS = 4  # images of one figure of predictions
-CIFAR_SIDE, PRINTED_SIDE = 32, 64  # pixels of the images for which papers print a network
+MOST = 16  # images of one class in a figure of samples
+RATE, DECAY = "lr", "weight-decay"  # axes of a sweep
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,9 @@ class Asked:
     """What an argument is checked against: the study as it is planned."""
 
     arms: Mapping[str, Settings]
-    axes: Sequence[str]
+    axes: Mapping[str, Collection[str]]  # the labels of its levels
     images: int  # evaluated at the end, of the arm that has most: of test, or else of val
+    pixels: int  # side of the images of its first arm
 
 
 Check = Callable[[str, str, Asked], None]  # (key and kind for messages, argument, study) raises UserError
@@ -39,6 +42,7 @@ class Kind(NamedTuple):
     place: str  # "module:function" of tables/ or figures/
     check: Check  # that its argument must pass
     pack: bool = False  # whether it reads the study's pack: of figures alone
+    runs: bool = True  # whether it shows results of runs, so that its title names scale and seeds
 
     @property
     def module(self) -> str:
@@ -50,11 +54,6 @@ class Kind(NamedTuple):
         module, _, name = self.place.partition(":")
         function: Callable[..., Any] = getattr(importlib.import_module(f"ablate.{room}.{module}"), name)
         return function
-
-
-def printed_side(model: str) -> int:
-    """Side in pixels of the images that a paper prints a network for."""
-    return CIFAR_SIDE if model.startswith("cifar-") else PRINTED_SIDE
 
 
 def curves_of(argument: str, arms: Sequence[str], where: str = "curves") -> tuple[list[str], list[str]]:
@@ -76,8 +75,29 @@ def _none(where: str, argument: str, asked: Asked) -> None:
         raise UserError(f"{where}: takes no argument; remove :{argument}")
 
 
-def _any(where: str, argument: str, asked: Asked) -> None:
-    """Words of classes, which the data have or have not: the figure says so."""
+def samples_of(argument: str) -> tuple[list[str], int | None]:
+    """The classes of CLASS+CLASS:COUNT, in words, and how many images of each; None where that is not said."""
+    names, _, count = argument.rpartition(":")
+    if not (names and count.isdecimal()):
+        names, count = argument, ""
+    return [name for name in names.split("+") if name], int(count) if count else None
+
+
+def answers_of(argument: str, arms: Collection[str], where: str) -> tuple[int, str]:
+    """The batch and the arm of BATCH@ARM; the best arm where none is named.
+
+    Raises:
+        UserError: For an arm that there is not.
+    """
+    batch, _, arm = argument.partition("@")
+    return int(batch), arm_or_best(arm or BEST, arms, where)
+
+
+def _samples(where: str, argument: str, asked: Asked) -> None:
+    """Whether the data have classes of these words, the figure says."""
+    _, count = samples_of(argument)
+    if count is not None and not 1 <= count <= MOST:
+        raise choose(where, str(count), [f"1 to {MOST}"], "number of images")
 
 
 def _curves(where: str, argument: str, asked: Asked) -> None:
@@ -100,8 +120,10 @@ def _augmentation(where: str, argument: str, asked: Asked) -> None:
 
 def _batch(where: str, argument: str, asked: Asked) -> None:
     last = asked.images // ANSWERS - 1
-    if not re.fullmatch("[0-9]{1,9}", argument) or int(argument) > last:
-        raise choose(where, argument, [f"0 to {last}" if last > 0 else "0" if last == 0 else "nothing"], "batch")
+    batch = argument.partition("@")[0]
+    if not re.fullmatch("[0-9]{1,9}", batch) or int(batch) > last:
+        raise choose(where, batch, [f"0 to {last}" if last > 0 else "0" if last == 0 else "nothing"], "batch")
+    answers_of(argument, asked.arms, where)
 
 
 def _axes(where: str, argument: str, asked: Asked) -> None:
@@ -111,14 +133,17 @@ def _axes(where: str, argument: str, asked: Asked) -> None:
 
 
 def _rates(where: str, argument: str, asked: Asked) -> None:
-    _none(where, argument, asked)
-    if "lr" not in asked.axes:
-        raise UserError(f"{where}: its study has no axis lr; add one, or choose another kind")
+    for axis in (RATE, DECAY) if argument else (RATE,):
+        if axis not in asked.axes:
+            raise UserError(f"{where}: its study has no axis {axis}; add one, or choose another kind")
+    levels = [label for axis, labels in asked.axes.items() if axis not in (RATE, DECAY) for label in labels]
+    if argument and argument not in levels:
+        raise choose(where, argument, levels, "level")
 
 
 def _networks(where: str, argument: str, asked: Asked) -> None:
     for name in argument.split("+"):
-        if fault := network_fault(name, printed_side(name)):
+        if fault := network_fault(name, asked.pixels):
             raise UserError(f"{where}: {fault}")
 
 
@@ -126,6 +151,27 @@ def _network(where: str, argument: str, asked: Asked) -> None:
     if "+" in argument:
         raise UserError(f"{where}: takes one network; write a table for each")
     _networks(where, argument, asked)
+
+
+def _drawn(where: str, argument: str, asked: Asked) -> None:
+    """Networks of ours: among torchvision's others are some with more branches than can be drawn."""
+    for name in argument.split("+"):
+        if name not in REGISTRY:
+            raise choose(where, name, REGISTRY, "network")
+    _networks(where, argument, asked)
+
+
+def _drawing(where: str, argument: str, asked: Asked) -> None:
+    if "+" in argument:
+        raise UserError(f"{where}: takes one network; write a figure for each")
+    _drawn(where, argument, asked)
+
+
+def _blocks(where: str, argument: str, asked: Asked) -> None:
+    _drawn(where, argument, asked)
+    for name in argument.split("+"):
+        if not ((net := facts(name)) and net.blocks):
+            raise UserError(f"{where}: {name} is not built of blocks; name another network, or write network:{name}")
 
 
 def _own_networks(where: str, argument: str, asked: Asked) -> None:
@@ -138,10 +184,11 @@ TABLES: dict[str, Kind] = {
     "accuracy": Kind("accuracy:accuracy", _none),
     "train-val": Kind("accuracy:train_val", _none),
     "trials": Kind("accuracy:trials", _none),
-    "nets": Kind("accuracy:nets", _own_networks),
+    "nets": Kind("nets:nets", _own_networks),
+    "gap": Kind("gap:gap", _none),
     "per-label": Kind("per_label:per_label", _arm),
-    "layers": Kind("networks:layers", _network),
-    "parameters": Kind("networks:parameters", _networks),
+    "layers": Kind("networks:layers", _network, runs=False),
+    "parameters": Kind("networks:parameters", _networks, runs=False),
     "effects": Kind("effects:effects", _axes),
     "sensitivity": Kind("effects:sensitivity", _axes),
 }
@@ -149,20 +196,37 @@ FIGURES: dict[str, Kind] = {
     "curves": Kind("curves:curves", _curves),
     "trials": Kind("curves:trials", _split),
     "bars": Kind("bars:bars", _none),
-    "sweep": Kind("bars:sweep", _rates),
+    "sweep": Kind("sweep:sweep", _rates),
     "sensitivity": Kind("sensitivity:sensitivity", _axes),
     "per-label": Kind("bars:per_label", _arm, pack=True),
-    "samples": Kind("images:samples", _any, pack=True),
-    "augmented": Kind("images:augmented", _augmentation, pack=True),
+    "samples": Kind("samples:samples", _samples, pack=True, runs=False),
+    "augmented": Kind("samples:augmented", _augmentation, pack=True, runs=False),
     "predictions": Kind("images:predictions", _batch, pack=True),
     "filters": Kind("images:filters", _none),
+    "gap": Kind("gap:gap", _none),
+    "network": Kind("drawings:network", _drawing, runs=False),
+    "blocks": Kind("drawings:blocks", _blocks, runs=False),
 }
 PICTURES = {name for name, kind in FIGURES.items() if kind.pack}
 
 
-def check_kinds(study: Study, where: str, arms: Mapping[str, Settings], datasets: Mapping[str, Dataset]) -> None:
-    """Refuse a kind or an argument that ``study``, with these arms, of which ``where`` is the key, cannot have."""
-    asked = Asked(arms, list(study.axes), max((datasets[s.dataset].tested(s) for s in arms.values()), default=0))
+def check_kinds(
+    study: Study,
+    where: str,
+    arms: Mapping[str, Settings],
+    axes: Mapping[str, Collection[str]],
+    datasets: Mapping[str, Dataset],
+) -> None:
+    """Refuse a kind or an argument that ``study``, of which ``where`` is the key, cannot have.
+
+    ``axes`` has the labels of each.
+    """
+    asked = Asked(
+        arms,
+        axes,
+        max((datasets[s.dataset].tested(s) for s in arms.values()), default=0),
+        next((datasets[s.dataset].image_size for s in arms.values()), 0),
+    )
     for what, kinds, known in (("tables", study.tables, TABLES), ("figures", study.figures, FIGURES)):
         for name, kind in kinds.items():
             word, _, argument = kind.partition(":")

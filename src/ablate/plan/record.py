@@ -34,6 +34,16 @@ class PlannedRun(Stored):
     facts: Facts  # FACTS
     contaminated: bool  # it starts from weights that have seen the data set's images
     deviations: dict[str, tuple[Any, Any]] | None  # {what: (ours, the protocol's)}; None: it has no such arm
+    n_classes: int  # outputs of its network
+    image_size: int  # pixels, the side of its images
+
+    @property
+    def printed(self) -> tuple[int, int]:
+        """Classes and pixels of the paper's network: the protocol's, or its own where that has no such arm."""
+        said = self.deviations or {}
+        own = {"n_classes": self.n_classes, "image_size": self.image_size}
+        classes, pixels = (int(said.get(what, (value, value))[1]) for what, value in own.items())
+        return classes, pixels
 
     @field_serializer("settings")
     def _without_defaults(self, settings: Settings) -> dict[str, Any]:
@@ -111,11 +121,13 @@ def plan_record(params: Params, plan: Plan, full: Protocol | None = None) -> Pla
     arms: dict[tuple[str, str, str], dict[str, Any]] = {}  # what all seeds of an arm share
     for p in plan.planned:
         if (place := (p.paper, p.study, p.arm)) not in arms:
-            layout = params.datasets[p.run.settings.dataset].layout
+            facts, layout = _facts(p.run, params), params.datasets[p.run.settings.dataset].layout
             arms[place] = {
-                "facts": {key: value for key, value in _facts(p.run, params).items() if key in FACTS},
+                "facts": {key: value for key, value in facts.items() if key in FACTS},
                 "contaminated": contaminated(p.run.settings.weights, layout),
-                "deviations": _deviations(_facts(p.run, params), (full or {}).get(place)),
+                "deviations": _deviations(facts, (full or {}).get(place)),
+                "n_classes": facts["n_classes"],
+                "image_size": facts["image_size"],
             }
     return PlanRecord(
         scale=plan.scale,
@@ -154,6 +166,7 @@ def _facts(run: Run, params: Params) -> Facts:
         "n_classes": n_classes,
         "images": n_classes * each,  # of training
         "images_per_class": each,  # of training
+        "image_size": data.image_size,
         "data": run.variant,
     }
 

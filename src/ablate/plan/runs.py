@@ -165,7 +165,8 @@ def make_plan(params: Params, added: Collection[str] | None = None, *, whole: bo
                     seen.add(run.id)
                     planned.append(Planned(run, paper, name, label, labels))
             arms = {p.arm: p.run.settings for p in planned[first:]}
-            check_kinds(study, where, arms, params.datasets)
+            axes = {axis: {p.levels[axis]: None for p in planned[first:]} for axis in study.axes}
+            check_kinds(study, where, arms, axes, params.datasets)
     return Plan(params.scale, tuple(planned), sources, looks)
 
 

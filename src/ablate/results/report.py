@@ -15,7 +15,7 @@ from ablate.papers.words import words
 from ablate.plan.health import legend
 from ablate.plan.record import read_plan
 from ablate.results.study import other_images
-from ablate.results.table import shown
+from ablate.results.table import read_again, shown
 
 LONG = 30  # characters, beyond which a cell gets a width of its own, or numbers would squeeze it into single words
 
@@ -101,5 +101,5 @@ def _table(file: Path) -> list[list[str]] | None:
     if frame.empty:
         return []
     if "" not in frame:  # else the other columns are arms, whatever they are called
-        frame = shown(frame)
+        frame = shown(read_again(frame))
     return [list(frame.columns), *frame.to_numpy().tolist()]

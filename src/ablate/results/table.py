@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from ablate.csv_text import to_csv
+from ablate.csv_text import NUMBER, to_csv
 from ablate.files import write_json, write_text
 from ablate.inert import in_latex, in_markdown
 from ablate.plan.names import another
@@ -79,6 +79,8 @@ def text(value: Any) -> str:
     """A cell as a reader sees it."""
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
@@ -89,6 +91,19 @@ def shown(frame: pd.DataFrame) -> pd.DataFrame:
         whole = str(column).removesuffix(PM)
         out[whole] = [f"{m} ± {h}" if h else m for m, h in zip(out[whole], out.pop(str(column)), strict=True)]
     return out.loc[:, [len(out) == 0 or str(c) == "" or bool((out[c] != "").any()) for c in out]]  # no empty columns
+
+
+def read_again(frame: pd.DataFrame) -> pd.DataFrame:
+    """Text of a table's file, with whole numbers in columns of numbers as `text` has them."""
+    out = frame.copy()
+    for column in out:
+        cells = [str(cell) for cell in out[column]]
+        if all(NUMBER.fullmatch(cell) for cell in cells if cell):
+            out[column] = [f"{int(cell):,}" if WHOLE.fullmatch(cell) else cell for cell in cells]
+    return out
+
+
+WHOLE = re.compile(r"-?[1-9]\d{3,}", re.ASCII)
 
 
 def markdown(frame: pd.DataFrame) -> str:

@@ -123,16 +123,3 @@ def _by_test(entry: tuple[str, dict[str, Any], dict[str, Sources]]) -> tuple[boo
     """The highest first; what has none last."""
     test = entry[1]["test_acc %"]
     return test is None, 0.0 if test is None else -test
-
-
-def nets(results: StudyResults) -> Table:
-    """resnet-vs-plain, table 1: a column per network; its layers counted as convolutions and fully connected ones."""
-    from ablate.tables.networks import depth, printed  # imports torch
-
-    table = Table(across=True, caption=legend(results))
-    columns = [("training accuracy %", "train_top1"), ("validation accuracy %", "val_top1")]
-    for arm in results.arms:
-        cells, sources = percents(results, arm, columns)
-        layers = depth(printed(results.settings(arm).model))
-        table.add(arm, {"": arm, "layers (conv and fully connected)": layers} | cells, sources)
-    return table

@@ -51,7 +51,7 @@ def compare(plan: PlanRecord, papers: Mapping[str, Paper], folder: Path, *, ever
             head = {"paper": name} if every else {}
             head |= {"number": entry.id, "of": _of(entry), "metric": entry.metric, "unit": _unit(entry)}
             if entry.metric in COUNTS:
-                cells, sources = _of_network(entry), dict[str, Sources]()
+                cells, sources = _of_network(entry, planned), dict[str, Sources]()
             else:
                 mine = [p for p in planned if p.study == entry.study]
                 named = _arms(entry, mine, runs)
@@ -81,11 +81,11 @@ def _unit(entry: Reported) -> str:
     return "points" if entry.metric in POINTS or entry.minus else "%"
 
 
-def _of_network(entry: Reported) -> dict[str, Any]:
+def _of_network(entry: Reported, planned: list[PlannedRun]) -> dict[str, Any]:
     """Cells of a number that follows from the network alone."""
-    from ablate.tables.networks import depth, printed  # imports torch
+    from ablate.tables.networks import as_printed, depth  # imports torch
 
-    network = printed(str(entry.model))
+    network = as_printed(str(entry.model), planned)
     ours = {
         "parameters": network.params, "keras_parameters": network.keras_total, "layers": depth(network),
     }[entry.metric]  # fmt: skip

@@ -23,6 +23,7 @@ def write_table(results: StudyResults, kind: str, csv: Path) -> None:
         table: Table = make(results, argument) if argument else make(results)
     except UserError as error:
         raise UserError(f"{where}: {kind}: {error}") from error
-    if TABLES[name].module != "networks":  # no run, and so no setting, is behind a network on paper
-        table.caption = f"{results.words.sentences} {table.caption}".strip()
+    if not TABLES[name].runs:  # and so no setting and no scale
+        return table.write(csv, f"{results.title}.")
+    table.caption = f"{results.words.sentences} {table.caption}".strip()
     table.write(csv, title(results.title, results.scale))

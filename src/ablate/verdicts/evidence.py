@@ -81,7 +81,7 @@ def evidence(
     `final-train-top1`: there a run that diverged stands at chance, because not to have learnt is the answer.
     """
     if claim.metric in OF_NETWORKS:
-        return _of_networks(claim, paper)
+        return _of_networks(claim, paper, planned)
     mine = [p for p in planned if p.study == claim.study]
     asked = contrasts(claim, paper, {p.arm: p.levels for p in mine})
     arms = list(dict.fromkeys(arm for c in asked for arm in c.weights))
@@ -122,11 +122,11 @@ def _health(arms: list[str], rows: pd.DataFrame) -> Iterator[str]:
             yield f"{arm}: {said}"
 
 
-def _of_networks(claim: Claim, paper: Paper) -> Evidence:
+def _of_networks(claim: Claim, paper: Paper, planned: Planned) -> Evidence:
     """Counts, which no run and no seed changes; they stand under seed 0."""
-    from ablate.tables.networks import printed  # imports torch
+    from ablate.tables.networks import as_printed  # imports torch
 
-    found = {arm: {0: float(printed(arm).params)} for arm in claim.arms}
+    found = {arm: {0: float(as_printed(arm, planned).params)} for arm in claim.arms}
     parts = tuple(_part(claim, c, found) for c in contrasts(claim, paper, {}))
     return Evidence(claim.id, parts, claim.measure.unit, (), (), 0, False, True, frozenset(), (), "nothing")
 
