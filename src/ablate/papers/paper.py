@@ -142,6 +142,9 @@ def read(path: Path) -> Paper:
             raise UserError(f"{where}: stands there twice; give each claim an id of its own")
         seen.add(claim.id)
         check_alone(claim, paper.of_runs, where)
+    for claim in paper.claims:
+        if claim.clean is not None and claim.clean not in seen - {claim.id}:
+            raise choose(f"{path}: claims.{claim.id}.clean", claim.clean, seen - {claim.id}, "claim")
     for key, scoped in paper.scoped.items():
         for name in (*getattr(scoped, "settings", ()), *getattr(scoped, "varied", ())):
             if name not in SETTINGS:
