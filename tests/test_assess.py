@@ -106,7 +106,7 @@ def test_each_kind_gets_its_verdict_as_soon_as_seeds_allow_it(world: str, n: int
     assert all(j.by_test.sentence.startswith(j.verdict.capitalize()) for j in found)
 
 
-def test_what_is_missing_diverged_or_contaminated_is_never_reproduced(tmp_path: Path) -> None:
+def test_what_is_missing_or_diverged_is_never_reproduced(tmp_path: Path) -> None:
     missing = planted(tmp_path / "missing", seeds=SEEDS + 1)
     (missing.runs / "s_b_s0/metrics.json").unlink()
     found = board(missing)["better"]
@@ -114,13 +114,103 @@ def test_what_is_missing_diverged_or_contaminated_is_never_reproduced(tmp_path: 
     diverged = planted(tmp_path / "diverged")
     diverged.run("s", {"arm": "a"}, 99, status="diverged")
     diverged.run("s", {"arm": "b"}, 99, val_top1=0.5, n_val=100)
-    assert board(diverged)["better"]["verdict"] == "undecided"
-    seen = board(planted(tmp_path / "seen", plan={"contaminated": True}))["better"]
-    assert seen["verdict"] == "undecided" and "seen the images" in seen["why"]
+    assert board(diverged)["better"]["verdict"] == "not testable"
     gone = planted(tmp_path / "gone")
     for path in gone.runs.glob("s_b_*/metrics.json"):
         path.unlink()
     assert board(gone)["better"]["verdict"] == "not run"
+
+
+CLEAN = """
+  - {id: cleaner, kind: order, study: s, metric: val_top1, arms: [c, b], clean: better, quote: "c is better",
+     where: "1", margin: 0.01, why: "A point."}
+"""
+
+
+def test_weights_that_have_seen_the_images_are_marked_with_the_clean_verdict_beside(tmp_path: Path) -> None:
+    """Arm c starts from such weights and is as far above b as a is, which does not."""
+    made = planted(tmp_path)
+    (made.papers / "p.yaml").write_text(PAPER + CLEAN)
+    for seed in range(SEEDS):
+        made.run("s", {"arm": "c"}, seed, val_top1=0.55 + 0.001 * seed, n_val=100, plan={"contaminated": True})
+    found = board(made)
+    assert found["cleaner"]["verdict"] == found["better"]["verdict"] == "reproduced"
+    assert "seen the images; from other weights (better): reproduced" in found["cleaner"]["why"]
+    assert found["cleaner"]["contaminated"] and not found["better"]["contaminated"] and not found["better"]["why"]
+    verdicts = pd.read_csv(made.plan.parent / "claims.csv")["verdict"].tolist()
+    assert verdicts == ["reproduced", "reproduced", "reproduced, contaminated"]
+
+
+ABSOLUTE = """
+  - {id: half, kind: value, study: s, metric: val_top1, arm: b, reported: half, margin: 0.03, @
+     quote: "half", where: "1", why: "Three points."}
+"""
+
+
+@pytest.mark.parametrize(
+    ("needs", "deviations", "verdict"),
+    [
+        ("needs: {absolute: true},", {"n_classes": [10, 200], "epochs": [2, 30], "batch_size": [4, 8]},
+         "not comparable"),
+        ("needs: {absolute: true},", {"batch_size": [4, 8]}, "reproduced"),
+        ("needs: {absolute: true},", {}, "reproduced"),
+        ("", {"n_classes": [10, 200]}, "reproduced"),
+    ],
+)  # fmt: skip
+def test_a_printed_number_is_compared_at_its_own_data_and_epochs_alone(
+    needs: str, deviations: dict[str, list[int]], verdict: str, tmp_path: Path
+) -> None:
+    """Arm b lies at the printed 50 %, with more classes and fewer epochs, or with another batch, which it may."""
+    made = planted(tmp_path, plan={"deviations": deviations})
+    number = "reported: [{id: half, value: 0.5, metric: val_top1, study: s, arm: b, where: t, quote: half}]"
+    text = PAPER.replace("reported: []", number) + ABSOLUTE.replace("@", needs)
+    (made.papers / "p.yaml").write_text(text)
+    found = board(made)
+    assert found["half"]["verdict"] == verdict and found["better"]["verdict"] == "reproduced"
+    if verdict == "not comparable":
+        assert found["half"]["why"] == "a number of the paper's n_classes, epochs, which are others here"
+        assert found["half"]["n"] == SEEDS  # what was measured stands beside it
+
+
+@pytest.mark.parametrize(
+    ("needs", "verdict"),
+    [
+        ("", "not testable"),  # all that it compares
+        ("needs: {learnt: all},", "not testable"),
+        ("needs: {learnt: [b]},", "not testable"),
+        ("needs: {learnt: [a]},", "reproduced"),
+        ("needs: {learnt: none},", "reproduced"),
+    ],
+)
+def test_where_an_arm_that_must_have_learnt_has_not_nothing_is_shown(
+    needs: str, verdict: str, tmp_path: Path
+) -> None:
+    """Two runs of b are not above chance; a is five points above b in all seeds."""
+    made = planted(tmp_path, val_chance_p=0.0001)
+    (made.papers / "p.yaml").write_text(PAPER.replace("arms: [a, b], ", f"arms: [a, b], {needs} "))
+    for seed in (SEEDS, SEEDS + 1):
+        made.run("s", {"arm": "a"}, seed, val_top1=0.6 + 0.001 * seed, n_val=100)
+        made.run("s", {"arm": "b"}, seed, val_top1=0.5 + 0.0005 * seed, n_val=100, val_chance_p=0.5)
+    found = board(made)["better"]
+    assert found["verdict"] == verdict and found["n"] == SEEDS + 2
+    said = ["2 of 10 runs of b have not learnt"] if verdict == "not testable" else []
+    assert found["unlearnt"] == said and found["why"] == "".join(said)
+
+
+@pytest.mark.parametrize("learnt", [0.0001, 0.5])
+def test_a_claim_of_one_arm_may_need_that_another_has_learnt(learnt: float, tmp_path: Path) -> None:
+    """As of what a network cannot do: there must be one that can, or the task is too hard for both."""
+    made = planted(tmp_path, val_chance_p=learnt)
+    low = """
+  - {id: low, kind: order, study: s, metric: val_top1, arms: [a], below: [c], needs: {learnt: [b]}, quote: "a",
+     where: "1", margin: 0.01, why: "A point."}
+"""
+    (made.papers / "p.yaml").write_text(PAPER + low)
+    for seed in range(SEEDS):
+        made.run("s", {"arm": "c"}, seed, val_top1=0.1 + 0.0005 * seed, n_val=100, val_chance_p=0.5)
+    found = board(made)["low"]
+    assert found["verdict"] == ("reproduced" if learnt < 0.001 else "not testable")
+    assert found["why"] == ("" if learnt < 0.001 else "8 of 8 runs of b have not learnt")
 
 
 @pytest.mark.parametrize(("last_of_b", "verdict"), [(1.9, "reproduced"), (1.0, "undecided")])
@@ -142,6 +232,29 @@ def test_what_has_not_overfitted_by_its_last_epoch_has_not_done_so_earlier(
     found = board(made)["earlier"]
     assert found["verdict"] == verdict and found["n"] == SEEDS and found["p_for"] < 0.05
     assert ("last epoch in 1 of the seeds" in found["why"]) == (verdict == "undecided")
+
+
+@pytest.mark.parametrize(
+    ("asked", "verdict"),
+    [
+        ("threshold: 1, direction: less, margin: 0.1", "undecided"),  # it may begin behind the last epoch
+        ("threshold: 0.25, direction: same, margin: 0.1", "contradicted"),  # but not in the first of four
+    ],
+)
+def test_one_arm_that_has_not_overfitted_is_open_where_its_end_could_settle_it(
+    asked: str, verdict: str, tmp_path: Path
+) -> None:
+    made = planted(tmp_path)
+    claim = EARLIER.replace("minus: b, direction: less,", f"{asked},").replace("margin: 0.1, why", "why")
+    (made.papers / "p.yaml").write_text(PAPER + claim)
+    for entry in made.record["runs"]:
+        lowest = 2 if entry["seed"] < 2 else 4  # of four epochs
+        losses = [1.0 if epoch == lowest else 2.0 for epoch in range(1, 5)]
+        lines = ["epoch,train_top1,val_top1,val_loss", *(f"{n},0.1,0.1,{loss}" for n, loss in enumerate(losses, 1))]
+        (made.runs / entry["run"] / "history.csv").write_text("\n".join(lines))
+        vouch(made.runs / entry["run"])
+    found = board(made)["earlier"]
+    assert (found["verdict"], found["censored"]) == (verdict, SEEDS - 2 if verdict == "undecided" else 0)
 
 
 def test_at_the_scale_demo_nothing_is_evidence(tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ def test_model_prints_the_paper_s_count(monkeypatch: pytest.MonkeyPatch, capsys:
         (["torchvision:resnet81"], "did you mean torchvision:resnet18"),
         (["alexnet", "--size", "32"], "32x32 pixels are too small"),
         (["alexnet", "--stem", "cifar"], "stem"),
+        (["alexnet", "--last-relu"], "last_relu is a choice of alexnet10"),
         (["alexnet", "--classes", "0"], "classes"),
         (["alexnet", "--activation", "rule"], "unknown activation 'rule'"),
     ],

@@ -84,6 +84,20 @@ def test_order_has_a_part_per_pair(fab: Fabricated) -> None:
     assert [p.by_seed for p in rest.parts] == [{0: 10.0, 1: 6.0}, {0: 20.0, 1: 12.0}]
 
 
+def test_order_of_groups_has_a_part_for_each_pair_across(fab: Fabricated) -> None:
+    """Seeds 0 and 1: 60 and 58, 44 and 40, over 50 and 52, 40 and 46."""
+    arms = {"arms": ["A / yes", "B / yes"], "below": ["A / no", "B / no"]}
+    assert {p.name: p.by_seed for p in said(fab, claim(kind="order", metric="val_top1", **arms)).parts} == {
+        "A / yes over A / no": {0: 10.0, 1: 6.0},
+        "A / yes over B / no": {0: 20.0, 1: 12.0},
+        "B / yes over A / no": {0: -6.0, 1: -12.0},
+        "B / yes over B / no": {0: 4.0, 1: -6.0},
+    }
+    networks = {"arms": ["alexnet"], "below": ["resnet18"], "study": None, "metric": "parameters"}
+    found = evidence(claim(kind="order", **networks), paper(), [], pd.DataFrame(), pd.DataFrame(), Path())
+    assert only(found) == {0: 57_823_240 - 11_279_112}
+
+
 def test_order_of_networks_is_of_counts() -> None:
     """Oracle: torchvision's two networks with 200 classes, by their layers' published counts."""
     asked = claim(kind="order", metric="parameters", arms=["alexnet", "resnet18"], study=None, margin=1)
@@ -146,13 +160,27 @@ def test_largest_label_share_is_of_the_evaluated_split(tmp_path: Path) -> None:
     assert only(found) == {1: 0.0} and found.missing == ("1 of 2 runs of A damaged",)
 
 
+def test_accuracy_of_a_label_is_less_that_of_another(tmp_path: Path) -> None:
+    """Of test: label 0 right in 1 of 2, 7 in 1 of 4. Seed 1 has validation images alone, and none of label 7."""
+    fab = Fabricated(tmp_path)
+    rows = "".join(
+        f"test,{i},{label},{hit},0.9\n" for i, (label, hit) in enumerate([(0, 0), (0, 7), (7, 7), *[(7, 0)] * 3])
+    )
+    fab.run("s", {"net": "A"}, 0, predictions=rows + "val,0,0,0,0.9\n" * 9)
+    fab.run("s", {"net": "A"}, 1, predictions="val,0,0,0,0.9\n", val_top1=0.5)
+    found = said(fab, behaviour("label-accuracy", labels={"cat": 0, "dog": 7}))
+    assert only(found) == {0: 25.0} and found.unit == "points"
+    assert found.missing == ("1 of 2 runs of A without label-accuracy",)
+
+
 def test_behaviours_of_curves(tmp_path: Path) -> None:
     """Lowest loss of A: 1.5, first in epoch 2 of 4; of B: 1.75 in epoch 4 of 5."""
     fab = Fabricated(tmp_path)
     a, b = (fab.run("s", {"net": arm}, 0, train_top1=0.9) for arm in "AB")
     curve(fab, a, train_top1=[0.2, 0.4, 0.6, 0.8], val_loss=[2.0, 1.5, 1.5, 1.8])
     curve(fab, b, train_top1=[0.25] * 5, val_loss=[2.0, 1.9, 1.8, 1.75, 1.8])
-    for name, difference in {"overfit-epoch": 0.5 - 0.8, "lowest-val-loss": -0.25, "final-train-top1": 0.0}.items():
+    for name, difference in {"overfit-epoch": 0.5 - 0.8, "lowest-val-loss": -0.25,
+                             "final-train-top1": 0.0, "first-train-top1": -5.0}.items():  # fmt: skip
         assert only(said(fab, behaviour(name, minus="B"))) == {0: pytest.approx(difference)}, name
     assert only(said(fab, behaviour("overfit-epoch", threshold=0.4))) == {0: pytest.approx(0.1)}
     assert said(fab, behaviour("overfit-epoch")).unit == "share"
@@ -241,6 +269,21 @@ def test_contaminated_where_an_arm_of_the_claim_is(fab: Fabricated) -> None:
         fab.run("s", {"net": "C", "aug": "no"}, seed, val_top1=0.7, train_top1=0.9, plan={"contaminated": True})
     assert said(fab, claim(kind="order", metric="val_top1", arms=["C / no", "A / no"])).contaminated
     assert not said(fab, claim(kind="order", metric="val_top1", arms=["A / no", "B / no"])).contaminated
+
+
+def test_what_sets_a_printed_number_apart_is_of_the_claim_s_arms(fab: Fabricated) -> None:
+    """Data and epochs count, batches do not; those of another arm do not either."""
+    for arm, theirs in (
+        ("C", {"epochs": [2, 30], "weights": ["scratch", "imagenet"], "lr": [1, 2]}),
+        ("D", {"data": [1, 2]}),
+    ):
+        fab.run("s", {"net": arm, "aug": "no"}, 0, val_top1=0.7, plan={"deviations": theirs})
+    fab.run("s", {"net": "E", "aug": "no"}, 0, val_top1=0.7, plan={"deviations": None})
+    for arms, apart in ((["C / no", "A / no"], ("weights", "epochs")), (["D / no"], ("data",)), (["E / no"], ())):
+        assert (
+            said(fab, claim(kind="order", metric="val_top1", arms=arms[:1], below=arms[1:] or ["B / no"])).apart
+            == apart
+        )
 
 
 def test_arms_of_other_seeds_are_not_paired(fab: Fabricated) -> None:

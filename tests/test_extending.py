@@ -145,9 +145,9 @@ def apply_dim(images: Tensor, light: Tensor) -> Tensor:
                 '    "epochs-trained": Measure("number of epochs", "epochs", 1),\n',
             ),
             (
-                "src/ablate/verdicts/evidence.py",
+                "src/ablate/verdicts/behaviours.py",
                 "MEASURES: ",
-                '    "epochs-trained": lambda row, curve, folder: float(len(curve)),\n',
+                '    "epochs-trained": lambda claim, row, curve, folder: float(len(curve)),\n',
             ),
         ],
     ),

@@ -259,6 +259,8 @@ def test_options_reach_the_network() -> None:
     small = summary("resnet18", 200, 64, stem="cifar", activation="elu")
     assert small.params == 11_271_432
     assert "ELU" in {layer.type for layer in small.layers} and "ReLU" not in {layer.type for layer in small.layers}
+    bare, last = (summary("alexnet10", 10, 64, last_relu=last).layers for last in (False, True))
+    assert [layer.type for layer in last] == [*(layer.type for layer in bare), "ReLU"]
     with pytest.raises(ValueError, match="unknown model"):
         summary("resnet_18", 200, 64)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ablate.papers.paper import read
 from ablate.plan.params import load
 from ablate.plan.runs import current_plan, make_plan, more_seeds, seeds_file
 from ablate.verdicts.assess import assess
+from ablate.verdicts.decide import goes_on
 from ablate.verdicts.judge import alpha_at
 from conftest import TINY, Workspace
 from fabricated import HEAD, Fabricated
@@ -93,7 +95,18 @@ def test_a_run_that_diverged_is_never_made_good_by_more_seeds(tmp_path: Path) ->
     assert found["clear"].verdict == "reproduced"  # at look 1, which had not seen it
     first = {("b", 0): None}
     found = planted(tmp_path / "2", lambda *at: first.get(at, clear_and_none(*at)), dict.fromkeys("abcd", 12))
-    assert found["clear"].verdict == "undecided" and "diverged" in found["clear"].caveat
+    assert found["clear"].verdict == "not testable" and "diverged" in found["clear"].caveat
+
+
+def test_only_what_seeds_can_decide_goes_on(tmp_path: Path) -> None:
+    """The claim on c and d is undecided at look 2 of 2, and so has no chance; with one it is a matter of its size."""
+    found = planted(tmp_path, clear_and_none, dict.fromkeys("abcd", 12))
+    undecided = found["none"]
+    assert goes_on(undecided, 0) and not goes_on(undecided, 0.1) and not goes_on(found["clear"], 0)
+    likely = replace(undecided, by_test=replace(undecided.by_test, chance=0.5))
+    assert goes_on(likely, 0.1) and not goes_on(likely, 0.6)
+    for word in ("void", "not comparable"):
+        assert not goes_on(replace(likely, verdict=word), 0)
 
 
 def test_more_seeds_fill_up_from_zero() -> None:

@@ -36,6 +36,7 @@ ARMS = {
     ("resnet-vs-plain", "original"): 4,  # ResNet-18, Net 1 x augmentation on, off
     ("resnet-vs-plain", "seven-layers"): 2,
     ("resnet-vs-plain", "nine-layers"): 2,
+    ("resnet-vs-plain", "fifteen-layers"): 2,
     ("controls", "tiny-imagenet"): 2,  # a negative and a positive one for each data set
     ("controls", "cifar10"): 2,
 }

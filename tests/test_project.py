@@ -12,7 +12,7 @@ from ablate.plan import params as params_module
 from ablate.plan import project as project_module
 from ablate.plan import runs as runs_module
 from ablate.plan.params import load
-from ablate.plan.project import open_project
+from ablate.plan.project import open_project, papers_protocol
 from ablate.plan.record import plan_record, protocol
 from ablate.plan.runs import make_plan
 from conftest import ROOT, TINY
@@ -32,6 +32,14 @@ def test_the_record_is_that_of_each_scale_read_by_itself(values: dict[str, Any])
     params, full = load(FILE, values), load(FILE, {**values, "scale": "paper"})
     expected = plan_record(params, make_plan(params), protocol(full, make_plan(full)))
     assert open_project(FILE, values).record == expected
+
+
+def test_the_papers_protocol_is_that_of_their_scale(tmp_path: Path) -> None:
+    for values in VALUES[:3]:
+        full = load(FILE, {**values, "scale": "paper"})
+        assert papers_protocol(FILE, values) == protocol(full, make_plan(full))
+    (tmp_path / "params.yaml").write_text(TINY)
+    assert papers_protocol(tmp_path / "params.yaml") is None
 
 
 @pytest.mark.parametrize(("scale", "plans"), [("demo", 2), ("pilot", 2), ("paper", 1)])

@@ -24,9 +24,9 @@ BASE: dict[str, Any] = YAML(typ="safe", pure=True).load(TINY)
 PAPER = "studies.resnet-vs-plain.shallow"
 # SHA-256 of all ids of a scale, sorted, a line each: what they were when this was written.
 IDS = {
-    "demo": "dc8e8426b4eea81351c59870919836a4003a4b8cb187b36428c57695b733f57a",
-    "pilot": "f68fa763eec43b757ca45e7b76bdde00b5adf21336f29b43c57adf7ba077d0f4",
-    "paper": "3c3361230c096e21f83dfb3e414bebc99f886d2fc1fe190af16296f8143730bd",
+    "demo": "9d528f5238b450200037e8c12e322d638b832916f84c00b8d08fb1db0e06bf5e",
+    "pilot": "9eb1a0747f0d3b2602cfde0f116dc34197c307601e7bf33b2b8772d2ee49e1a9",
+    "paper": "95ee555c1ea7febde3c4e3b40c8223517d74a6ce243afc2896f27abc8e4d64b2",
 }
 
 
@@ -252,6 +252,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], str]] = {  # what is changed, and the 
     "a network too large for the images": ({"model": "alexnet"}, "model"),
     "sides that patches do not divide": ({"model": "torchvision:vit_h_14"}, "model"),
     "too small for torchvision's": ({"model": "torchvision:inception_v3"}, "model"),
+    "a last ReLU of another network": ({"model": "net1", "last_relu": True}, "last_relu"),
     "dropout of ResNet": ({"model": "resnet18", "dropout": 0.5}, "dropout"),
     "dropout of cnn1": ({"model": "cnn1", "dropout": 0.1}, "dropout"),
     "dropout of torchvision's": ({"model": "torchvision:shufflenet_v2_x1_0", "dropout": 0.5}, "dropout"),

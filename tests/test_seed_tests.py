@@ -59,6 +59,23 @@ def test_equivalence_follows_from_the_quantiles_of_t() -> None:
     assert p_values(far, "same", far.mean() - stats.t.ppf(0.975, 3) * error)[1] == pytest.approx(0.05)
 
 
+def test_a_difference_is_shown_on_either_side_and_opposed_by_sameness() -> None:
+    """Oracle: scipy's two-sided permutation test, and the p of `same`."""
+    for seed in range(4):
+        x = np.random.default_rng(seed).normal(0.8, 1, 7)
+        shown, opposed = p_values(x, "differs", 1.0)
+        options = {"permutation_type": "samples", "n_resamples": np.inf}
+        oracle = stats.permutation_test((x,), np.mean, alternative="two-sided", **options)
+        assert shown == pytest.approx(oracle.pvalue) and opposed == p_values(x, "same", 1.0)[0]
+        assert p_values(-x, "differs", 1.0) == pytest.approx((shown, opposed))
+
+
+def test_a_difference_that_is_not_there_is_seldom_shown() -> None:
+    """Of 4,000 samples of eight seeds around zero at most 5 % and what chance adds to that, three standard errors."""
+    x = np.random.default_rng(0).standard_normal((4000, 8))
+    assert (p_values(x, "differs", 1.0)[0] <= 0.05).mean() <= 0.05 + 3 * (0.05 * 0.95 / 4000) ** 0.5
+
+
 def test_a_spread_of_zero_shows_nothing() -> None:
     assert t_above(np.array([1.0, 1.0, 1.0]), 0.0) == 1.0 and t_above(np.array([1.0]), 0.0) == 1.0
 

@@ -29,7 +29,8 @@ def only(*parts: Part, looks: tuple[int, ...] = (), look: int = 1) -> Verdict:
         ("greater", 3.0, "reproduced"), ("greater", -1.0, "contradicted"), ("greater", 0.01, "contradicted"),
         ("greater", 1.0, "undecided"), ("less", -3.0, "reproduced"), ("less", 1.0, "contradicted"),
         ("less", -1.0, "undecided"), ("same", 0.0, "reproduced"), ("same", 4.0, "contradicted"),
-        ("same", -4.0, "contradicted"), ("same", 2.0, "undecided"),
+        ("same", -4.0, "contradicted"), ("same", 2.0, "undecided"), ("differs", 3.0, "reproduced"),
+        ("differs", -3.0, "reproduced"), ("differs", 0.0, "contradicted"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("n", [6, 9, 16])
@@ -92,7 +93,8 @@ def test_less_mirrors_greater() -> None:
 
 
 def test_the_sentence_has_the_numbers() -> None:
-    for each in (part(3.0, 9), part(-1.0, 9), part(0.2, 5), part(0.0, 9, "same")):
+    differ = (part(-3.0, 9, "differs"), part(0.0, 9, "differs"), part(0.2, 5, "differs"))
+    for each in (part(3.0, 9), part(-1.0, 9), part(0.2, 5), part(0.0, 9, "same"), *differ):
         found = only(each)
         expected = stats.ttest_1samp(each.values, 0).confidence_interval(0.95)
         assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
@@ -108,6 +110,8 @@ def test_impossible_parts_are_refused(margin: float) -> None:
         Part("x", {0: 1.0}, "greater", margin)
     with pytest.raises(ValueError, match="above 0"):
         Part("x", {0: 1.0}, "same", 0.0)
+    with pytest.raises(ValueError, match="above 0"):
+        Part("x", {0: 1.0}, "differs", 0.0)
     with pytest.raises(ValueError, match="finite"):
         Part("x", {0: float("nan")}, "greater", 1.0)
     with pytest.raises(ValueError, match="without parts"):

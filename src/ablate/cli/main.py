@@ -185,6 +185,7 @@ def model(
     size: Annotated[int, typer.Option(help="side of the images in pixels")] = 64,
     activation: Annotated[str | None, typer.Option(help="in place of every ReLU")] = None,
     stem: Annotated[str | None, typer.Option(help="of torchvision's ResNets: imagenet or cifar")] = None,
+    last_relu: Annotated[bool, typer.Option("--last-relu", help="of alexnet10: behind its last layer too")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="an object, for machines")] = False,
 ) -> None:
     """Print a network's layers: output shapes, parameters, multiply-adds."""
@@ -192,7 +193,7 @@ def model(
     from ablate.models.summary import as_text, summary
 
     try:
-        found = summary(name, classes, size, activation=activation, stem=stem)
+        found = summary(name, classes, size, activation=activation, stem=stem, last_relu=last_relu)
     except ValueError as error:
         raise UserError(str(error)) from None
     if as_json:

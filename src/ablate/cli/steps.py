@@ -14,6 +14,7 @@ from ablate.errors import UserError
 from ablate.files import read_json, write_json
 from ablate.plan import keys
 from ablate.plan.params import Dataset, load, values_of
+from ablate.plan.project import papers_protocol
 from ablate.plan.receipts import Job, describing, job_of, rendering
 from ablate.plan.record import read_plan
 from ablate.plan.runs import RUNS, Run
@@ -296,7 +297,8 @@ def look(
     """Judge the claims with the seeds that there are, and say which runs the next look needs."""
     from ablate.verdicts.decide import write_look
 
-    write_look(load(Path("params.yaml"), values_of(values)), papers, runs, previous, output)
+    file, over = Path("params.yaml"), values_of(values)
+    write_look(load(file, over), papers_protocol(file, over), papers, runs, previous, output)
 
 
 @steps.command()

@@ -18,7 +18,7 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 Labels = Annotated[  # one or several
     tuple[Text, ...], Field(min_length=1), BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)
 ]
-Direction = Literal["greater", "less", "same"]
+Direction = Literal["greater", "less", "same", "differs"]
 Levels = Mapping[str, Mapping[str, Mapping[str, str]]]  # study: arm: axis: label
 
 
@@ -41,12 +41,16 @@ METRICS = {
 }
 # Of a network, on which no run has a say: in a claim of kind `order`, whose arms are then networks.
 OF_NETWORKS = {"parameters": Measure("number of parameters", "parameters", 1)}
-# Each is a number of one run; evidence.py has the functions.
+# Each is a number of one run; verdicts/behaviours.py has the functions.
 BEHAVIOURS = {
     # Share of the evaluated images that get the label which is predicted most often.
     "largest-label-share": Measure("share of images given the most predicted label", "share", 1),
     # Of the last epoch. A run that diverged stands at chance, 1 / classes: it did not learn its images.
     "final-train-top1": Measure("final training accuracy", "points"),
+    # Of the first epoch, in passing.
+    "first-train-top1": Measure("training accuracy in the first epoch", "points"),
+    # Share of the evaluated images of one class that are right, less that of another: the two of `labels`.
+    "label-accuracy": Measure("accuracy", "points"),
     # How early a run gets where its pair gets as well, whatever the one or the other ends at: its curve, cut off at
     # the lower of the two's best accuracies in that seed, averaged over the epochs as a share of that. For a curve
     # that rises, a difference of 0.1 says that accuracies which both reach come a tenth of the epochs earlier. It
@@ -54,7 +58,7 @@ BEHAVIOURS = {
     "train-speed": Measure("speed with which training accuracy rises", "share", 1),
     "val-speed": Measure("speed with which validation accuracy rises", "share", 1),
     # Epoch of the lowest validation loss, the first of equals, as a share of the epochs that the run had. Where that
-    # is the last epoch of both arms compared, neither has overfitted yet, and the claim stays undecided.
+    # is the last epoch, the run has not overfitted yet, and the claim stays undecided if that could settle it.
     "overfit-epoch": Measure("share of the epochs until the lowest validation loss", "share", 1),
     "lowest-val-loss": Measure("lowest validation loss of all epochs", "nats", 1),
 }
@@ -65,16 +69,32 @@ KEYS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     kind: (frozenset(must.split()), frozenset(may.split()))
     for kind, must, may in [
         ("value", "study metric arm reported", "minus"),
-        ("order", "metric arms", "study over"),
+        ("order", "metric arms", "study over below"),
         ("effect", "study metric axis level reference direction", "at"),
         ("interaction", "study metric axes direction", "at"),
         ("gap", "study arm direction", "minus value reported"),
-        ("behaviour", "study behaviour direction", "arm arms minus threshold"),
+        ("behaviour", "study behaviour direction", "arm arms minus threshold labels"),
     ]
 }
-OF_ALL = frozenset({"id", "quote", "where", "kind", "margin", "why", "note"})
+OF_ALL = frozenset({"id", "quote", "where", "also", "kind", "margin", "why", "note", "needs", "clean"})
 # What a reported metric is in METRICS, where it has another name there; errors are 1 less an accuracy.
 ERRORS = {"val_error": "val_top1", "test_error": "test_top1"}
+
+
+class Place(Record):
+    """Where else a paper says the same of the same arms."""
+
+    quote: Text  # verbatim, as a claim's
+    where: Text
+
+
+class Needs(Record):
+    """What a claim needs before results say anything about it."""
+
+    # Arms of its study that must have learnt: those that it compares, or the ones named, be it as what another is
+    # held against. `none`: what it says is true or false of networks that have not learnt as well.
+    learnt: Literal["all", "none"] | Annotated[tuple[Text, ...], Field(min_length=1)] = "all"
+    absolute: bool = False  # its number belongs to the paper's data, classes, images, weights and epochs
 
 
 class Claim(Record):
@@ -83,10 +103,13 @@ class Claim(Record):
     id: Name
     quote: Text  # verbatim from the paper's text; white space and markup may differ
     where: Text
+    also: tuple[Place, ...] = ()  # other places that say the same
     kind: Literal["value", "order", "effect", "interaction", "gap", "behaviour"]
     margin: NotNegative  # the smallest difference that counts, in the metric's unit; accuracies are fractions
     why: Text  # one sentence: why this margin
     note: Text | None = None
+    needs: Needs = Needs()
+    clean: Name | None = None  # id of the claim that compares the same from weights that have not seen the images
     study: Text | None = None
     metric: Text | None = None  # one of METRICS or of OF_NETWORKS
     direction: Direction | None = None
@@ -94,6 +117,7 @@ class Claim(Record):
     minus: Text | None = None  # another arm, which is subtracted
     arms: tuple[Text, ...] = ()  # order: the highest first; behaviour: each of them
     over: Literal["next", "rest"] = "next"  # order: each arm over the next one, or the first over every other
+    below: tuple[Text, ...] = ()  # order, in place of over: each of arms over each of these
     reported: Name | None = None  # value, gap: id of the entry of `reported` that has the claimed value
     value: Number | None = None  # gap: the claimed value; none given: 0
     axis: Text | None = None
@@ -103,6 +127,7 @@ class Claim(Record):
     at: dict[Text, Labels] = Field(default={})  # {axis: label or labels}: only there; other axes are averaged over
     behaviour: Text | None = None  # one of BEHAVIOURS
     threshold: Number | None = None  # behaviour: the claimed value; none given: 0
+    labels: dict[Text, Annotated[int, Field(ge=0)]] = Field(default={})  # of label-accuracy: {class: its number}, two
 
     @property
     def sense(self) -> Direction:
@@ -125,6 +150,8 @@ class Claim(Record):
                 ("arm", (self.arm or "",)),
                 ("minus", (self.minus or "",)),
                 ("arms", self.arms),
+                ("below", self.below),
+                ("needs.learnt", self.needs.learnt if isinstance(self.needs.learnt, tuple) else ()),
             )
             if any(names)
         }
@@ -158,20 +185,26 @@ def check_alone(claim: Claim, reported: Iterable[str], where: str) -> None:
             raise UserError(f"{where}.arms: an arm stands there twice; name each once")
         if claim.behaviour in OF_PAIRS and claim.minus is None:
             raise UserError(f"{where}.minus: is missing; {claim.behaviour} is of two arms")
+        wanted = 2 if claim.behaviour == "label-accuracy" else 0
+        if not len(claim.labels) == len({*claim.labels.values()}) == wanted:
+            raise UserError(f"{where}.labels: must be two classes with their numbers, of label-accuracy alone")
     if claim.metric is not None:
         metrics = METRICS | OF_NETWORKS if claim.kind == "order" else METRICS
         if claim.metric not in metrics:
             raise choose(f"{where}.metric", claim.metric, metrics, "metric")
     if claim.kind == "order":
-        if len(claim.arms) < 2 or len(set(claim.arms)) < len(claim.arms):
+        arms = claim.arms + claim.below
+        if len(arms) < 2 or len(set(arms)) < len(arms):
             raise UserError(f"{where}.arms: must be two or more, each once, the highest first")
+        if claim.below and "over" in claim.model_fields_set:
+            raise UserError(f"{where}.over: stands there beside below; remove one")
         if (claim.metric in OF_NETWORKS) == (claim.study is not None):
             raise UserError(f"{where}.study: goes with a metric of runs, and only with one; add or remove it")
     if claim.kind == "interaction" and len(claim.axes) != 2:
         raise UserError(f"{where}.axes: must be two, each with [level, reference]")
     if claim.kind == "gap" and claim.value is not None and claim.reported is not None:
         raise UserError(f"{where}.value: stands there beside reported, which has the value; remove one")
-    if claim.sense == "same" and claim.margin == 0:
+    if claim.sense in ("same", "differs") and claim.margin == 0:
         raise UserError(f"{where}.margin: must be above 0, or nothing is ever the same")
     if claim.reported is not None:
         _known([claim.reported], reported, f"{where}.reported", "id")
@@ -188,7 +221,7 @@ def _check_reported(claim: Claim, entry: Claimed, where: str) -> None:
 def check_names(claim: Claim, studies: Levels, reported: Mapping[str, Claimed], where: str) -> None:
     """Refuse a study, an arm, an axis, a level or a network that there is not, and a number of something else."""
     if claim.metric in OF_NETWORKS:
-        _known(claim.arms, REGISTRY, f"{where}.arms", "model")
+        _known(claim.arms + claim.below, REGISTRY, f"{where}.arms", "model")
         return
     _known([str(claim.study)], studies, f"{where}.study", "study")
     arms = studies[str(claim.study)]

@@ -109,7 +109,8 @@ def _arm(entry: Reported) -> str:
 
 def _claim(claim: Claim, paper: Paper) -> list[str]:
     own = " (our own)" if claim.study and paper.owns(claim.study) else ""
-    return [claim.id, statement(claim, paper), claim.where, f"{claim.study or 'none: of networks alone'}{own}"]
+    places = "; ".join(dict.fromkeys([claim.where, *(place.where for place in claim.also)]))
+    return [claim.id, statement(claim, paper), places, f"{claim.study or 'none: of networks alone'}{own}"]
 
 
 def _table(columns: list[str], rows: Iterable[Iterable[str]]) -> str:

@@ -149,6 +149,9 @@ def read(path: Path) -> Paper:
             raise UserError(f"{where}: stands there twice; give each claim an id of its own")
         seen.add(claim.id)
         check_alone(claim, paper.of_runs, where)
+    for claim in paper.claims:
+        if claim.clean is not None and claim.clean not in seen - {claim.id}:
+            raise choose(f"{path}: claims.{claim.id}.clean", claim.clean, seen - {claim.id}, "claim")
     for i, network in enumerate(paper.networks):
         if bool(network.layers) == bool(network.column):
             raise UserError(f"{path}: networks.{i}: add its layers or its column, and one of the two alone")

@@ -6,20 +6,26 @@ from ablate.papers.claim import Claim
 from ablate.papers.paper import Paper
 
 NAMED = 4  # arms, beyond which they are counted instead
-DOES = {"greater": "raises", "less": "lowers", "same": "does not change"}
-ADDS = {"greater": "more to", "less": "less to", "same": "as much to"}
+DOES = {"greater": "raises", "less": "lowers", "same": "does not change", "differs": "changes"}
+ADDS = {"greater": "more to", "less": "less to", "same": "as much to", "differs": "more or less to"}
 
 
 def statement(claim: Claim, paper: Paper) -> str:
-    """One sentence without a full stop; ``paper`` has the reported numbers."""
+    """One sentence without a full stop; ``paper`` has the reported numbers, and says which claims are clean ones."""
+    clean = claim.id in {other.clean for other in paper.claims}
+    return _said(claim, paper) + ", from weights that have not seen the images" * clean
+
+
+def _said(claim: Claim, paper: Paper) -> str:
     words = claim.measure.words
     match claim.kind:
         case "order":
+            if claim.below:
+                return f"{_each(claim.arms, 'arms')} has a higher {words} than {_each(claim.below)}"
             first, *rest = claim.arms
             if claim.over == "next" and len(rest) > 1:
                 return f"The {words} falls from {' to '.join(claim.arms)}"
-            each = f"each of {_listed(rest)}" if len(rest) > 1 else rest[0]
-            return f"{first} has a higher {words} than {each}"
+            return f"{first} has a higher {words} than {_each(rest)}"
         case "effect":
             does = f"{DOES[claim.sense]} the {words}{_at(claim)}"
             return f"For {claim.axis}, {claim.level} in place of {claim.reference} {does}"
@@ -28,20 +34,27 @@ def statement(claim: Claim, paper: Paper) -> str:
             than = "as" if claim.sense == "same" else "than"
             adds = f"adds {ADDS[claim.sense]} the {words} with {other} {than} with {base}"
             return f"For {axis}, {level} in place of {reference} {adds}{_at(claim)}"
-    arm = f"each of {_listed(claim.arms)}" if claim.arms else str(claim.arm)
+    arm = _each(claim.arms or [str(claim.arm)], "arms")
+    if claim.labels:
+        one, other = claim.labels
+        return f"With {arm} the {words} on {one} is {_beside(claim)} that on {other}"
     return f"With {arm} the {words} is {_compared(claim, paper.claimed(claim))}"
 
 
 def _compared(claim: Claim, value: float) -> str:
     """With a number, with another arm, or with both."""
     if claim.minus is None:
-        return {"greater": "above ", "less": "below ", "same": ""}[claim.sense] + _amount(claim, value)
+        side = {"greater": "above ", "less": "below ", "same": "", "differs": "not "}[claim.sense]
+        return side + _amount(claim, value)
     if not value:
-        where = {"greater": "above", "less": "below", "same": "the same as"}[claim.sense]
-        return f"{where} that with {claim.minus}"
-    more = {"greater": "more than ", "less": "less than ", "same": ""}[claim.sense]
+        return f"{_beside(claim)} that with {claim.minus}"
+    more = {"greater": "more than ", "less": "less than ", "same": "", "differs": "not "}[claim.sense]
     side = "above" if value > 0 or claim.sense != "same" else "below"
     return f"{more}{_amount(claim, abs(value) if claim.sense == 'same' else value)} {side} that with {claim.minus}"
+
+
+def _beside(claim: Claim) -> str:
+    return {"greater": "above", "less": "below", "same": "the same as", "differs": "other than"}[claim.sense]
 
 
 def _amount(claim: Claim, value: float) -> str:
@@ -58,7 +71,11 @@ def _at(claim: Claim) -> str:
     return "".join(f" ({axis}: {_listed(labels)})" for axis, labels in claim.at.items())
 
 
-def _listed(names: Sequence[str]) -> str:
+def _each(names: Sequence[str], many: str = "others") -> str:
+    return f"each of {_listed(names, many)}" if len(names) > 1 else names[0]
+
+
+def _listed(names: Sequence[str], many: str = "others") -> str:
     if len(names) > NAMED:
-        return f"the {len(names)} others"
+        return f"the {len(names)} {many}"
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.plan.params import Params, at_scale, read_params
-from ablate.plan.record import PlanRecord, plan_record, protocol
+from ablate.plan.record import PlanRecord, Protocol, plan_record, protocol
 from ablate.plan.runs import Plan, current_plan, make_plan
 
 PAPERS_SCALE = "paper"  # by its name, the scale of the papers' own protocol
@@ -26,6 +26,15 @@ class Project:
     def record(self) -> PlanRecord:
         """What plan.json says; see `plan_record`."""
         return plan_record(self.params, self.plan, protocol(*self.full) if self.full else None)
+
+
+def papers_protocol(path: Path, values: Mapping[str, Any] | None = None) -> Protocol | None:
+    """What the scale `paper` of ``path``, with ``values`` over it, asks for; None where there is no such scale."""
+    raw = read_params(path, values)
+    if PAPERS_SCALE not in (raw.get("scales") or {}):
+        return None
+    whole = at_scale({**raw, "scale": PAPERS_SCALE}, str(path))
+    return protocol(whole, make_plan(whole))
 
 
 def open_project(path: Path, values: Mapping[str, Any] | None = None) -> Project:

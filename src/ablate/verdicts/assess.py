@@ -1,11 +1,13 @@
 """The assessment: every claim of every paper, what the runs say of it, and the verdict.
 
 A verdict of `judge` is lowered, never raised: to ``void`` where a control of one of its data sets did not pass, to
-``undecided`` where it would be reproduced although a planned run is missing or has diverged, or although weights have
-seen the images, and to ``no evidence`` at the scale demo.
+``not comparable`` where a printed number belongs to other data or epochs than the runs, to ``not testable`` where an
+arm that must have learnt has not, to ``undecided`` where it would be reproduced although a planned run is missing or
+has diverged, and to ``no evidence`` at the scale demo. The papers start from weights that have seen the images: such
+a verdict is marked as contaminated, with the one from other weights beside it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ablate.papers.claim import Claim
@@ -19,7 +21,16 @@ from ablate.verdicts.evidence import Evidence
 from ablate.verdicts.looks import look_by_look
 from ablate.verdicts.verdict import Verdict, Word
 
-WORDS = ("reproduced", "contradicted", "undecided", "not run", "void", "no evidence")
+WORDS = (
+    "reproduced",
+    "contradicted",
+    "undecided",
+    "not run",
+    "not comparable",
+    "not testable",
+    "void",
+    "no evidence",
+)
 EXACT = "count of the networks; no run has a say in it"
 
 
@@ -34,6 +45,11 @@ class Judged:
     verdict: str  # one of WORDS
     by_test: Verdict
     caveat: str  # what lowered the verdict, or what has to be said of the numbers
+
+    @property
+    def marked(self) -> str:
+        """The verdict, with the mark where weights have seen the images."""
+        return f"{self.verdict}, contaminated" if self.found.contaminated else self.verdict
 
 
 def claiming(plan: PlanRecord, papers: Path) -> dict[str, Paper]:
@@ -51,12 +67,24 @@ def assess(plan: PlanRecord, papers: dict[str, Paper], folder: Path, runs: Path)
     for name, paper in papers.items():
         rows, history = collected_runs(plan, folder / name), collected_history(plan, folder / name)
         found = look_by_look(paper, plan.of(name), rows, history, runs, plan.looks)
+        mine = {}
         for claim in paper.claims:
             e, tested = found[claim.id]
             verdict = tested or _counted(e)
-            word, caveat = _lowered(verdict.verdict, e, plan.scale, bad)
-            every.append(Judged(name, claim, statement(claim, paper), e, word, verdict, caveat))
+            word, caveat = _lowered(verdict.verdict, claim, e, plan.scale, bad)
+            mine[claim.id] = Judged(name, claim, statement(claim, paper), e, word, verdict, caveat)
+        every += [_beside(j, mine) for j in mine.values()]
     return every
+
+
+def _beside(j: Judged, of_paper: dict[str, Judged]) -> Judged:
+    """With what the claim's clean comparison found, where its own is contaminated."""
+    if not j.found.contaminated:
+        return j
+    said = "starts from weights that have seen the images"
+    if clean := of_paper.get(j.claim.clean or ""):
+        said += f"; from other weights ({clean.claim.id}): {clean.verdict}"
+    return replace(j, caveat="; ".join(filter(None, [j.caveat, said])))
 
 
 def _counted(e: Evidence) -> Verdict:
@@ -70,9 +98,9 @@ def _counted(e: Evidence) -> Verdict:
     return Verdict(word, 0, value, value, value, EXACT, part=part.name, sentence=said)
 
 
-def _lowered(word: str, e: Evidence, scale: str, bad: dict[str, str]) -> tuple[str, str]:
+def _lowered(word: str, claim: Claim, e: Evidence, scale: str, bad: dict[str, str]) -> tuple[str, str]:
     """The verdict that is shown, and why it is another than the test's; else what has to be said."""
-    said = [*e.missing, *(["starts from weights that have seen the images"] if e.contaminated else [])]
+    said = [*e.missing]
     if word == "not run":
         return word, "; ".join(said)
     if scale == "demo" and e.varies_over == "seeds":
@@ -80,8 +108,12 @@ def _lowered(word: str, e: Evidence, scale: str, bad: dict[str, str]) -> tuple[s
     controls = [bad[dataset] for dataset in sorted(e.datasets) if dataset in bad]
     if controls:
         return "void", "; ".join(controls)
+    if claim.needs.absolute and e.apart:
+        return "not comparable", f"a number of the paper's {', '.join(e.apart)}, which are others here"
+    if e.unlearnt:
+        return "not testable", "; ".join([*said, *e.unlearnt])
     if e.censored:
-        said.append(f"no arm had overfitted by its last epoch in {e.censored} of the seeds")
+        said.append(f"not overfitted by the last epoch in {e.censored} of the seeds")
         return "undecided", "; ".join(said)
     if said:
         return ("undecided" if word == "reproduced" else word), "; ".join(said)

@@ -20,6 +20,8 @@ LOOKS = {  # verdict: colour, marker
     "contradicted": (PALETTE[3], "X"),
     "undecided": (PALETTE[0], "D"),
     "not run": ("0.6", "|"),
+    "not comparable": ("0.45", "v"),
+    "not testable": ("0.45", "^"),
     "void": ("0.3", "s"),
     "no evidence": ("0.6", "o"),
 }
@@ -27,7 +29,10 @@ REACH = 4.0  # margins; what lies beyond is drawn at the border
 
 
 def draw_board(every: Sequence["Judged"], scale: str, svg: Path) -> None:
-    """A row per claim, in margins: 0 is no effect, 1 what the claim asks for; claims of sameness lie from -1 to 1."""
+    """A row per claim, in margins: 0 is no effect, 1 what the claim asks for.
+
+    Shaded is what counts as the same, for claims that something is the same or is not.
+    """
     sns.set_theme(context="paper", style="ticks", rc=STYLE)
     height = 1.0 + 0.17 * max(len(every), 4)
     figure, axis = plt.subplots(figsize=(WIDE, height), layout="constrained")
@@ -35,7 +40,7 @@ def draw_board(every: Sequence["Judged"], scale: str, svg: Path) -> None:
         colour, marker = LOOKS[j.verdict]
         part = next((p for p in j.found.parts if p.name == j.by_test.part), None)
         sense = -1 if part and part.direction == "less" else 1
-        if part and part.direction == "same":
+        if part and part.direction in ("same", "differs"):
             axis.barh(y, 2, left=-1, height=0.8, color="0.92", zorder=0)
         if part is None or j.by_test.estimate is None or not part.margin:
             axis.text(0, y, j.verdict, ha="center", va="center", color="0.4")

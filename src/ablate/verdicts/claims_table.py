@@ -23,7 +23,7 @@ def claims_table(every: list[Judged]) -> Table:
         row = {
             "paper": j.paper,
             "claim": j.statement,
-            "verdict": j.verdict,
+            "verdict": j.marked,
             "what was found": " ".join(filter(None, [v.sentence, f"({j.caveat})" if j.caveat else ""])),
             "effect": _rounded(v.estimate),
             "low": _rounded(v.low),
@@ -80,6 +80,8 @@ def _plain(j: Judged) -> dict[str, Any]:
         "missing": list(j.found.missing),
         "health": list(j.found.health),
         "censored": j.found.censored,
+        "apart": list(j.found.apart),
+        "unlearnt": list(j.found.unlearnt),
         "contaminated": j.found.contaminated,
         "paired": j.found.paired,
         "parts": [asdict(part) for part in j.found.parts],

@@ -6,22 +6,25 @@ from pathlib import Path
 from ablate.errors import UserError
 from ablate.files import write_json
 from ablate.plan.params import Params
-from ablate.plan.record import plan_record
+from ablate.plan.record import Protocol, plan_record
 from ablate.plan.runs import LOOK_AGAIN, make_plan
 from ablate.results.collect import collect
 from ablate.seals import read_sealed, sealed
 from ablate.stored import Look, shaped
-from ablate.verdicts.assess import assess, claiming
+from ablate.verdicts.assess import Judged, assess, claiming
 from ablate.verdicts.looks import arms_of, first_seeds
 
 
-def write_look(params: Params, papers: Path, runs: Path, previous: Path | None, output: Path) -> None:
+def write_look(
+    params: Params, full: Protocol | None, papers: Path, runs: Path, previous: Path | None, output: Path
+) -> None:
     """Judge the claims on the runs that ``previous`` asked for, and write those that the next look needs.
 
+    ``full`` is the papers' protocol, beside which printed numbers can be compared or not.
     ``output`` has ``digest`` (of the plan before any look), ``look``, ``looks`` (seeds of an arm at each), ``claims``
     (the verdicts so far) and ``added`` (all runs so far beyond the seeds of params.yaml). Without ``previous`` it is
     look 0, at which nothing is known and the arms of every claim get the seeds of look 1. Later, only those of claims
-    that are undecided and have a chance (`adaptive.least_chance`); a claim that a failed control voids gets none.
+    that are undecided and have a chance (`adaptive.least_chance`), see `goes_on`.
 
     Raises:
         UserError: Without ``adaptive`` in params.yaml, and for a run that is missing.
@@ -38,13 +41,12 @@ def write_look(params: Params, papers: Path, runs: Path, previous: Path | None, 
     if look:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
-            plan = plan_record(params, make_plan(params, added_before))
+            plan = plan_record(params, make_plan(params, added_before), full)
             write_json(folder / "plan.json", plan.plain)
             for name in sources:
                 collect(folder / "plan.json", runs, name, folder / name)
             found = assess(plan, sources, folder, runs)
-        open_ = [j for j in found if j.by_test.verdict == "undecided" and j.verdict != "void"]
-        going = [(j.paper, j.claim) for j in open_ if (j.by_test.chance or 0) >= params.adaptive.least_chance]
+        going = [(j.paper, j.claim) for j in found if goes_on(j, params.adaptive.least_chance)]
         claims = [
             {"paper": j.paper, "claim": j.claim.id, "statement": j.statement, "verdict": j.verdict}
             | {"n": j.by_test.n, "sentence": j.by_test.sentence, "why": j.caveat}
@@ -61,3 +63,9 @@ def write_look(params: Params, papers: Path, runs: Path, previous: Path | None, 
     digest = plan_record(params, make_plan(params, [])).digest
     record = {"digest": digest, "look": look, "looks": list(looks), "claims": claims, "added": added}
     write_json(output, sealed(record))
+
+
+def goes_on(j: Judged, least_chance: float) -> bool:
+    """Whether a claim gets more seeds: they might decide it, and what they decide would be shown."""
+    closed = ("void", "not comparable", "not testable")
+    return j.by_test.verdict == "undecided" and j.verdict not in closed and (j.by_test.chance or 0) >= least_chance

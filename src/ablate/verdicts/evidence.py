@@ -6,15 +6,13 @@ always stands for "exactly as claimed" or, where no value is claimed, for "no di
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from ablate.csv_text import read_csv
 from ablate.papers.claim import OF_NETWORKS, OF_PAIRS, Claim
 from ablate.papers.paper import Paper
 from ablate.plan import health
@@ -22,10 +20,11 @@ from ablate.plan.names import unique
 from ablate.plan.record import PlannedRun
 from ablate.plan.runs import ENDED
 from ablate.plan.settings import Settings
-from ablate.results.stats import mean
-from ablate.seals import of_run
+from ablate.verdicts.behaviours import MEASURES, column, speeds
 from ablate.verdicts.verdict import Part
 
+# What a printed number belongs to, of what the plan record says of deviations.
+COMPARED = ("dataset", "data", "split", "classes", "n_classes", "images_per_class", "weights", "epochs")
 NAMED = 3  # arms that are missing, beyond which they are counted
 NO_TEST = "on validation images, for want of a labelled test split"
 Planned = Sequence[PlannedRun]
@@ -41,12 +40,14 @@ class Evidence:
     unit: str  # of the parts: points, nats, share or parameters
     missing: tuple[str, ...]  # what the claim asks for and no run can say
     notes: tuple[str, ...]  # what else has to be said of the numbers
-    censored: int  # seeds in which no arm had overfitted by its last epoch, so that none did so earlier
+    censored: int  # seeds in which what decides had not overfitted by its last epoch, so that it is open when it does
+    apart: tuple[str, ...]  # settings of COMPARED in which an arm is not as at the scale `paper`
     contaminated: bool  # an arm starts from weights that have seen the data set's images
     paired: bool  # every comparison is between arms of the same planned seeds; also where there is but one arm
     datasets: frozenset[str]
     runs: tuple[str, ...]  # that the numbers come from
     varies_over: str  # seeds; nothing, of a network
+    unlearnt: tuple[str, ...] = ()  # of each arm that must have learnt: how many of its runs have not, if any
     health: tuple[str, ...] = ()  # of each arm whose runs have words: how many of those that ended have which
 
 
@@ -105,14 +106,29 @@ def evidence(
         unit=claim.measure.unit,
         missing=tuple(missing),
         notes=tuple(notes),
-        censored=_censored(claim, found),
+        censored=_censored(claim, found, parts),
+        apart=tuple(key for key in COMPARED if any(key in (p.deviations or {}) for p in mine)),
         contaminated=any(p.contaminated for p in mine),
         paired=not unpaired,
         datasets=frozenset(p.settings.dataset for p in mine),
         runs=tuple(dict.fromkeys(used)),
         varies_over="seeds",
+        unlearnt=tuple(_unlearnt(claim, arms, planned, runs)),
         health=tuple(_health(arms, rows)),
     )
+
+
+def _unlearnt(claim: Claim, arms: list[str], planned: Planned, runs: pd.DataFrame) -> Iterator[str]:
+    """Of the arms that ``claim`` needs to have learnt, be they among those that it compares or not."""
+    learnt = claim.needs.learnt
+    for arm in {"all": tuple(arms), "none": ()}[learnt] if isinstance(learnt, str) else learnt:
+        mine = {p.run for p in planned if (p.study, p.arm) == (claim.study, arm)}
+        rows = runs[(runs["study"] == claim.study) & (runs["arm"] == arm) & runs["run"].isin(mine)]
+        rows = rows[rows["status"].isin((*ENDED, health.DIVERGED))]
+        words = rows["health"].fillna("").str.split(health.BETWEEN)
+        not_learnt = {health.NOT_ABOVE_CHANCE, health.DIVERGED}
+        if failed := sum(bool(not_learnt & {*each}) for each in words):
+            yield f"{failed} of {len(rows)} runs of {arm} have not learnt"
 
 
 def _health(arms: list[str], rows: pd.DataFrame) -> Iterator[str]:
@@ -126,9 +142,9 @@ def _of_networks(claim: Claim, paper: Paper, planned: Planned) -> Evidence:
     """Counts, which no run and no seed changes; they stand under seed 0."""
     from ablate.tables.networks import as_printed  # imports torch
 
-    found = {arm: {0: float(as_printed(arm, planned).params)} for arm in claim.arms}
+    found = {arm: {0: float(as_printed(arm, planned).params)} for arm in claim.arms + claim.below}
     parts = tuple(_part(claim, c, found) for c in contrasts(claim, paper, {}))
-    return Evidence(claim.id, parts, claim.measure.unit, (), (), 0, False, True, frozenset(), (), "nothing")
+    return Evidence(claim.id, parts, claim.measure.unit, (), (), 0, (), False, True, frozenset(), (), "nothing")
 
 
 def _part(claim: Claim, contrast: Contrast, found: dict[str, dict[int, float]]) -> Part:
@@ -149,6 +165,7 @@ def contrasts(claim: Claim, paper: Paper, levels: dict[str, dict[str, str]]) -> 
         case "order":
             first, *rest = claim.arms
             pairs = [(first, arm) for arm in rest] if claim.over == "rest" else list(pairwise(claim.arms))
+            pairs = list(product(claim.arms, claim.below)) if claim.below else pairs
             names = unique(f"{a} over {b}" for a, b in pairs)
             return [Contrast(name, {a: 1.0, b: -1.0}) for name, (a, b) in zip(names, pairs, strict=True)]
         case "effect":
@@ -200,14 +217,14 @@ def _measured(
     if claim.kind == "behaviour":
         curves = {str(run): curve.sort_values("epoch") for run, curve in history.groupby("run")}
         if claim.behaviour in OF_PAIRS:
-            column = claim.behaviour.replace("-speed", "_top1")
-            found |= _speeds({run: _column(curves[run], column) for run in done["run"] if run in curves}, planned)
+            metric = claim.behaviour.replace("-speed", "_top1")
+            found |= speeds({run: column(curves[run], metric) for run in done["run"] if run in curves}, planned)
         else:
             measure = MEASURES[str(claim.behaviour)]
             for row in done.to_dict("records"):
                 run = str(row["run"])
                 values = {str(key): value for key, value in row.items()}
-                found[run] = measure(values, curves.get(run, history.iloc[:0]), folder / run)
+                found[run] = measure(claim, values, curves.get(run, history.iloc[:0]), folder / run)
         if claim.behaviour == "final-train-top1":
             classes = {p.run: _classes(p.settings) for p in planned}
             for run in rows.loc[rows["status"] == "diverged", "run"]:
@@ -237,22 +254,19 @@ def _absent(claim: Claim, planned: Planned) -> list[str]:
     ]
 
 
-def _censored(claim: Claim, found: dict[str, dict[int, float]]) -> int:
-    if claim.behaviour != "overfit-epoch" or not claim.minus:
+def _censored(claim: Claim, found: dict[str, dict[int, float]], parts: Sequence[Part]) -> int:
+    """Seeds in which it is not known when an arm overfits, 1.0 being "not before the last epoch".
+
+    Of two arms if neither has; of one arm if "later than that" might be what is claimed or might not.
+    """
+    if claim.behaviour != "overfit-epoch":
         return 0
-    a, b = (found.get(str(arm), {}) for arm in (claim.arm, claim.minus))
-    return sum(a[seed] == b[seed] == 1.0 for seed in a.keys() & b.keys())
-
-
-def _speeds(curves: dict[str, list[float]], planned: Planned) -> dict[str, float | None]:
-    """{run: its curve's mean, cut off at the lower best of its seed's runs, as a share of that}."""
-    seeds = {p.run: p.seed for p in planned}
-    best = {run: max(curve) for run, curve in curves.items() if curve}
-    found: dict[str, float | None] = {}
-    for run in best:
-        level = min(best[other] for other in best if seeds[other] == seeds[run])
-        found[run] = mean(min(v / level, 1.0) for v in curves[run]) if level else 0.0
-    return found
+    if claim.minus:
+        a, b = (found.get(str(arm), {}) for arm in (claim.arm, claim.minus))
+        return sum(a[seed] == b[seed] == 1.0 for seed in a.keys() & b.keys())
+    open_ = [part for part in parts if 1.0 - part.claimed <= part.margin]
+    last = {seed for part in open_ for seed, value in part.by_seed.items() if value == round(1.0 - part.claimed, 9)}
+    return len(last)
 
 
 def _missing(
@@ -282,41 +296,3 @@ def _classes(settings: Settings) -> int | None:
         first, end = settings.class_range
         return end - first
     return len(settings.classes) if settings.classes else None
-
-
-def _largest_label_share(row: dict[str, Any], curve: pd.DataFrame, folder: Path) -> float | None:
-    file = folder / "predictions.csv"
-    if not file.exists():
-        return None
-    table = read_csv(of_run(folder, file.name), ["split"])
-    table = table[table["split"] == ("test" if (table["split"] == "test").any() else "val")]
-    return float(table["predicted"].value_counts(normalize=True).iloc[0]) if len(table) else None
-
-
-def _final(row: dict[str, Any], curve: pd.DataFrame, folder: Path) -> float | None:
-    return float(row["train_top1"]) if pd.notna(row["train_top1"]) else None
-
-
-def _overfit_epoch(row: dict[str, Any], curve: pd.DataFrame, folder: Path) -> float | None:
-    losses = _column(curve, "val_loss")
-    return (losses.index(min(losses)) + 1) / len(losses) if losses else None
-
-
-def _lowest_val_loss(row: dict[str, Any], curve: pd.DataFrame, folder: Path) -> float | None:
-    return min(_column(curve, "val_loss"), default=None)
-
-
-def _column(curve: pd.DataFrame, name: str) -> list[float]:
-    """A value per epoch, in their order; nothing where an epoch lacks it."""
-    if name not in curve or curve[name].isna().any():
-        return []
-    return [float(v) for v in curve[name]]
-
-
-Measured = Callable[[dict[str, Any], pd.DataFrame, Path], float | None]  # (row of runs.csv, history, folder of a run)
-MEASURES: dict[str, Measured] = {
-    "largest-label-share": _largest_label_share,
-    "final-train-top1": _final,
-    "overfit-epoch": _overfit_epoch,
-    "lowest-val-loss": _lowest_val_loss,
-}

@@ -23,10 +23,16 @@ from ablate.verdicts.seed_tests import Array, chance, fewest_seeds, holm, interv
 from ablate.verdicts.sentence import sentence
 from ablate.verdicts.verdict import Part, Verdict, Word
 
-TESTS = {
-    "greater": "exact sign-flip test over seeds",
-    "less": "exact sign-flip test over seeds",
-    "same": "equivalence by two one-sided t tests over seeds",
+FLIPS, WITHIN, BEYOND = (
+    "exact sign-flip test over seeds",
+    "equivalence by two one-sided t tests over seeds",
+    "t test over seeds",
+)
+TESTS = {  # direction: the test that shows it, and the one that shows the opposite
+    "greater": (FLIPS, FLIPS),
+    "less": (FLIPS, FLIPS),
+    "same": (WITHIN, BEYOND),
+    "differs": (FLIPS, WITHIN),
 }
 
 
@@ -122,6 +128,7 @@ def _verdict(
         needed = seeds_needed([(p.values, p.direction, p.margin) for p in parts], last, least=n + 1)
     low, high = interval(values)
     mean = float(values.mean()) if n else None
-    found = Verdict(word, n, mean, low, high, TESTS[part.direction], *adjusted, needed, part=part.name)
+    test = TESTS[part.direction][word == "contradicted"]
+    found = Verdict(word, n, mean, low, high, test, *adjusted, needed, part=part.name)
     said = sentence(found, part, len(parts), claims, both=both, fewest=fewest_seeds(part.direction, last))
     return replace(found, sentence=said)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Direction = Literal["greater", "less", "same"]
+Direction = Literal["greater", "less", "same", "differs"]
 Array = NDArray[np.float64]
 Part = tuple[Array, Direction, float]  # values by seed, what is claimed of their mean, margin
 
@@ -85,14 +85,16 @@ def p_values(values: Array, direction: Direction, margin: float, *, exact: bool 
     """p of the test that would show the claim, and p of the test that would show its opposite.
 
     greater: mean > 0, and mean < margin. less: mean < 0, and mean > -margin. same: -margin < mean < margin by two
-    one-sided t tests (Schuirmann 1987), and mean beyond the nearer of the two. With ``exact=False`` t tests stand in
-    for the sign-flip tests.
+    one-sided t tests (Schuirmann 1987), and mean beyond the nearer of the two. differs: mean other than 0 on either
+    side, and the two tests that show "same". With ``exact=False`` t tests stand in for the sign-flip tests.
     """
-    if direction == "same":
-        shown = np.maximum(t_above(values, -margin), t_above(-values, -margin))
-        return shown, _doubled(np.minimum(t_above(values, margin), t_above(-values, margin)))
-    values = -values if direction == "less" else values
     above = sign_flip if exact else (lambda x: t_above(x, 0.0))
+    if direction in ("same", "differs"):
+        within = np.maximum(t_above(values, -margin), t_above(-values, -margin))
+        if direction == "differs":
+            return _doubled(np.minimum(above(values), above(-values))), within
+        return within, _doubled(np.minimum(t_above(values, margin), t_above(-values, margin)))
+    values = -values if direction == "less" else values
     return _doubled(above(values)), _doubled(above(margin - values))
 
 
@@ -131,7 +133,7 @@ def chance(p_for: Array, p_against: Array, share: float, level: Array) -> Array:
 
 def fewest_seeds(direction: Direction, level: float) -> int:
     """With fewer, the test cannot reach ``level`` whatever the numbers are."""
-    return 2 if direction == "same" else max(1, math.ceil(math.log2(2 / level)))
+    return 2 if direction in ("same", "differs") else max(1, math.ceil(math.log2(2 / level)))
 
 
 def seeds_needed(parts: Sequence[Part], level: float, *, least: int) -> int | None:

@@ -21,6 +21,8 @@ def aims(part: Part) -> tuple[str, str]:
     d = number(part.margin, part.unit)
     if part.direction == "same":
         return f"within {d} of zero", f"more than {d} from zero"
+    if part.direction == "differs":
+        return "other than zero", f"within {d} of zero"
     side, other = ("above", "below") if part.direction == "greater" else ("below", "above")
     size = number(part.margin if part.direction == "greater" else -part.margin, part.unit)
     return f"{side} zero", f"{other} the claimed {size}" if part.margin else f"{other} zero"
@@ -49,8 +51,8 @@ def sentence(found: Verdict, part: Part, parts: int, claims: int, *, both: bool,
     if found.verdict == "reproduced":
         return f"Reproduced: {measured}, {shown} ({p_for}, {found.test}{holm})." + of_parts.format("is the weakest")
     if found.verdict == "contradicted":
-        test = f"{found.test.replace('equivalence by two one-sided t tests', 't test')}"
-        return f"Contradicted: {measured}, {opposed} ({p_against}, {test}{holm})." + of_parts.format("decides")
+        said = f"{p_against}, {found.test}{holm}"
+        return f"Contradicted: {measured}, {opposed} ({said})." + of_parts.format("decides")
     text = f"Undecided: {measured}; neither {shown} ({p_for}) nor {opposed} ({p_against}{holm}) is shown."
     return text + of_parts.format("is the weakest") + f" {_more(found, fewest)}"
 

@@ -18,13 +18,14 @@ class Part:
     A claim of several parts holds where all of them do.
 
     Raises:
-        ValueError: For other numbers than finite ones, a negative margin, and `same` without a positive one.
+        ValueError: For other numbers than finite ones, a negative margin, and `same` or `differs` without
+            a positive one.
     """
 
     name: str  # as a sentence names it
     by_seed: Mapping[int, float]
     direction: Direction
-    margin: float  # greater, less: the size that the claim gives the effect; same: up to where it is none
+    margin: float  # greater, less: the size that the claim gives the effect; same, differs: up to where it is none
     unit: str = "points"
     claimed: float = 0.0  # what was subtracted from each value
 
@@ -36,7 +37,7 @@ class Part:
     def __post_init__(self) -> None:
         if not np.isfinite([*self.by_seed.values(), self.margin]).all():
             raise ValueError(f"{self.name}: values and margin must be finite; leave out seeds without a value")
-        if self.margin < 0 or (self.direction == "same" and self.margin == 0):
+        if self.margin < 0 or (self.direction in ("same", "differs") and self.margin == 0):
             raise ValueError(f"{self.name}: margin {self.margin:g} must be {'above' if self.margin == 0 else '>='} 0")
 
     @property
