@@ -1,7 +1,8 @@
 """What the papers say: the schema of ``papers/<id>.yaml``, which holds every number that a paper prints.
 
-Nothing else reads these files, and no number of a paper stands in Python. `read` checks one file by itself, `check`
-all of them against the studies and networks that there are. Imports no torch.
+Nothing else reads these files, but for what is drawn (`plan/drawn.py`), and no number of a paper stands in Python.
+`read` checks one file by itself, `check` all of them against the studies and networks that there are. Imports no
+torch.
 """
 
 from collections.abc import Collection, Mapping
@@ -17,6 +18,7 @@ from ablate.papers.claim import ERRORS, Claim, Claimed, check_alone, check_names
 from ablate.papers.items import Item, LeftOut
 from ablate.papers.protocol import SETTINGS, Deviation, Own, Silence, Stated
 from ablate.papers.scope import Arms, Scope, Text, check_once, check_scope
+from ablate.plan.drawn import Drawn
 from ablate.plan.project import Project
 from ablate.plan.runs import Plan
 from ablate.records import Name, Record, check_record, read_yaml
@@ -87,6 +89,7 @@ class Paper(Record):
     items: tuple[Item, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     claims: tuple[Claim, ...] = ()
+    drawn: dict[str, Drawn] = {}  # by study; `plan/drawn.py` checks it, and the plan has it
 
     def printed(self, study: str) -> dict[str, dict[str, float]]:
         """{arm: {metric: value}} of one study: the paper's own numbers of single arms, the first where it has two."""

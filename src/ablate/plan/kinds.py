@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from ablate.errors import UserError, choose
 from ablate.plan.fit_rules import network_fault
 from ablate.plan.names import arm_or_best, arms_in
-from ablate.plan.params import Dataset, Study
 from ablate.plan.settings import AUGMENTS, Settings
 
 HISTORY = ("train_top1", "val_top1", "train_loss", "val_loss")  # metrics of each epoch
@@ -30,6 +29,7 @@ class Asked:
     images: int  # evaluated at the end, of the arm that has most: of test, or else of val
 
 
+Drawings = Mapping[str, Mapping[str, str]]  # "tables" and "figures": name: kind, an argument after a colon
 Check = Callable[[str, str, Asked], None]  # (key and kind for messages, argument, study) raises UserError
 
 
@@ -133,7 +133,7 @@ def _own_networks(where: str, argument: str, asked: Asked) -> None:
     _networks(where, "+".join(s.model for s in asked.arms.values()), asked)
 
 
-# By the word in params.yaml; an argument may stand behind it, after a colon: layers:cnn1.
+# By the word in papers/<id>.yaml; an argument may stand behind it, after a colon: layers:cnn1.
 TABLES: dict[str, Kind] = {
     "accuracy": Kind("accuracy:accuracy", _none),
     "train-val": Kind("accuracy:train_val", _none),
@@ -160,10 +160,21 @@ FIGURES: dict[str, Kind] = {
 PICTURES = {name for name, kind in FIGURES.items() if kind.pack}
 
 
-def check_kinds(study: Study, where: str, arms: Mapping[str, Settings], datasets: Mapping[str, Dataset]) -> None:
-    """Refuse a kind or an argument that ``study``, with these arms, of which ``where`` is the key, cannot have."""
-    asked = Asked(arms, list(study.axes), max((datasets[s.dataset].tested(s) for s in arms.values()), default=0))
-    for what, kinds, known in (("tables", study.tables, TABLES), ("figures", study.figures, FIGURES)):
+def check_kinds(drawn: Drawings, where: str, arms: Mapping[str, Settings], axes: Sequence[str], images: int) -> None:
+    """Refuse a kind or an argument that a study cannot have, of which ``where`` is the key in its paper's file.
+
+    Args:
+        drawn: Its tables and figures.
+        where: For messages.
+        arms: Its arms, by name.
+        axes: Its axes.
+        images: Evaluated at the end, of the arm that has most.
+
+    Raises:
+        UserError: For a kind that there is not, and for an argument that it does not take.
+    """
+    asked = Asked(arms, axes, images)
+    for what, kinds, known in (("tables", drawn["tables"], TABLES), ("figures", drawn["figures"], FIGURES)):
         for name, kind in kinds.items():
             word, _, argument = kind.partition(":")
             key = f"{where}.{what}.{name}"
