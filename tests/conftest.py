@@ -91,18 +91,38 @@ defaults: {dataset: cifar10, model: cifar-plain7, optimizer: sgd, lr: 0.01, epoc
 studies:
   resnet-vs-plain:
     shallow:
-      title: one
       axes: {model: [cifar-resnet7, cifar-plain7]}
-      tables: {table-shallow: accuracy}
-      figures: {figure-6: curves}
   tinyimage10:
     optimiser:
-      title: two
       settings: {lr: 0.02}
-      tables: {table-optimiser: accuracy}
-      figures: {figure-3: curves}
 scales: {tiny: {}}
 """
+# What is drawn of it: the last section of each paper's file.
+DRAWN = {
+    "resnet-vs-plain": """drawn:
+  shallow:
+    title: one
+    tables: {table-shallow: accuracy}
+    figures: {figure-6: curves}
+""",
+    "tinyimage10": """drawn:
+  optimiser:
+    title: two
+    tables: {table-optimiser: accuracy}
+    figures: {figure-3: curves}
+""",
+}
+HEAD = "title: A paper\nauthors: Somebody\nreference: Somewhere\n"
+PAPER = HEAD + "protocol: [{what: x, stated: y, where: z}]\nreported: []\nsilent: []\ndeviations: []\n"
+
+
+def write_tiny(folder: Path, text: str = TINY, paper: str = PAPER) -> Path:
+    """params.yaml and the files of its two papers, which say no more than ``paper``; returns the first."""
+    (folder / "papers").mkdir(exist_ok=True)
+    for name, drawn in DRAWN.items():
+        (folder / f"papers/{name}.yaml").write_text(paper + drawn)
+    (folder / "params.yaml").write_text(text)
+    return folder / "params.yaml"
 
 
 class Workspace:
@@ -137,11 +157,20 @@ class Workspace:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(ROOT / name, folder / name)
         self.params.write_text(TINY)
+        for name, drawn in DRAWN.items():
+            self.draw(name, drawn)
 
-    def edit(self, old: str, new: str) -> None:
-        text = self.params.read_text()
+    def draw(self, paper: str, drawn: str) -> None:
+        """Put another section in the place of the one that says what is drawn of the paper."""
+        file = self.folder / f"papers/{paper}.yaml"
+        said, found, _ = file.read_text().partition("\ndrawn:\n")
+        assert found
+        file.write_text(f"{said}\n{drawn}")
+
+    def edit(self, old: str, new: str, file: str = "params.yaml") -> None:
+        text = (self.folder / file).read_text()
         assert old in text
-        self.params.write_text(text.replace(old, new))
+        (self.folder / file).write_text(text.replace(old, new))
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(words, cwd=self.folder, env=self.env, capture_output=True, text=True, check=False)
@@ -215,10 +244,8 @@ def jobs(tmp_path: Path) -> Iterator[Jobs]:
 
 # Two papers with five runs, one of them from weights that a pretraining run left.
 DEEP = """    deep:
-      title: three
       settings: {model: cnn1}
     started:
-      title: four
       settings: {classes: [0, 5], weights: "pretrain:others"}
   tinyimage10:"""
 

@@ -13,10 +13,9 @@ from ablate.records import check_record
 from ablate.results.collect import collect
 from ablate.results.study import StudyResults, study_results
 from ablate.seals import sealed, sha256_of
+from conftest import PAPER
 
 SETTINGS = {"dataset": "d", "model": "net1", "optimizer": "sgd", "lr": 0.1, "epochs": 2, "batch_size": 4}
-HEAD = "title: A paper\nauthors: Somebody\nreference: Somewhere\n"
-PAPER = HEAD + "protocol: [{what: x, stated: y, where: z}]\nreported: []\nsilent: []\ndeviations: []\n"
 
 
 def vouch(folder: Path, **changes: Any) -> None:

@@ -27,6 +27,7 @@ from ablate.figures.registry import draw
 from ablate.files import read_json
 from ablate.papers.claim import Claim, check_names
 from ablate.papers.paper import check
+from ablate.plan.drawn import Drawn
 from ablate.plan.params import Params, Study, load
 from ablate.plan.record import plan_record
 from ablate.plan.runs import RUNS, make_plan
@@ -100,10 +101,12 @@ def fabricated(levels: dict[str, tuple[Any, ...]], folder: Path, study: str = "s
     """The study with these levels, as they would stand in params.yaml."""
     (folder / "params.yaml").write_text(TINY)
     params = load(folder / "params.yaml")
-    studies = {"p": {study: Study(title="A study", axes=levels)}}
+    studies = {"p": {study: Study(axes=levels)}}
     params = Params.model_copy(params, update={"studies": studies, "seeds": SEEDS})
     made = Fabricated(folder)
-    made.record = json.loads(json.dumps(plan_record(params, make_plan(params)).plain, ensure_ascii=False))
+    drawn = {"p": {study: Drawn(title="A study")}}
+    record = plan_record(params, make_plan(params), drawn=drawn)
+    made.record = json.loads(json.dumps(record.plain, ensure_ascii=False))
     made._write()
     for i, entry in enumerate(made.record["runs"]):
         top = top_of(i)
@@ -424,7 +427,7 @@ def test_a_level_of_two_axes_is_refused_where_only_its_label_is_written(tmp_path
     }
     (tmp_path / "params.yaml").write_text(TINY)
     params = load(tmp_path / "params.yaml")
-    plan = make_plan(Params.model_copy(params, update={"studies": {"p": {"s": Study(title="t", axes=levels)}}}))
+    plan = make_plan(Params.model_copy(params, update={"studies": {"p": {"s": Study(axes=levels)}}}))
     check({"p": paper(deviations=(deviation("it", levels=("x",)),))}, plan)
     said = r"p.yaml: deviations.0.levels: 'plain' is a level of model and of augment in the study s; rename one of"
     with pytest.raises(UserError, match=said):
@@ -435,18 +438,22 @@ STUDY = """
 studies:
   p:
     s:
-      title: one
       axes:
         model: [{label: A, lr: 0.01}, {label: A / B, lr: 0.02}]
         augment: [{label: B / C, weight_decay: 0.1}, {label: C, weight_decay: 0.2}]
-      tables: {t: accuracy, e: effects}
-      figures: {f: curves, g: 'curves:val_top1@A / C+"A / B" / C', b: bars}
     rates:
-      title: two
       axes: {lr: [0.01, 0.020]}
-      tables: {u: accuracy}
-      figures: {h: curves}
 scales: {tiny: {}}
+"""
+DRAWN = """drawn:
+  s:
+    title: one
+    tables: {t: accuracy, e: effects}
+    figures: {f: curves, g: 'curves:val_top1@A / C+"A / B" / C', b: bars}
+  rates:
+    title: two
+    tables: {u: accuracy}
+    figures: {h: curves}
 """
 
 
@@ -457,7 +464,7 @@ def test_four_arms_joined_alike_from_params_to_report(tmp_path: Path, monkeypatc
     params.write_text(TINY.split("\nstudies:")[0] + STUDY)
     made = Fabricated(tmp_path, "tiny")
     number = 'id: n, study: s, arm: "\\"A / B\\" / C", metric: val_top1, value: 0.5, where: here, quote: it'
-    (made.papers / "p.yaml").write_text(PAPER.replace("reported: []", f"reported: [{{{number}}}]"))
+    (made.papers / "p.yaml").write_text(PAPER.replace("reported: []", f"reported: [{{{number}}}]") + DRAWN)
     made.runs = tmp_path / RUNS
     record = plan_record(load(params), make_plan(load(params))).plain
     for i, entry in enumerate(record["runs"]):

@@ -12,8 +12,8 @@ from ablate.plan.receipts import Job
 from ablate.verdicts.assess import assess
 from ablate.verdicts.claims_table import write_claims
 from ablate.verdicts.controls import PAPER as CONTROLS
-from conftest import Workspace
-from fabricated import HEAD, Fabricated, vouch
+from conftest import HEAD, Workspace
+from fabricated import Fabricated, vouch
 
 CLAIM = """
 claims:

@@ -104,10 +104,13 @@ def test_the_reading_finds_the_commands() -> None:
 class Clone(Workspace):
     """A clone of the working tree's state, with an environment in `.venv`, which is not activated at first."""
 
-    def __init__(self, folder: Path, params: Any, **env: str) -> None:
+    def __init__(self, folder: Path, params: Any, drawn: str = "", **env: str) -> None:
         origin = Workspace(folder / "origin")
         if params:
             origin.params.write_text(json.dumps(params))
+            shutil.copytree(ROOT / "papers", origin.folder / "papers", dirs_exist_ok=True)
+        if drawn:
+            origin.draw("tinyimage10", drawn)
         origin.do("git init -q -b main; git add .; git commit -qm start")
         origin.do(f"git clone -q . {shlex.quote(str(folder / 'clone'))}")
         super().__init__(folder / "clone")
@@ -130,6 +133,13 @@ class Clone(Workspace):
         return said
 
 
+# What is drawn of it.
+SMALL = """drawn:
+  grid: {tables: {table-1: trials}, figures: {figure-5: "trials:train"}}
+  optimiser: {tables: {table-optimiser: accuracy}, figures: {figure-3: "curves:train_top1+val_top1"}}
+"""
+
+
 def small(params: Params) -> dict[str, Any]:
     """The shipped params.yaml with one paper, with few runs at demo and pilot, and with the embedded archives."""
     raw: dict[str, Any] = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text())
@@ -137,7 +147,6 @@ def small(params: Params) -> dict[str, Any]:
     kept = {"digests", "image_size", "n_classes", "train_per_class", "val_per_class", "n_test"}
     downloaded = {name: {k: v for k, v in spec.items() if k in kept} for name, spec in demo["datasets"].items()}
     study = raw["studies"]["tinyimage10"]
-    study["grid"] |= {"tables": {"table-1": "trials"}, "figures": {"figure-5": "trials:train"}}
     raw["studies"] = {"tinyimage10": study}
     raw |= {"seeds": [0], "adaptive": {"looks": [2]}, "pretraining": {}, "compute": {"device": "cpu"}}
     brief = {"model": "cnn1", "epochs": 1, "step_epochs": 1, "per_class": 2}
@@ -172,7 +181,7 @@ def official(params: Params, tmp_path: Path) -> Any:
 @pytest.mark.slow
 def test_the_commands_of_a_fresh_clone(params: Params, tmp_path: Path, official: Network) -> None:
     """All but those of docs/versions.md, which want results in DVC."""
-    clone = Clone(tmp_path, small(params), **official.env)
+    clone = Clone(tmp_path, small(params), SMALL, **official.env)
     done = set()
     for document in DOCUMENTS:
         for command in printed(document):

@@ -34,7 +34,7 @@ from ablate.plan.runs import RUNS, Run, make_plan
 from ablate.plan.settings import Settings
 from ablate.train.job import train
 from ablate.workflow.due import Keys
-from conftest import ROOT, TINY
+from conftest import ROOT, TINY, write_tiny
 from fabricated import vouch
 
 CIFAR: dict[str, Any] = {"dataset": "cifar10", "model": "cifar-plain7", "optimizer": "sgd", "lr": 0.01}
@@ -177,8 +177,7 @@ def test_the_plan_says_per_paper_what_is_done_and_what_is_to_run(
     code has changed since.
     """
     monkeypatch.chdir(tmp_path)
-    Path("papers").symlink_to(ROOT / "papers")
-    Path("params.yaml").write_text(TINY.replace("seeds: [0]", "seeds: [0, 1]"))
+    write_tiny(Path(), TINY.replace("seeds: [0]", "seeds: [0, 1]"))
     plan = make_plan(load(Path("params.yaml")))
     done, changed, *_ = plan.runs
     keys = Keys(load(Path("params.yaml")), plan)

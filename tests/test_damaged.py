@@ -33,7 +33,7 @@ from ablate.plan.runs import RUNS, current_plan, make_plan
 from ablate.results.collect import collect
 from ablate.seals import sealed, sha256_of
 from ablate.workflow.due import Keys, due
-from conftest import TINY
+from conftest import write_tiny
 from fabricated import vouch
 
 QUICK = settings(
@@ -50,7 +50,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     before = Path.cwd()
     os.chdir(here)
     try:
-        Path("params.yaml").write_text(TINY)
+        write_tiny(Path())
         meta = {"sha256": {"images.npy": "0" * 64, "labels.npy": "1" * 64}, "classes": ["a", "b"]}
         meta |= {name: None for name in TRAINED_ON if name not in meta}
         write_json(Path("data/embedded/cifar10/pack.json"), sealed(meta))

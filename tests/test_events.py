@@ -30,6 +30,8 @@ NETS = "compare tables_tinyimage10"  # tables of layers and parameters read the 
 TABLED = "tables_tinyimage10 tables_resnet-vs-plain report"
 DRAWN = "figures_tinyimage10 figures_resnet-vs-plain report"
 PRINTED = "tables_tinyimage10 figures_tinyimage10 compare comparison claims report"
+TABLE = "tables_resnet-vs-plain report"
+FIGURE = "figures_resnet-vs-plain report"
 CHECKED = "verify pack describe report"
 AFTER = ONE.replace("resnet-vs-plain", "tinyimage10")
 GONE = "tables_tinyimage10 report"
@@ -64,6 +66,10 @@ def moved(w: Workspace) -> None:
 
 def edit(old: str, new: str) -> Callable[[Workspace], None]:
     return lambda w: w.edit(old, new)
+
+
+def drawn(old: str, new: str) -> Callable[[Workspace], None]:
+    return lambda w: w.edit(old, new, "papers/resnet-vs-plain.yaml")
 
 
 def elsewhere(w: Workspace) -> None:
@@ -121,7 +127,9 @@ EVENTS = [
     Event("that setting put back, after it was run", put_back, "", f"plan {BOTH}", "train report", ""),
     Event("a seed added", edit("seeds: [0]", "seeds: [0, 1]"), f"{ALL} (seed 1)", f"plan {BOTH}", EVERY),
     Event("a level removed", edit("[cifar-resnet7, ", "["), "", f"plan {BOTH}", EVERY, ""),
-    Event("a table renamed", edit("table-shallow:", "table-flat:"), "", f"plan {BOTH}", EVERY),
+    Event("a table renamed", drawn("table-shallow:", "table-flat:"), "", f"plan {TABLE}", "report", ""),
+    Event("a figure drawn otherwise", drawn("figure-6: curves", "figure-6: bars"), "", f"plan {FIGURE}", "report"),
+    Event("a study's title", drawn("title: one", "title: two"), "", f"plan {FIGURE} {TABLE.split()[0]}", "report"),
     Event("a comment in training code", "echo '# about' >> src/ablate/train/trainer.py", stages=EVERY),
     Event("training code", "echo 'X = 1' >> src/ablate/train/trainer.py", f"{ALL} source", BOTH, EVERY),
     Event(
@@ -129,7 +137,8 @@ EVENTS = [
     ),
     Event("a table's code", "echo 'X = 1' >> src/ablate/tables/accuracy.py", "", TABLED, EVERY),
     Event("a figure's code", "echo 'X = 1' >> src/ablate/figures/curves.py", "", DRAWN, EVERY),
-    Event("a paper's YAML", "echo '# about' >> papers/tinyimage10.yaml", "", PRINTED, "report"),
+    Event("what a paper says", "sed -i 's/^title: /&On /' papers/tinyimage10.yaml", "", PRINTED, "report", ""),
+    Event("a comment in a paper's YAML", "echo '# about' >> papers/tinyimage10.yaml", stages="report"),
     Event("a rule's command", "sed -i 's/--threads/ --threads/' workflow/rules/train.smk", stages=EVERY),
     Event("code of `verify`", "echo 'X = 1' >> src/ablate/data/verify.py", "", CHECKED, EVERY, ""),
     Event("other images: generator and digest", generated_anew, "", DATA, EVERY, f"{ALL} source", f"{DATA} {LATER}"),

@@ -13,8 +13,8 @@ from ablate.cli import steps
 from ablate.cli.jobs import figure_jobs
 from ablate.plan.params import load
 from ablate.plan.runs import RUNS, make_plan
-from conftest import TINY
-from fabricated import PAPER, Fabricated, vouch
+from conftest import TINY, write_tiny
+from fabricated import Fabricated, vouch
 
 Ablate = Callable[..., tuple[int, str, str]]
 
@@ -80,12 +80,11 @@ def test_explain_refuses(ablate: Ablate, table: Path, words: list[str], said: st
 @pytest.fixture
 def trained(tmp_path: Path) -> list[str]:
     """The tiny parameters' three runs as if they had been trained; their ids."""
-    (tmp_path / "params.yaml").write_text(TINY.replace("seeds: [0]", "seeds: [0, 1]"))
-    made = Fabricated(tmp_path)  # for papers/
-    for name in ("resnet-vs-plain", "tinyimage10"):
-        (made.papers / f"{name}.yaml").write_text(PAPER)
+    made = Fabricated(tmp_path)
+    write_tiny(tmp_path, TINY.replace("seeds: [0]", "seeds: [0, 1]"))
     number = "{id: n, study: shallow, arm: cifar-resnet7, metric: val_top1, value: 0.5, where: here, quote: it}"
-    (made.papers / "resnet-vs-plain.yaml").write_text(PAPER.replace("reported: []", f"reported: [{number}]"))
+    file = made.papers / "resnet-vs-plain.yaml"
+    file.write_text(file.read_text().replace("reported: []", f"reported: [{number}]"))
     runs = make_plan(load(tmp_path / "params.yaml")).runs
     for n, (name, run) in enumerate(runs.items()):
         folder = tmp_path / RUNS / name
@@ -116,15 +115,15 @@ def test_of_many_figures_and_tables_in_a_process_the_one_that_fails_is_named(
     ablate: Ablate, trained: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Oracle: the key of the one that is asked for wrongly, and the path of the one whose code fails."""
-    params = tmp_path / "params.yaml"
+    file = tmp_path / "papers/resnet-vs-plain.yaml"
     assert ablate("render")[0] == 0
     here = ["--plan", "results/tiny/plan.json", "--papers", "papers", "--output", "results/tiny/resnet-vs-plain"]
     for what, name in (("tables", "table-shallow: accuracy"), ("figures", "figure-6: curves")):
-        whole = params.read_text()
-        params.write_text(whole.replace(name, f"{name}, spoiled: {name.split()[1]}:nonsense"))
+        whole = file.read_text()
+        file.write_text(whole.replace(name, f"{name}, spoiled: {name.split()[1]}:nonsense"))
         code, _, err = ablate("plan", "--output", "results/tiny/plan.json")
-        assert code == 2 and f"params.yaml: studies.resnet-vs-plain.shallow.{what}.spoiled: " in err
-        params.write_text(whole)
+        assert code == 2 and f"papers/resnet-vs-plain.yaml: drawn.shallow.{what}.spoiled: " in err
+        file.write_text(whole)
     monkeypatch.setattr("ablate.figures.registry.draw", lambda *_: 1 / 0)
     first = next(iter(figure_jobs(Path(here[1]), Path("papers"), Path(here[-1]), None, []).items()))
     with pytest.raises(ZeroDivisionError) as raised:

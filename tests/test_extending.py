@@ -89,6 +89,11 @@ deviations: []
 claims:
   - {id: one-epoch, quote: "one epoch", where: here, kind: behaviour, study: nets, behaviour: epochs-trained,
      arm: "0.5 / none", direction: greater, margin: 0, why: "Any is more than none."}
+drawn:
+  nets:
+    title: Small networks
+    tables: {table-mine: numbers}
+    figures: {figure-mine: dots}
 """
 ADDITIONS = {
     "a model": Addition(
@@ -182,14 +187,11 @@ def apply_dim(images: Tensor, light: Tensor) -> Tensor:
                 "studies:",
                 """  mine:  # a paper
     nets:
-      title: Small networks
       settings: {dataset: mine, model: small, per_class: null}
       axes:
         gain: [1.0, 0.5]
         augment:
           - none
-      tables: {table-mine: numbers}
-      figures: {figure-mine: dots}
 """,
             )
         ],
@@ -202,11 +204,16 @@ def apply_dim(images: Tensor, light: Tensor) -> Tensor:
                 PARAMS,
                 "  mine:  # a paper",
                 """    others:
-      title: The same elsewhere
       settings: {model: small}
-      tables: {table-others: numbers}
 """,
-            )
+            ),
+            (
+                "papers/mine.yaml",
+                "drawn:",
+                """  others:
+    tables: {table-others: numbers}
+""",
+            ),
         ],
     ),
 }

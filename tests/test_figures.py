@@ -14,7 +14,7 @@ from ablate.errors import UserError
 from ablate.figures.common import NARROW, STYLE, WIDE, Powers, RunFiles
 from ablate.figures.registry import draw, write_figure
 from ablate.plan.kinds import FIGURES, PICTURES
-from ablate.plan.params import load
+from ablate.plan.project import open_project
 from drawn import GRID, RATES, fabricate, legend, study, texts
 from fabricated import vouch
 
@@ -25,13 +25,12 @@ LOST = {"missing": "not run", "diverged": "diverged"}
 pytestmark = pytest.mark.usefixtures("no_figures_left")
 
 
-def kinds_of_params() -> list[str]:
-    params = load(ROOT / "params.yaml", {"scale": "paper"})
-    studies = [s for paper in params.studies.values() for s in paper.values()]
+def kinds_of_papers() -> list[str]:
+    studies = open_project(ROOT / "params.yaml", {"scale": "paper"}).record.studies.values()
     return sorted({kind.partition("@")[0] for s in studies for kind in s.figures.values()})
 
 
-@pytest.mark.parametrize("kind", kinds_of_params())
+@pytest.mark.parametrize("kind", kinds_of_papers())
 @pytest.mark.parametrize("status", [None, *LOST])
 def test_every_kind_that_a_study_asks_for_draws(
     kind: str, status: str | None, tmp_path: Path, packs: dict[str, Path]
@@ -281,7 +280,7 @@ def test_a_wrong_kind_names_its_key_and_what_is_allowed(
     made = fabricate(study({"net": ["Net 1", "Net 6"]}), tmp_path, packs)
     with pytest.raises(UserError) as raised:
         write_figure(made.results, kind, tmp_path / "f.svg", made.places)
-    assert str(raised.value).startswith("params.yaml: studies.p.s.figures.f: ") and said in str(raised.value)
+    assert str(raised.value).startswith("papers/p.yaml: drawn.s.figures.f: ") and said in str(raised.value)
     assert not (tmp_path / "f.svg").exists()
 
 

@@ -145,7 +145,7 @@ def test_what_is_as_asked_for_has_no_reason_wherever_it_lies(trained: Trained, t
     shutil.copytree(tmp_path, moved, copy_function=shutil.copyfile)  # other times, another place
     os.chdir(moved)
     assert trained.reasons() == [None] * 3
-    text = trained.text.replace("title: one", "title: one  # a comment").replace(
+    text = trained.text.replace("scale: tiny", "scale: tiny  # a comment").replace(
         "optimizer: sgd, lr: 0.01,", "lr: 1e-2, optimizer: sgd,"
     )
     assert text != trained.text

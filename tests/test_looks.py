@@ -15,8 +15,8 @@ from ablate.plan.runs import current_plan, make_plan, more_seeds, seeds_file
 from ablate.verdicts.assess import assess
 from ablate.verdicts.decide import goes_on
 from ablate.verdicts.judge import alpha_at
-from conftest import TINY, Workspace
-from fabricated import HEAD, Fabricated
+from conftest import DRAWN, HEAD, TINY, Workspace
+from fabricated import Fabricated
 
 CLAIMS = """
 claims:
@@ -165,7 +165,9 @@ def test_decide_adds_seeds_to_the_arms_of_undecided_claims_alone(
     for name in ("resnet-vs-plain", "tinyimage10"):
         file = workspace.folder / f"papers/{name}.yaml"
         head = file.read_text().split("\nclaims:")[0]
-        file.write_text(head + claims(*made) if name == "resnet-vs-plain" else head + "\nclaims: []\n")
+        file.write_text(
+            head + (claims(*made) if name == "resnet-vs-plain" else "\nclaims: []\n") + f"\n{DRAWN[name]}"
+        )
     assert workspace.jobs("all")["train"] == 3
     done = workspace.run("ablate", "decide", "--cores", "8")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -275,5 +275,6 @@ def test_files_are_checked_before_anything_runs(tmp_path: Path) -> None:
     file.unlink()
     with pytest.raises(UserError, match=r"five-cnns\.yaml: there is no such file"):
         check_files(shipped, folder)
-    (tmp_path / "params.yaml").write_text(TINY)
-    check_files(open_project(tmp_path / "params.yaml"), tmp_path / "nowhere")
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/params.yaml").write_text(TINY)
+    check_files(open_project(tmp_path / "own/params.yaml"), tmp_path / "nowhere")

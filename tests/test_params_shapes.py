@@ -18,12 +18,14 @@ from ruamel.yaml import YAML
 from ablate.cli import main as cli
 from ablate.errors import UserError
 from ablate.papers.paper import read
+from ablate.plan.drawn import read_drawn
 from ablate.plan.params import load, values_of
 from ablate.plan.runs import make_plan
 from ablate.records import read_yaml
 from conftest import ROOT, TINY
 
 BASE: dict[str, Any] = YAML(typ="safe", pure=True).load(TINY)
+BASE["studies"]["resnet-vs-plain"]["other"] = {"settings": {"lr": 0.3}, "axes": {"model": "as in shallow"}}
 WHOLE: dict[str, Any] = YAML(typ="safe", pure=True).load((ROOT / "papers/resnet-vs-plain.yaml").read_text())
 PAPER = {key: value[:2] if isinstance(value, list) else value for key, value in WHOLE.items()}
 WORDS = st.sampled_from(
@@ -34,10 +36,11 @@ WORDS = st.sampled_from(
         "model",
         "label",
         "axes",
-        "tables",
+        "settings",
         "curves",
         "net1",
         "imagenet",
+        "as in shallow",
         "-1",
         "..",
         "a/b",
@@ -94,9 +97,19 @@ def test_params_of_any_shape_are_planned_or_refused(tmp_path: Path, place: tuple
     refusal(lambda: make_plan(load(path)), "params.yaml")
 
 
-STUDY = ["studies", "studies.tinyimage10", "studies.tinyimage10.optimiser", "studies.tinyimage10.optimiser.axes"]
+STUDIES = [
+    "studies",
+    "studies.tinyimage10",
+    "studies.tinyimage10.settings",
+    "studies.tinyimage10.optimiser",
+    "studies.tinyimage10.optimiser.axes",
+    "studies.resnet-vs-plain.shallow.axes.model",
+    "studies.resnet-vs-plain.shallow.axes.model.cifar-plain7",
+]
 SECTIONS = [
-    *STUDY,
+    *STUDIES,
+    "stand_in",
+    "stand_in.imagenet",
     "overrides",
     "seeds",
     "pretraining",
@@ -140,6 +153,7 @@ def test_papers_of_any_shape_are_read_or_refused(tmp_path: Path, place: tuple[An
     path = tmp_path / "paper.yaml"
     path.write_text(as_yaml(replaced(PAPER, place, tree)))
     refusal(lambda: read(path), "paper.yaml")
+    refusal(lambda: read_drawn(path, ["nets", "a"]), "paper.yaml")
 
 
 @ANY

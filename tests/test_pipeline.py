@@ -13,13 +13,13 @@ from ablate.plan.runs import PRETRAINED, RUNS
 from ablate.seals import sealed
 from ablate.workflow.due import MARKS
 from ablate.workflow.pipeline import Inputs, Pipeline, open_pipeline
-from conftest import TINY
+from conftest import TINY, write_tiny
 
 DATA = "data/embedded/cifar10"
 SOURCE = "studies:\n", "pretraining: {others: {classes: [5, 10]}}\nstudies:\n"
 STARTED = (
     "  tinyimage10:",
-    '    started:\n      title: s\n      settings: {classes: [0, 5], weights: "pretrain:others"}\n  tinyimage10:',
+    '    started:\n      settings: {classes: [0, 5], weights: "pretrain:others"}\n  tinyimage10:',
 )
 
 
@@ -28,7 +28,7 @@ def opened(values: dict[str, Any] | None = None, *edits: tuple[str, str], cores:
     for old, new in edits:
         assert old in text
         text = text.replace(old, new)
-    Path("params.yaml").write_text(text)
+    write_tiny(Path(), text)
     return open_pipeline(values or {}, cores)
 
 
@@ -161,7 +161,10 @@ def test_data_sets_that_no_run_uses_are_left_out() -> None:
 
 
 def test_figures_of_images_read_the_pack() -> None:
-    p = opened(None, ("figure-3: curves", "figure-3: samples"))
+    opened()
+    file = Path("papers/tinyimage10.yaml")
+    file.write_text(file.read_text().replace("figure-3: curves", "figure-3: samples"))
+    p = open_pipeline({}, 4)
     files = p.packs_of_figures("tinyimage10", "images.npy", "labels.npy")
     assert files == [f"{DATA}/images.npy", f"{DATA}/labels.npy"]
 

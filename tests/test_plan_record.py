@@ -15,6 +15,7 @@ from ablate.plan.params import Params, load
 from ablate.plan.project import open_project
 from ablate.plan.record import PlanRecord, read_plan
 from ablate.plan.runs import Run, make_plan
+from ablate.records import read_yaml
 from ablate.seals import sealed
 from conftest import ROOT
 
@@ -39,6 +40,7 @@ def facts(params: Params, run: Run) -> dict[str, Any]:
 def test_the_file_has_the_keys_and_values_of_the_plan_in_this_order(demo: PlanRecord) -> None:
     params = load(PARAMS, {"scale": "demo"})
     plan = make_plan(params)
+    drawn = {paper: read_yaml(ROOT / f"papers/{paper}.yaml") for paper in params.studies}
     record: dict[str, Any] = {
         "scale": plan.scale,
         "looks": list(plan.looks),
@@ -46,10 +48,10 @@ def test_the_file_has_the_keys_and_values_of_the_plan_in_this_order(demo: PlanRe
         "health": params.health.model_dump(mode="json"),
         "studies": {
             f"{paper}/{name}": {
-                "title": study.title,
+                "title": drawn[paper]["drawn"][name]["title"],
                 "axes": list(study.axes),
-                "tables": dict(study.tables),
-                "figures": dict(study.figures),
+                "tables": drawn[paper]["drawn"][name]["tables"],
+                "figures": drawn[paper]["drawn"][name]["figures"],
             }
             for paper, studies in params.studies.items()
             for name, study in studies.items()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ablate.errors import UserError
-from ablate.papers.paper import check_files
+from ablate.papers.paper import check_files, read
 from ablate.plan import params as params_module
 from ablate.plan import project as project_module
 from ablate.plan import runs as runs_module
@@ -30,7 +30,9 @@ VALUES: list[dict[str, Any]] = [
 @pytest.mark.parametrize("values", VALUES, ids=str)
 def test_the_record_is_that_of_each_scale_read_by_itself(values: dict[str, Any]) -> None:
     params, full = load(FILE, values), load(FILE, {**values, "scale": "paper"})
-    expected = plan_record(params, make_plan(params), protocol(full, make_plan(full)))
+    drawn = {name: read(FILE.with_name("papers") / f"{name}.yaml").drawn for name in params.studies}
+    expected = plan_record(params, make_plan(params), protocol(full, make_plan(full)), drawn)
+    assert all(study.tables and study.figures for study in expected.studies.values())
     assert open_project(FILE, values).record == expected
 
 

@@ -18,12 +18,13 @@ from ablate.errors import UserError
 from ablate.plan.code import code_digest
 from ablate.plan.keys import NEW
 from ablate.plan.params import load
+from ablate.plan.project import open_project
 from ablate.plan.receipts import FOLDER, Rendering, check, rendering
 from ablate.plan.record import read_plan
 from ablate.plan.runs import RUNS, make_plan
 from ablate.seals import read_if_sealed, sealed
-from conftest import ROOT, TINY
-from fabricated import PAPER, Fabricated, vouch
+from conftest import ROOT, write_tiny
+from fabricated import Fabricated, vouch
 
 HERE = Path("results/tiny")
 
@@ -31,10 +32,8 @@ HERE = Path("results/tiny")
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("rendered")
-    (folder / "params.yaml").write_text(TINY)
     made = Fabricated(folder)
-    for name in ("resnet-vs-plain", "tinyimage10"):
-        (made.papers / f"{name}.yaml").write_text(PAPER)
+    write_tiny(folder)
     for n, (name, run) in enumerate(make_plan(load(folder / "params.yaml")).runs.items()):
         source = made.run("any", {"init": str(n)}, 0, train_top1=0.5, val_top1=0.1 * n, train_loss=1.0, val_loss=1.0)
         shutil.copytree(made.runs / source, folder / RUNS / name)
@@ -138,16 +137,41 @@ def test_content_of_code_and_inputs_counts_and_no_time(here: Path, monkeypatch: 
         os.utime(path, (0, 0))
     assert reasons() == {}
     paper = Path("papers/tinyimage10.yaml")
-    paper.write_text(paper.read_text() + "# about\n")
+    text = paper.read_text()
+    paper.write_text(f"# about\n{text}")
+    assert reasons() == {}
+    paper.write_text(text.replace("Somebody", "Somebody else"))
     os.utime(paper, (0, 0))
     assert set(reasons().values()) == {"inputs changed"}
     assert set(reasons()) == {
         *(f"{step}_tinyimage10" for step in ("tables", "figures", "compare")), "comparison", "claims", "report"
     }  # fmt: skip
-    paper.write_text(paper.read_text().removesuffix("# about\n"))
+    paper.write_text(text)
     real = code_digest
     monkeypatch.setattr("ablate.plan.receipts.code_digest", lambda step: "other" if step == "figures" else real(step))
     assert reasons() == dict.fromkeys(("figures_resnet-vs-plain", "figures_tinyimage10"), "code changed")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "due"),
+    [
+        ("title: two", "title: three", "tables figures report"),
+        ("{table-optimiser: accuracy}", "{table-optimiser: trials}", "tables report"),
+        ("{table-optimiser: accuracy}", "{table-mine: accuracy}", "tables report"),
+        ("{figure-3: curves}", "{figure-3: bars}", "figures report"),
+        ("{figure-3: curves}", "{figure-3: curves, figure-4: bars}", "figures report"),
+    ],
+)
+def test_what_is_drawn_makes_due_what_draws_it_and_the_report(old: str, new: str, due: str, here: Path) -> None:
+    """And neither trainings nor what is collected, compared and claimed."""
+    paper = Path("papers/tinyimage10.yaml")
+    text = paper.read_text()
+    assert old in text
+    paper.write_text(text.replace(old, new))
+    jobs = rendering(open_project(Path("params.yaml")).record, HERE / "plan.json")
+    found = Rendering({name: job for name, job in jobs.items() if name != "summarise"})
+    asked = {f"{step}_tinyimage10" if step != "report" else step for step in due.split()}
+    assert {name for name in found.jobs if found.reason(name)} == asked
 
 
 def test_another_result_is_collected_anew(here: Path) -> None:

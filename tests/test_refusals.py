@@ -16,12 +16,16 @@ from ablate.errors import UserError
 from ablate.figures import curves as drawn
 from ablate.plan.kinds import FIGURES, HISTORY, TABLES, Kind
 from ablate.plan.params import load
+from ablate.plan.project import open_project
 from ablate.plan.runs import make_plan
-from conftest import ROOT, TINY
+from conftest import DRAWN, ROOT, TINY
 from test_params_shapes import as_yaml
 
 BASE: dict[str, Any] = YAML(typ="safe", pure=True).load(TINY)
+PAPERS: dict[str, Any] = {name: YAML(typ="safe", pure=True).load(text)["drawn"] for name, text in DRAWN.items()}
 PAPER = "studies.resnet-vs-plain.shallow"
+SHALLOW = "drawn.resnet-vs-plain.shallow"  # in the paper's file
+KEY = "papers/resnet-vs-plain.yaml: drawn.shallow"  # and in messages
 # SHA-256 of all ids of a scale, sorted, a line each: what they were when this was written.
 IDS = {
     "demo": "9d528f5238b450200037e8c12e322d638b832916f84c00b8d08fb1db0e06bf5e",
@@ -31,17 +35,23 @@ IDS = {
 
 
 def planned(tmp_path: Path, *changes: tuple[str, Any]) -> None:
-    """Plan the tiny parameters with each key, given with dots, set to a value."""
-    made = copy.deepcopy(BASE)
+    """Plan the tiny parameters, and what is drawn of them, with each key, given with dots, set to a value.
+
+    Keys that begin with drawn.<paper> are of the paper's file.
+    """
+    made = copy.deepcopy(BASE | {"drawn": PAPERS})
     for place, value in changes:
         *above, last = place.split(".")
         inner = made
         for key in above:
             inner = inner.setdefault(key, {})
         inner[last] = value
+    (tmp_path / "papers").mkdir(exist_ok=True)
+    for name, section in made.pop("drawn").items():
+        (tmp_path / f"papers/{name}.yaml").write_text(as_yaml({"drawn": section}))
     path = tmp_path / "params.yaml"
     path.write_text(as_yaml(made))
-    make_plan(load(path))
+    open_project(path)
 
 
 def said(tmp_path: Path, *changes: tuple[str, Any]) -> str:
@@ -76,26 +86,43 @@ def test_a_paper_cannot_have_the_name_of_a_rule_or_of_results(name: str, tmp_pat
 @pytest.mark.parametrize("name", ["comparison", "runs", "history", "metrics", "provenance"])
 def test_an_output_cannot_have_the_name_of_a_file_that_each_paper_has(name: str, what: str, tmp_path: Path) -> None:
     kind = {"tables": "accuracy", "figures": "curves"}[what]
-    assert f"{PAPER}.{what}.{name}: " in said(tmp_path, (f"{PAPER}.{what}.{name}", kind))
-
-
-OTHER = {"title": "x", "settings": {"lr": 0.5}}
+    assert f"{KEY}.{what}.{name}: " in said(tmp_path, (f"{SHALLOW}.{what}.{name}", kind))
 
 
 @pytest.mark.parametrize(
-    ("place", "kind"),
+    ("place", "drawn"),
     [
-        (f"{PAPER}.figures.table-shallow", "curves"),  # a table and a figure of one study
-        ("studies.resnet-vs-plain.other", OTHER | {"tables": {"table-shallow": "accuracy"}}),
-        ("studies.resnet-vs-plain.other", OTHER | {"figures": {"figure-6": "curves"}}),
-        ("studies.resnet-vs-plain.other", OTHER | {"figures": {"table-shallow": "bars"}}),
+        ("shallow.figures.table-shallow", "curves"),  # a table and a figure of one study
+        ("other.tables", {"table-shallow": "accuracy"}),
+        ("other.figures", {"figure-6": "curves"}),
+        ("other.figures", {"table-shallow": "bars"}),
     ],
 )
-def test_a_paper_has_each_output_once(place: str, kind: Any, tmp_path: Path) -> None:
-    message = said(tmp_path, (place, kind))
-    assert place in message and "of shallow has that name" in message
-    elsewhere = place.replace(PAPER, "studies.tinyimage10.optimiser").replace("resnet-vs-plain", "tinyimage10")
-    planned(tmp_path, (elsewhere, kind))  # each paper has a folder
+def test_a_paper_has_each_output_once(place: str, drawn: Any, tmp_path: Path) -> None:
+    other = {"settings": {"lr": 0.5}}
+    there = [(f"studies.{paper}.other", other) for paper in PAPERS]
+    message = said(tmp_path, *there, (f"drawn.resnet-vs-plain.{place}", drawn))
+    assert f"drawn.{place}" in message and "of shallow has that name" in message
+    elsewhere = place.replace("shallow.", "optimiser.", 1)
+    planned(tmp_path, *there, (f"drawn.tinyimage10.{elsewhere}", drawn))  # each paper has a folder
+
+
+def test_a_paper_draws_studies_that_there_are(tmp_path: Path) -> None:
+    message = said(tmp_path, ("drawn.resnet-vs-plain.shalow", {"title": "x"}))
+    assert "papers/resnet-vs-plain.yaml: drawn.shalow: unknown study" in message and "mean 'shallow'" in message
+    planned(tmp_path, ("scales.tiny.studies", {"resnet-vs-plain": {"shallow": None}}))  # left out, and no mistake
+    message = said(tmp_path, (f"{SHALLOW}.tabels", {}))
+    assert f"{KEY}.tabels: unknown key" in message and "mean 'tables'" in message
+
+
+@pytest.mark.parametrize("key", ["title", "tables", "figures"])
+@pytest.mark.parametrize("above", ["", "scales.tiny."])
+def test_what_is_drawn_does_not_stand_in_params(key: str, above: str, tmp_path: Path) -> None:
+    message = said(tmp_path, (f"{above}{PAPER}.{key}", {"table-shallow": "accuracy"}))
+    assert message.endswith(
+        f"params.yaml: {above}{PAPER}.{key}: what is drawn stands in papers/resnet-vs-plain.yaml; move it there, as "
+        f"drawn.shallow.{key}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -126,7 +153,7 @@ STRANGE = [
 
 
 @pytest.mark.parametrize("name", STRANGE)
-@pytest.mark.parametrize("where", ["studies", "studies.tinyimage10", f"{PAPER}.tables", f"{PAPER}.axes", "datasets"])
+@pytest.mark.parametrize("where", ["studies", "studies.tinyimage10", f"{PAPER}.axes", "datasets"])
 def test_names_are_short_plain_and_lower_case(where: str, name: str, tmp_path: Path) -> None:
     section: Any = BASE
     for key in where.split("."):
@@ -142,6 +169,13 @@ def test_names_are_short_plain_and_lower_case(where: str, name: str, tmp_path: P
     with pytest.raises(UserError, match=r"params\.yaml") as caught:
         load(path)
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_so_are_those_of_tables_and_figures(name: str, tmp_path: Path) -> None:
+    for what in ("tables", "figures"):
+        kind = "curves" if what == "figures" else "accuracy"
+        assert "papers/resnet-vs-plain.yaml" in said(tmp_path, (f"{SHALLOW}.{what}", {name: kind}))
 
 
 def test_an_embedded_data_set_is_not_called_as_the_folder_of_mirrors(tmp_path: Path) -> None:
@@ -211,9 +245,9 @@ def test_every_kind_says_how_its_argument_is_checked(what: str) -> None:
 
 @pytest.mark.parametrize(("what", "kind", "argument", "refused"), CASES)
 def test_arguments_of_kinds(what: str, kind: str, argument: str, refused: bool, tmp_path: Path) -> None:
-    change = (f"{PAPER}.{what}.mine", f"{kind}:{argument}" if argument else kind)
+    change = (f"{SHALLOW}.{what}.mine", f"{kind}:{argument}" if argument else kind)
     if refused:
-        assert f"params.yaml: {PAPER}.{what}.mine: " in said(tmp_path, change)
+        assert f"{KEY}.{what}.mine: " in said(tmp_path, change)
     else:
         planned(tmp_path, change)
 
@@ -221,24 +255,25 @@ def test_arguments_of_kinds(what: str, kind: str, argument: str, refused: bool, 
 @pytest.mark.parametrize("what", REGISTRIES)
 @pytest.mark.parametrize("kind", ["acuracy", "heat", "", ":", "curve", "Bars", "table_kinds:accuracy"])
 def test_kinds_that_there_are_not(what: str, kind: str, tmp_path: Path) -> None:
-    assert f"{PAPER}.{what}.mine: unknown {what[:-1]} " in said(tmp_path, (f"{PAPER}.{what}.mine", kind))
+    assert f"{KEY}.{what}.mine: unknown {what[:-1]} " in said(tmp_path, (f"{SHALLOW}.{what}.mine", kind))
 
 
 def test_kinds_that_need_an_axis_want_it(tmp_path: Path) -> None:
-    at = "studies.tinyimage10.optimiser"  # without axes
+    at = "drawn.tinyimage10.optimiser"  # without axes
     for what, kind in (
         ("tables", "effects"),
         ("tables", "sensitivity"),
         ("figures", "sensitivity"),
         ("figures", "sweep"),
     ):
-        assert f"{at}.{what}.mine: {kind}: " in said(tmp_path, (f"{at}.{what}.mine", kind))
-    planned(tmp_path, (f"{at}.axes", {"lr": [0.1, 0.2]}), (f"{at}.figures.mine", "sweep"))
+        assert f"drawn.optimiser.{what}.mine: {kind}: " in said(tmp_path, (f"{at}.{what}.mine", kind))
+    axes = "studies.tinyimage10.optimiser.axes"
+    planned(tmp_path, (axes, {"lr": [0.1, 0.2]}), (f"{at}.figures.mine", "sweep"))
     both = {"lr": [0.1, 0.2], "weight-decay": [0.0, 0.1], "momentum": [0.5, 0.9]}
-    planned(tmp_path, (f"{at}.axes", both), (f"{at}.figures.mine", "sweep:0.9"))
-    for axes, level in ((both, "0.7"), ({"lr": [0.1], "momentum": [0.5]}, "0.5"), (both, "0.1")):
+    planned(tmp_path, (axes, both), (f"{at}.figures.mine", "sweep:0.9"))
+    for tried, level in ((both, "0.7"), ({"lr": [0.1], "momentum": [0.5]}, "0.5"), (both, "0.1")):
         kind = f"sweep:{level}"
-        assert f"{kind}: " in said(tmp_path, (f"{at}.axes", axes), (f"{at}.figures.mine", kind))
+        assert f"{kind}: " in said(tmp_path, (axes, tried), (f"{at}.figures.mine", kind))
 
 
 def test_metrics_of_curves_are_those_of_the_plan() -> None:

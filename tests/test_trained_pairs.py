@@ -7,7 +7,8 @@ import pytest
 
 from ablate.papers.paper import read
 from ablate.verdicts.model_pairs import trained_pairs
-from fabricated import HEAD, Fabricated
+from conftest import HEAD
+from fabricated import Fabricated
 
 CLAIMS = """
 claims:

@@ -37,7 +37,7 @@ def test_a_changed_lr_retrains_its_study_alone_and_changing_it_back_trains_nothi
     workspace.edit("lr: 0.03", "lr: 0.02")
     assert "train" not in workspace.jobs("all")
 
-    workspace.edit("title: one", "title: one  # a comment")
+    workspace.edit("scale: tiny", "scale: tiny  # a comment")
     assert "Nothing to be done" in workspace.snakemake("all").stderr
     (workspace.folder / "src/ablate/train/augment.py").touch()
     assert "Nothing to be done" in workspace.snakemake("all").stderr
@@ -48,6 +48,12 @@ def test_a_changed_lr_retrains_its_study_alone_and_changing_it_back_trains_nothi
     workspace.jobs("all")
     table = (workspace.folder / "results/tiny/resnet-vs-plain/table-shallow.md").read_text()
     assert "cifar-resnet7" in table and "cifar-plain7" not in table  # a removed level leaves no row
+
+
+def test_a_paper_may_draw_nothing(workspace: Workspace) -> None:
+    workspace.draw("tinyimage10", "")
+    jobs = workspace.jobs("--dry-run", "all")
+    assert jobs["train"] == 3 and jobs["tables_resnet-vs-plain"] == 1 and "tables_tinyimage10" not in jobs
 
 
 def test_a_run_that_is_not_planned_is_refused_in_the_dry_run(workspace: Workspace) -> None:

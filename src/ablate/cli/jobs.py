@@ -12,7 +12,7 @@ Jobs = dict[Path, Callable[[], None]]  # the first file of a table or figure: wh
 def table_jobs(plan: Path, papers: Path, folder: Path, runs: Path) -> Jobs:
     """A job for each table that ``plan`` asks for in ``folder`` (results/<scale>/<paper>).
 
-    Each raises UserError that names the table's key in params.yaml; other errors carry its path as a note.
+    Each raises UserError that names the table's key in the paper's file; other errors carry its path as a note.
     """
     from ablate.results.study import study_results  # here: pandas takes a second to import
     from ablate.tables.registry import write_table
@@ -24,7 +24,7 @@ def table_jobs(plan: Path, papers: Path, folder: Path, runs: Path) -> Jobs:
 def figure_jobs(plan: Path, papers: Path, folder: Path, runs: Path | None, packs: Sequence[Path]) -> Jobs:
     """A job for each figure that ``plan`` asks for in ``folder``; ``packs`` are <data set>/pack.json.
 
-    Each raises UserError that names the figure's key in params.yaml; other errors carry its path as a note.
+    Each raises UserError that names the figure's key in the paper's file; other errors carry its path as a note.
     """
     from ablate.figures.common import RunFiles
     from ablate.figures.registry import write_figure

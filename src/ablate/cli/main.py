@@ -147,16 +147,27 @@ def papers(write: Annotated[bool, typer.Option("--write", help="to docs/papers.m
 @app.command()
 def outputs() -> None:
     """Name the tables and figures of the current scale."""
-    params = load(PARAMS)
-    for paper, studies in params.studies.items():
-        say(f"results/{params.scale}/{paper}/comparison.md")
-        for study in studies.values():
+    plan = open_project(PARAMS).record
+    for paper in plan.papers:
+        say(f"results/{plan.scale}/{paper}/comparison.md")
+        for study in plan.studies_of(paper).values():
             for name in study.tables:
-                say(f"results/{params.scale}/{paper}/{name}.md")
+                say(f"results/{plan.scale}/{paper}/{name}.md")
             for name in study.figures:
-                say(f"results/{params.scale}/{paper}/{name}.svg")
-    say(f"results/{params.scale}/comparison.md")
-    say(f"results/{params.scale}/report.html")
+                say(f"results/{plan.scale}/{paper}/{name}.svg")
+    say(f"results/{plan.scale}/comparison.md")
+    say(f"results/{plan.scale}/report.html")
+
+
+@app.command()
+def schema(
+    output: Annotated[Path, typer.Option(help="where params.yaml names it")] = Path("params.schema.json"),
+) -> None:
+    """Write the JSON schema of params.yaml, by which editors complete and check it."""
+    from ablate.plan.schema import params_schema
+
+    write_json(output, params_schema())
+    say(f"{output}")
 
 
 @app.command()

@@ -49,7 +49,7 @@ def write_figure(results: StudyResults, kind: str, svg: Path, places: RunFiles |
 
     Raises:
         UserError: For an unknown kind or argument, for a missing source and, where the figure shows results, for a
-            study without any run; it names the key in params.yaml.
+            study without any run; it names the key in the paper's file.
     """
     known = FIGURES.get(kind.partition(":")[0])
     try:
@@ -57,6 +57,6 @@ def write_figure(results: StudyResults, kind: str, svg: Path, places: RunFiles |
             raise UserError("no run of its study is there; train them")
         figure = draw(results, kind, places or RunFiles())
     except UserError as error:
-        key = f"params.yaml: studies.{results.paper}.{results.study}.figures.{svg.stem}"
+        key = f"papers/{results.paper}.yaml: drawn.{results.study}.figures.{svg.stem}"
         raise UserError(f"{key}: {error}") from error
     save(figure, svg)

@@ -1,7 +1,8 @@
 """What the papers say: the schema of ``papers/<id>.yaml``, which holds every number that a paper prints.
 
-Nothing else reads these files, and no number of a paper stands in Python. `read` checks one file by itself, `check`
-all of them against the studies and networks that there are. Imports no torch.
+Nothing else reads these files, but for what is drawn (`plan/drawn.py`), and no number of a paper stands in Python.
+`read` checks one file by itself, `check` all of them against the studies and networks that there are. Imports no
+torch.
 """
 
 from collections.abc import Collection, Mapping
@@ -18,6 +19,7 @@ from ablate.papers.items import Item, LeftOut
 from ablate.papers.networks import Counting, PrintedNetwork
 from ablate.papers.protocol import SETTINGS, Deviation, Own, Silence, Stated
 from ablate.papers.scope import Arms, Scope, Text, check_once, check_scope
+from ablate.plan.drawn import Drawn
 from ablate.plan.project import Project
 from ablate.plan.runs import Plan
 from ablate.records import Name, Record, check_record, read_yaml
@@ -90,6 +92,7 @@ class Paper(Record):
     claims: tuple[Claim, ...] = ()
     counting: Counting = "torch"  # in its tables of layers and of parameters
     networks: tuple[PrintedNetwork, ...] = ()  # those that it prints layer by layer
+    drawn: dict[str, Drawn] = {}  # by study; `plan/drawn.py` checks it, and the plan has it
 
     def printed(self, study: str) -> dict[str, dict[str, float]]:
         """{arm: {metric: value}} of one study: the paper's own numbers of single arms, the first where it has two."""

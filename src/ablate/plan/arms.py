@@ -28,6 +28,8 @@ def resolve(layers: Iterable[tuple[str, Mapping[str, Any]]], params: Params) -> 
             if key not in Settings.model_fields:
                 raise choose(f"{where}.{key}", key, Settings.model_fields, "key")
             merged[key], origin[key] = value, f"{where}.{key}"
+    if merged.get("weights") == "imagenet" and params.stand_in.imagenet:
+        merged["weights"], origin["weights"] = params.stand_in.imagenet, _stand_in(params)
     try:
         arm = Settings.model_validate(tuples(merged))
     except ValidationError as error:
@@ -37,19 +39,39 @@ def resolve(layers: Iterable[tuple[str, Mapping[str, Any]]], params: Params) -> 
     if arm.dataset not in params.datasets:
         raise choose(origin["dataset"], arm.dataset, params.datasets, "dataset")
     _check_model(arm, origin)
-    sources = {"scratch", "imagenet", *(f"pretrain:{name}" for name in params.pretraining)}
-    if arm.weights not in sources:
-        file = re.fullmatch(r"file:(.+\.safetensors)", arm.weights)
-        if not file:
-            raise choose(origin["weights"], arm.weights, {*sources, "file:<path>.safetensors"})
-        if not Path(file[1]).is_file():
-            raise UserError(f"{origin['weights']}: there is no file {file[1]}; correct the path")
-        if fault := weights_fault(Path(file[1])):
-            raise UserError(f"{origin['weights']}: {file[1]} is no safetensors file ({fault}); make it again")
+    _check_weights(arm.weights, params, origin.get("weights", "params.yaml: defaults.weights"))
     if fault := check_fit(arm, params.datasets[arm.dataset]):
         key, said = fault.split(": ", 1)
         raise UserError(f"{origin.get(key, f'params.yaml: defaults.{key}')}: {said}")
     return arm
+
+
+def check_stand_in(params: Params) -> None:
+    """Refuse weights to stand in for ImageNet's that are not known, whether an arm asks for them or not.
+
+    Raises:
+        UserError: It names the key.
+    """
+    if params.stand_in.imagenet:
+        _check_weights(params.stand_in.imagenet, params, _stand_in(params))
+
+
+def _stand_in(params: Params) -> str:
+    return f"params.yaml: scales.{params.scale}.stand_in.imagenet"
+
+
+def _check_weights(weights: str, params: Params, where: str) -> None:
+    """Refuse weights that are not known, and a file that is none of weights."""
+    sources = {"scratch", "imagenet", *(f"pretrain:{name}" for name in params.pretraining)}
+    if weights in sources:
+        return
+    file = re.fullmatch(r"file:(.+\.safetensors)", weights)
+    if not file:
+        raise choose(where, weights, {*sources, "file:<path>.safetensors"})
+    if not Path(file[1]).is_file():
+        raise UserError(f"{where}: there is no file {file[1]}; correct the path")
+    if fault := weights_fault(Path(file[1])):
+        raise UserError(f"{where}: {file[1]} is no safetensors file ({fault}); make it again")
 
 
 def _check_model(arm: Settings, origin: Mapping[str, str]) -> None:

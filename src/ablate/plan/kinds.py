@@ -14,7 +14,7 @@ from ablate.errors import UserError, choose
 from ablate.models.registry import REGISTRY
 from ablate.plan.fit_rules import facts, network_fault
 from ablate.plan.names import BEST, arm_or_best, arms_in
-from ablate.plan.params import Dataset, Study
+from ablate.plan.params import Dataset
 from ablate.plan.settings import AUGMENTS, Settings
 
 HISTORY = ("train_top1", "val_top1", "train_loss", "val_loss")  # metrics of each epoch
@@ -33,6 +33,7 @@ class Asked:
     pixels: int  # side of the images of its first arm
 
 
+Drawings = Mapping[str, Mapping[str, str]]  # "tables" and "figures": name: kind, an argument after a colon
 Check = Callable[[str, str, Asked], None]  # (key and kind for messages, argument, study) raises UserError
 
 
@@ -179,7 +180,7 @@ def _own_networks(where: str, argument: str, asked: Asked) -> None:
     _networks(where, "+".join(s.model for s in asked.arms.values()), asked)
 
 
-# By the word in params.yaml; an argument may stand behind it, after a colon: layers:cnn1.
+# By the word in papers/<id>.yaml; an argument may stand behind it, after a colon: layers:cnn1.
 TABLES: dict[str, Kind] = {
     "accuracy": Kind("accuracy:accuracy", _none),
     "train-val": Kind("accuracy:train_val", _none),
@@ -211,15 +212,23 @@ PICTURES = {name for name, kind in FIGURES.items() if kind.pack}
 
 
 def check_kinds(
-    study: Study,
+    drawn: Drawings,
     where: str,
     arms: Mapping[str, Settings],
     axes: Mapping[str, Collection[str]],
     datasets: Mapping[str, Dataset],
 ) -> None:
-    """Refuse a kind or an argument that ``study``, of which ``where`` is the key, cannot have.
+    """Refuse a kind or an argument that a study cannot have, of which ``where`` is the key in its paper's file.
 
-    ``axes`` has the labels of each.
+    Args:
+        drawn: Its tables and figures.
+        where: For messages.
+        arms: Its arms, by name.
+        axes: Its axes, with the labels of each.
+        datasets: By name, those of its arms among them.
+
+    Raises:
+        UserError: For a kind that there is not, and for an argument that it does not take.
     """
     asked = Asked(
         arms,
@@ -227,7 +236,7 @@ def check_kinds(
         max((datasets[s.dataset].tested(s) for s in arms.values()), default=0),
         next((datasets[s.dataset].image_size for s in arms.values()), 0),
     )
-    for what, kinds, known in (("tables", study.tables, TABLES), ("figures", study.figures, FIGURES)):
+    for what, kinds, known in (("tables", drawn["tables"], TABLES), ("figures", drawn["figures"], FIGURES)):
         for name, kind in kinds.items():
             word, _, argument = kind.partition(":")
             key = f"{where}.{what}.{name}"

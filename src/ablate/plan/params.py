@@ -16,6 +16,7 @@ from ablate.plain import not_plain
 from ablate.plan.health import Health
 from ablate.plan.reserved import check_names
 from ablate.plan.settings import Settings
+from ablate.plan.studies import mapping, merge, studies_at_scale
 from ablate.records import SHORT, Count, Name, OneOf, Positive, Record, check_record, read_yaml
 from ablate.runtime.gpus import gpu_list
 
@@ -33,6 +34,7 @@ def _once(seeds: tuple[int, ...]) -> tuple[int, ...]:
     return seeds
 
 
+Gpus = Literal["auto"] | Annotated[tuple[int | str, ...], Field(min_length=1)]
 Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1), AfterValidator(_once)]
 
 
@@ -94,15 +96,20 @@ class Dataset(Record):
 
 
 class Study(Record):
-    """One experiment: the product of its axes, on its settings, over its seeds."""
+    """One experiment: the product of its axes, on its settings, over its seeds. What is drawn of it: `drawn.py`."""
 
-    title: str
+    of_paper: dict[str, Any] = {}  # settings of all studies of its paper
     settings: dict[str, Any] = {}
-    at_scale: dict[str, Any] = {}  # the scale's settings for this study; `load` fills it from the overlay
+    of_paper_at_scale: dict[str, Any] = {}  # what the scale says of both; these beat its overrides
+    at_scale: dict[str, Any] = {}
     axes: dict[Name, Annotated[tuple[Any, ...], Field(min_length=1)]] = {}
     seeds: Seeds | None = None
-    tables: dict[Name, str] = {}  # output name: function in ablate.results.study
-    figures: dict[Name, str] = {}  # output name: function in ablate.figures
+
+
+class StandIn(Record):
+    """Weights that take the place of others at a scale."""
+
+    imagenet: str | None = None  # for every `weights: imagenet`; null: none
 
 
 class Compute(Record):
@@ -114,7 +121,8 @@ class Compute(Record):
     # torch.compile's mode, which needs a C++ compiler. None: step by step on a CPU, one CUDA graph a step on a GPU;
     # eager: step by step on a GPU too, for a network that cannot be captured
     compile: Literal["eager", "default", "reduce-overhead", "max-autotune"] | None = None
-    gpus: Annotated[str, BeforeValidator(gpu_list)] = "auto"  # or a list; as text, with commas between
+    # or a list; as text, with commas between
+    gpus: Annotated[str, BeforeValidator(gpu_list, json_schema_input_type=Gpus)] = "auto"
     jobs_per_gpu: Count = 1
     gpu_memory_gb: Positive | None = None  # GiB of each job's tensors; null: whatever is free
 
@@ -152,12 +160,17 @@ class Params(Record):
     pretraining: dict[Name, dict[str, Any]] = {}
     studies: Annotated[dict[Name, dict[Name, Study]], Field(min_length=1)]
     overrides: dict[str, Any] = {}  # the scale's settings: beat a study's settings, not its axes
+    stand_in: StandIn = StandIn()
 
 
 class Overlay(Record):
-    """What a scale changes: merged key by key over the rest of the file; lists are replaced whole."""
+    """What a scale changes: merged key by key over the rest of the file, levels of an axis by their labels.
+
+    Any other list is replaced whole.
+    """
 
     overrides: dict[str, Any] = {}
+    stand_in: StandIn = StandIn()
     seeds: tuple[int, ...] | None = None
     compute: dict[str, Any] = {}
     adaptive: dict[str, Any] = {}
@@ -200,7 +213,7 @@ def read_params(path: Path, values: Mapping[str, Any] | None = None) -> dict[str
     """
     if fault := not_plain(values or {}):
         raise UserError(f"{path}: what the command line lays over it {fault}; write plain values")
-    merged: dict[str, Any] = _merge(read_yaml(path), values or {}, str(path))
+    merged: dict[str, Any] = merge(read_yaml(path), values or {}, str(path))
     return merged
 
 
@@ -211,50 +224,19 @@ def at_scale(raw: dict[str, Any], path: str) -> Params:
         UserError: As `load` does.
     """
     raw = {**raw}
-    scales = _mapping(raw.pop("scales", None), f"{path}: scales")
+    scales = mapping(raw.pop("scales", None), f"{path}: scales")
     overlays = {
-        name: check_record(Overlay, _mapping(body, f"{path}: scales.{name}"), f"{path}: scales.{name}")
+        name: check_record(Overlay, mapping(body, f"{path}: scales.{name}"), f"{path}: scales.{name}")
         for name, body in scales.items()
     }
     scale = raw.get("scale")
     if not isinstance(scale, str) or scale not in overlays:
         raise choose(f"{path}: scale", scale, overlays, "scale")
     overlay = {k: v for k, v in (scales[scale] or {}).items() if v is not None}
-    overlay["studies"] = {
-        paper: {name: study and _at_scale(study) for name, study in studies.items()}
-        for paper, studies in (overlay.get("studies") or {}).items()
-    }
-    raw = _merge(raw, overlay, f"{path}: scales.{scale}")
-    papers = {
-        paper: {
-            name: study for name, study in _mapping(of_paper, f"{path}: studies.{paper}").items() if study is not None
-        }
-        for paper, of_paper in _mapping(raw.get("studies"), f"{path}: studies").items()
-    }
-    raw["studies"] = {paper: studies for paper, studies in papers.items() if studies}  # without those left out
-    params = check_record(Params, raw | {"scales": tuple(scales)}, str(path))
-    outputs = {
-        paper: {name: {"tables": study.tables, "figures": study.figures} for name, study in studies.items()}
-        for paper, studies in params.studies.items()
-    }
-    check_names(scale, scales=scales, datasets=params.datasets, outputs=outputs, where=path)
+    studies = studies_at_scale(
+        raw.get("studies"), f"{path}: studies", overlay.pop("studies", {}), f"{path}: scales.{scale}.studies"
+    )
+    raw = merge(raw, overlay, f"{path}: scales.{scale}") | {"studies": studies, "scales": tuple(scales)}
+    params = check_record(Params, raw, str(path))
+    check_names(scale, scales=scales, datasets=params.datasets, papers=params.studies, where=path)
     return params
-
-
-def _mapping(value: Any, where: str) -> Mapping[str, Any]:
-    """``value``, or an empty mapping where nothing is written."""
-    if not isinstance(value, Mapping | None):
-        raise UserError(f"{where}: must be a mapping of keys to values (got {SHORT.repr(value)})")
-    return value or {}
-
-
-def _at_scale(study: dict[str, Any]) -> dict[str, Any]:
-    """A study's overlay, its settings apart: they beat the scale's overrides, which beat the study's own settings."""
-    return {"at_scale" if key == "settings" else key: value for key, value in study.items()}
-
-
-def _merge(base: Any, over: Any, where: str) -> Any:
-    """``over`` laid over ``base``: mappings key by key, anything else replaced."""
-    if not (isinstance(base, dict) and isinstance(over, Mapping)):
-        return over
-    return {**base, **{k: _merge(base[k], v, f"{where}.{k}") if k in base else v for k, v in over.items()}}

@@ -1,14 +1,16 @@
 """What params.yaml asks for: read once, each scale that is needed expanded once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ablate.plan.drawn import Drawn, check_drawn, read_drawn
 from ablate.plan.params import Params, at_scale, read_params
 from ablate.plan.record import PlanRecord, Protocol, plan_record, protocol
 from ablate.plan.runs import Plan, current_plan, make_plan
+from ablate.plan.studies import SHARED
 
 PAPERS_SCALE = "paper"  # by its name, the scale of the papers' own protocol
 
@@ -21,11 +23,12 @@ class Project:
     plan: Plan
     papers: tuple[str, ...]  # that it has studies of, at whatever scale
     full: tuple[Params, Plan] | None = None  # of the scale `paper`; None where there is no such scale
+    drawn: Mapping[str, Mapping[str, Drawn]] = field(default_factory=dict)  # by paper and study, of any scale
 
     @cached_property
     def record(self) -> PlanRecord:
         """What plan.json says; see `plan_record`."""
-        return plan_record(self.params, self.plan, protocol(*self.full) if self.full else None)
+        return plan_record(self.params, self.plan, protocol(*self.full) if self.full else None, self.drawn)
 
 
 def papers_protocol(path: Path, values: Mapping[str, Any] | None = None) -> Protocol | None:
@@ -38,10 +41,10 @@ def papers_protocol(path: Path, values: Mapping[str, Any] | None = None) -> Prot
 
 
 def open_project(path: Path, values: Mapping[str, Any] | None = None) -> Project:
-    """Read ``path`` with ``values`` over it.
+    """Read ``path`` with ``values`` over it, and what is drawn from ``papers`` beside it.
 
     Raises:
-        UserError: As `load`, `current_plan` and `make_plan` do.
+        UserError: As `load`, `current_plan`, `make_plan`, `read_drawn` and `check_drawn` do.
     """
     raw = read_params(path, values)
     params = at_scale(raw, str(path))
@@ -51,4 +54,9 @@ def open_project(path: Path, values: Mapping[str, Any] | None = None) -> Project
     elif PAPERS_SCALE in params.scales:
         whole = at_scale({**raw, "scale": PAPERS_SCALE}, str(path))
         full = whole, make_plan(whole)
-    return Project(params, plan, tuple({**(raw.get("studies") or {}), **params.studies}), full)
+    papers = {name: (studies or {}).keys() - {SHARED} for name, studies in raw["studies"].items()}
+    folder = path.with_name("papers")
+    drawn = {name: read_drawn(folder / f"{name}.yaml", studies) for name, studies in papers.items() if studies}
+    for asked in ((params, plan), *([full] if full else [])):
+        check_drawn(drawn, *asked, folder)
+    return Project(params, plan, tuple(papers), full, drawn)

@@ -13,13 +13,16 @@ from pathlib import Path
 from ablate.errors import UserError, choose
 from ablate.files import write_json
 from ablate.plan.code import code_digest
+from ablate.plan.drawn import digest_of_said
 from ablate.plan.keys import NEW
 from ablate.plan.kinds import PICTURES
 from ablate.plan.record import AGAIN, PlannedRun, PlanRecord, read_plan
 from ablate.plan.runs import RUNS
+from ablate.plan.studies import DRAWN
 from ablate.seals import read_if_sealed, sealed, sha256_of
 
 FOLDER = ".receipts"
+PLAN = "plan.json"
 COLLECTED = ("runs.csv", "history.csv", "metrics.json", "provenance.json")
 TABLE = (".csv", ".md", ".tex", ".runs.json")
 FIGURE = (".svg", ".png")
@@ -35,6 +38,7 @@ class Job:
     folder: Path  # results/<scale>
     inputs: tuple[Path, ...]
     outputs: tuple[Path, ...]
+    asked: str = ""  # stands for what it takes from the plan, where that is an input
 
     @property
     def receipt(self) -> Path:
@@ -44,6 +48,16 @@ class Job:
     def place(self, path: Path) -> str:
         """The path in a receipt: from its folder, so that both can be moved."""
         return Path(os.path.relpath(path, self.folder)).as_posix()
+
+    def digest_of(self, path: Path) -> str | None:
+        """What stands for an input in a receipt; None where there is no such file.
+
+        Its bytes; of the plan what the step takes from it, of a paper's file what it says, since the plan has what is
+        drawn.
+        """
+        if path.name == PLAN:
+            return self.asked
+        return digest_of_said(path) if path.suffix == ".yaml" else sha256_of(path)
 
     @contextmanager
     def making(self) -> Iterator[None]:
@@ -56,7 +70,7 @@ class Job:
         """
         check(self.folder, self.inputs)
         self.receipt.unlink(missing_ok=True)
-        read = {self.place(path): sha256_of(path) for path in self.inputs}
+        read = {self.place(path): self.digest_of(path) for path in self.inputs}
         yield
         made = {self.place(path): found for path in self.outputs if (found := sha256_of(path))}
         write_json(self.receipt, sealed({"code": code_digest(self.step), "inputs": read, "outputs": made}))
@@ -69,7 +83,7 @@ def check(folder: Path, paths: Collection[Path]) -> None:
     """
     known = _recorded(folder)
     for path in paths:
-        if path.name == "plan.json":
+        if path.name == PLAN:
             read_plan(path)
         elif not (place := Path(os.path.relpath(path, folder)).as_posix()).startswith("../") and path.exists():
             if known.get(place) is None:
@@ -109,8 +123,10 @@ def rendering(
     files = {name: papers / f"{name}.yaml" for name in names}
     jobs: dict[str, Job] = {}
 
-    def add(name: str, step: str, inputs: Collection[Path], outputs: Collection[Path]) -> None:
-        jobs[name] = Job(name, step, folder, (plan, *inputs), tuple(outputs))
+    def add(name: str, step: str, inputs: Collection[Path], outputs: Collection[Path], *drawn: str) -> None:
+        """``drawn`` are the keys of studies that it draws: of the paper in its name, or else of all."""
+        asked = record.digest_for(drawn, [paper for paper in names if name in (f"{step}_{paper}", step)])
+        jobs[name] = Job(name, step, folder, (plan, *inputs), tuple(outputs), asked)
 
     shown: list[Path] = []  # in the report
     for name in names:
@@ -121,10 +137,10 @@ def rendering(
         figures = {k: v for study in studies for k, v in study.figures.items()}
         data = [folder / "data" / f"{each}.json" for each in used] if "per-label" in _kinds(tables) else []
         made = [folder / name / f"{table}{suffix}" for table in tables for suffix in TABLE]
-        add(f"tables_{name}", "tables", [*collected[name], files[name], *data], made)
+        add(f"tables_{name}", "tables", [*collected[name], files[name], *data], made, "title", "tables")
         pictures = [packs[each] for each in used if packs and each in packs] if PICTURES & _kinds(figures) else []
         made = [folder / name / f"{figure}{suffix}" for figure in figures for suffix in FIGURE]
-        add(f"figures_{name}", "figures", [*collected[name], files[name], *pictures], made)
+        add(f"figures_{name}", "figures", [*collected[name], files[name], *pictures], made, "title", "figures")
         made = [folder / name / f"comparison{suffix}" for suffix in TABLE]
         add(f"compare_{name}", "compare", [*collected[name], files[name]], made)
         shown += [folder / name / f"{table}.csv" for table in (*tables, "comparison")]
@@ -143,7 +159,7 @@ def rendering(
     shown += [folder / f"{name}.csv" for name in ("claims", "models", "calibration", "comparison")]
     shown += [folder / f"{name}.png" for name in ("claims", "calibration")]
     shown += [path for name in names for path in (folder / name / "provenance.json", files[name])]
-    add("report", "report", shown, [folder / "report.html"])
+    add("report", "report", shown, [folder / "report.html"], *DRAWN)
     return jobs
 
 
@@ -173,14 +189,10 @@ class Rendering:
     def __init__(
         self,
         jobs: Mapping[str, Job],
-        known: Mapping[Path, str] | None = None,
         later: Callable[[Path], bool] | None = None,
     ) -> None:
-        """``known``: digests that inputs will have, whatever is there now.
-
-        ``later`` says of an input that is not rendered whether it may be made again first.
-        """
-        self.jobs, self.known = jobs, known or {}
+        """``later`` says of an input that is not rendered whether it may be made again first."""
+        self.jobs = jobs
         self._later = later or (lambda path: False)
         self._makers = {path: job.name for job in jobs.values() for path in job.outputs}
         self._reasons: dict[str, str | None] = {}
@@ -222,7 +234,7 @@ class Rendering:
         if {job.place(path) for path in job.inputs} != receipt["inputs"].keys():
             return "inputs changed"
         for path in job.inputs:
-            maker, now = self._makers.get(path), self.known.get(path) or sha256_of(path)
+            maker, now = self._makers.get(path), job.digest_of(path)
             # What is made again first is another then; where nothing of it is there, this step makes it wanted.
             waits = self.reason(maker) not in (None, NEW) if maker else self._later(path) and now is None
             if not waits and now != receipt["inputs"][job.place(path)]:

@@ -2,16 +2,20 @@
 
 import hashlib
 import json
+from collections.abc import Collection, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError, field_serializer
 
 from ablate.models.registry import contaminated
+from ablate.plan.drawn import Drawn
 from ablate.plan.health import Health
 from ablate.plan.params import Adaptive, Params
 from ablate.plan.runs import Plan, Run
 from ablate.plan.settings import Settings
+from ablate.plan.studies import DRAWN
 from ablate.seals import read_sealed, sealed
 from ablate.stored import Stored, damaged
 
@@ -87,6 +91,19 @@ class PlanRecord(Stored):
         """Changes with anything that a table or figure is made from, and with nothing else."""
         return _digest(self.model_dump(mode="json"))
 
+    @cached_property
+    def _planned(self) -> str:
+        return _digest(self.model_dump(mode="json", exclude={"studies": {"__all__": set(DRAWN)}}))
+
+    def digest_for(self, drawn: Collection[str], papers: Collection[str]) -> str:
+        """Changes with what is planned and, of what is drawn, with these keys (`DRAWN`) of these papers' studies."""
+        asked = {
+            key: study.model_dump(mode="json", include=set(drawn))
+            for key, study in self.studies.items()
+            if key.split("/")[0] in papers
+        }
+        return _digest({"planned": self._planned, "drawn": asked if drawn else {}})
+
     @property
     def plain(self) -> dict[str, Any]:
         """What plan.json holds: the record, ``digest`` before it and ``seal`` behind it."""
@@ -116,8 +133,13 @@ def protocol(params: Params, plan: Plan) -> Protocol:
     return {(p.paper, p.study, p.arm): _facts(p.run, params) for p in plan.planned}
 
 
-def plan_record(params: Params, plan: Plan, full: Protocol | None = None) -> PlanRecord:
-    """The record of ``plan``, each run with its deviations from the protocol ``full``."""
+def plan_record(
+    params: Params, plan: Plan, full: Protocol | None = None, drawn: Mapping[str, Mapping[str, Drawn]] | None = None
+) -> PlanRecord:
+    """The record of ``plan``, each run with its deviations from the protocol ``full``.
+
+    Nothing is drawn but what is ``drawn``, by paper and study.
+    """
     arms: dict[tuple[str, str, str], dict[str, Any]] = {}  # what all seeds of an arm share
     for p in plan.planned:
         if (place := (p.paper, p.study, p.arm)) not in arms:
@@ -136,10 +158,14 @@ def plan_record(params: Params, plan: Plan, full: Protocol | None = None) -> Pla
         health=params.health,
         studies={
             f"{paper}/{name}": StudyPlan(
-                title=study.title, axes=tuple(study.axes), tables=dict(study.tables), figures=dict(study.figures)
+                title=name if asked.title is None else asked.title,
+                axes=tuple(study.axes),
+                tables=dict(asked.tables),
+                figures=dict(asked.figures),
             )
             for paper, studies in params.studies.items()
             for name, study in studies.items()
+            for asked in ((drawn or {}).get(paper, {}).get(name, Drawn()),)
         },
         runs=tuple(
             PlannedRun(

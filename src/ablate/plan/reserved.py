@@ -12,11 +12,12 @@ from ablate.errors import UserError
 
 WORKFLOW = Path(__file__).parents[3]
 SHARED = ("runs", "pretrained")  # folders of results/ that belong to no scale
-# paper: study: "tables" or "figures": their names
-Outputs = Mapping[str, Mapping[str, Mapping[str, Iterable[str]]]]
+Outputs = Mapping[str, Mapping[str, Iterable[str]]]  # of a paper: study: "tables" or "figures": their names
 
 
-def check_names(scale: str, *, scales: Iterable[str], datasets: Iterable[str], outputs: Outputs, where: str) -> None:
+def check_names(
+    scale: str, *, scales: Iterable[str], datasets: Iterable[str], papers: Iterable[str], where: str
+) -> None:
     """Refuse names that collide; ``where`` is the file, ``scale`` the chosen one.
 
     Raises:
@@ -33,20 +34,28 @@ def check_names(scale: str, *, scales: Iterable[str], datasets: Iterable[str], o
     for name in datasets:
         _free(name, taken(r"data/embedded/(\w+)"), f"{where}: datasets.{name}", "data has a folder of that name")
     beside = taken(r"\{RESULTS\}/(\w+)")
-    collected = {name for line in taken(r"^COLLECTED = (.+)$") for name in re.findall(r"\"(\w+)", line)}
-    of_paper = collected | taken(r"\{\{paper\}\}/(\w+)")
-    for paper, studies in outputs.items():
+    for paper in papers:
         _free(paper, rules, f"{where}: studies.{paper}", "the workflow has a rule of that name")
         _free(paper, beside, f"{where}: studies.{paper}", f"results/{scale} has files of that name")
-        seen: dict[str, str] = {}
-        for name, study in studies.items():
-            for what, made in study.items():
-                for output in made:
-                    key = f"{where}: studies.{paper}.{name}.{what}.{output}"
-                    _free(output, of_paper, key, "each paper has files of that name")
-                    if output in seen:
-                        raise UserError(f"{key}: {seen[output]} has that name as well, in one folder; rename one")
-                    seen[output] = f"one of the {what} of {name}"
+
+
+def check_outputs(outputs: Outputs, where: str) -> None:
+    """Refuse names of a paper's tables and figures that collide; ``where`` is its file.
+
+    Raises:
+        UserError: It names the key.
+    """
+    collected = {name for line in taken(r"^COLLECTED = (.+)$") for name in re.findall(r"\"(\w+)", line)}
+    of_paper = collected | taken(r"\{\{paper\}\}/(\w+)")
+    seen: dict[str, str] = {}
+    for name, study in outputs.items():
+        for what, made in study.items():
+            for output in made:
+                key = f"{where}: drawn.{name}.{what}.{output}"
+                _free(output, of_paper, key, "each paper has files of that name")
+                if output in seen:
+                    raise UserError(f"{key}: {seen[output]} has that name as well, in one folder; rename one")
+                seen[output] = f"one of the {what} of {name}"
 
 
 @cache

@@ -11,8 +11,7 @@ from typing import Any
 
 from ablate.errors import UserError, choose
 from ablate.models.registry import imagenet_name
-from ablate.plan.arms import resolve
-from ablate.plan.kinds import check_kinds
+from ablate.plan.arms import check_stand_in, resolve
 from ablate.plan.names import arm_name
 from ablate.plan.params import Params, Study
 from ablate.plan.reserved import SHARED
@@ -132,21 +131,24 @@ def make_plan(params: Params, added: Collection[str] | None = None, *, whole: bo
     """
     looks = params.adaptive.looks if params.adaptive and (added is not None or whole) else ()
     more = frozenset(added or ())
+    check_stand_in(params)
+    scale = f"params.yaml: scales.{params.scale}"
     planned: list[Planned] = []
     sources: dict[str, Run] = {}
     for paper, studies in params.studies.items():
         for name, study in studies.items():
             where = f"params.yaml: studies.{paper}.{name}"
             seen: set[str] = set()
-            first = len(planned)
             for labels, layers in _arms(study, where):
                 # From the general to the particular, the last one winning.
                 arm = resolve(
                     [
                         ("params.yaml: defaults", params.defaults),
+                        (f"params.yaml: studies.{paper}.settings", study.of_paper),
                         (f"{where}.settings", study.settings),
-                        (f"params.yaml: scales.{params.scale}.overrides", params.overrides),
-                        (f"params.yaml: scales.{params.scale}.studies.{paper}.{name}.settings", study.at_scale),
+                        (f"{scale}.overrides", params.overrides),
+                        (f"{scale}.studies.{paper}.settings", study.of_paper_at_scale),
+                        (f"{scale}.studies.{paper}.{name}.settings", study.at_scale),
                         *layers,
                     ],
                     params,
@@ -164,9 +166,6 @@ def make_plan(params: Params, added: Collection[str] | None = None, *, whole: bo
                         raise UserError(f"{where}: arm {label!r} repeats another arm's settings; remove one")
                     seen.add(run.id)
                     planned.append(Planned(run, paper, name, label, labels))
-            arms = {p.arm: p.run.settings for p in planned[first:]}
-            axes = {axis: {p.levels[axis]: None for p in planned[first:]} for axis in study.axes}
-            check_kinds(study, where, arms, axes, params.datasets)
     return Plan(params.scale, tuple(planned), sources, looks)
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from ruamel.yaml import YAML
 
 from ablate.csv_text import read_text
 from ablate.data.assurance import CHECKED, UNSEEN, accepted
@@ -14,6 +13,7 @@ from ablate.papers.paper import LABELS, Paper, read
 from ablate.papers.words import words
 from ablate.plan.health import legend
 from ablate.plan.record import read_plan
+from ablate.records import read_yaml
 from ablate.results.study import other_images
 from ablate.results.table import read_again, shown
 
@@ -33,7 +33,7 @@ def write_report(plan: Path, papers: Path, page: Path) -> None:
         paper = key.split("/")[0]
         folder = collected / paper
         if paper not in folders:
-            folders[paper] = YAML(typ="safe", pure=True).load((papers / f"{paper}.yaml").read_text(encoding="utf-8"))
+            folders[paper] = dict(read_yaml(papers / f"{paper}.yaml"))
             folders[paper]["studies"] = []
             folders[paper]["comparison"] = _table(folder / "comparison.csv")
             records[paper] = read(papers / f"{paper}.yaml")

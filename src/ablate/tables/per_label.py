@@ -19,7 +19,7 @@ def per_label(results: StudyResults, which: str) -> Table:
 
     It is of the arm ``which``, or of the one with the highest mean of best_val_top1 for ``best``.
     """
-    arm = results.one_arm(which, f"params.yaml: studies.{results.paper}.{results.study}.tables: per-label")
+    arm = results.one_arm(which, f"papers/{results.paper}.yaml: drawn.{results.study}.tables: per-label")
     if arm is None:
         raise UserError(f"{results.paper}/{results.study}: no run has ended, so that no arm is the best; train them")
     runs = of_arm(results, arm)

@@ -12,10 +12,10 @@ def write_table(results: StudyResults, kind: str, csv: Path) -> None:
     """Write the table as CSV, Markdown and LaTeX, and beside them the runs behind each cell.
 
     Raises:
-        UserError: For an unknown kind or argument; it names the key in params.yaml.
+        UserError: For an unknown kind or argument; it names the key in the paper's file.
     """
     name, _, argument = kind.partition(":")
-    where = f"params.yaml: studies.{results.paper}.{results.study}.tables.{csv.stem}"
+    where = f"papers/{results.paper}.yaml: drawn.{results.study}.tables.{csv.stem}"
     if name not in TABLES:
         raise choose(where, name, TABLES, "table")
     make = TABLES[name].function("tables")

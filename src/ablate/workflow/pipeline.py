@@ -3,7 +3,6 @@
 Snakemake's own objects stay in the rules: nothing here knows of wildcards, checkpoints or ancient files.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import UserError
-from ablate.files import as_json
 from ablate.papers.paper import check_files
 from ablate.plan.cost import Measured, expected_seconds, limit_minutes, read_history
 from ablate.plan.keys import NEW, RECEIPTS, content
@@ -85,8 +83,7 @@ class Pipeline:
         record = self.project.record
         described = [describing(name, pack, self.results) for name, pack in self.packs.items()]
         jobs = {job.name: job for job in described} | rendering(record, self.plan_file, packs=self.packs)
-        planned = hashlib.sha256(as_json(record.plain).encode()).hexdigest()  # as it will be, when it is made anew
-        return Rendering(jobs, {self.plan_file: planned}, self._made_later)
+        return Rendering(jobs, self._made_later)
 
     @cached_property
     def _data_due(self) -> dict[str, str | None]:
@@ -236,7 +233,7 @@ class Pipeline:
 
     def made(self, what: str, paper: str) -> list[str]:
         """Names of the tables or figures of a paper."""
-        return [name for study in self.project.params.studies[paper].values() for name in getattr(study, what)]
+        return [name for study in self.project.record.studies_of(paper).values() for name in getattr(study, what)]
 
     def packs_of_figures(self, paper: str, *files: str) -> list[str]:
         """``files`` of each data set whose images are in the paper's figures."""

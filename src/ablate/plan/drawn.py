@@ -1,0 +1,80 @@
+"""What is drawn of each study, and under which title: the section ``drawn`` of ``papers/<id>.yaml``."""
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from functools import cache
+from pathlib import Path
+
+from ablate.errors import choose
+from ablate.plan.kinds import check_kinds
+from ablate.plan.params import Params
+from ablate.plan.reserved import check_outputs
+from ablate.plan.runs import Plan
+from ablate.records import Name, Record, check_record, read_yaml
+from ablate.seals import sha256_of
+
+
+class Drawn(Record):
+    """Of one study."""
+
+    title: str | None = None  # null: the study's name
+    tables: dict[Name, str] = {}  # name, also of the files: kind, with its argument after a colon
+    figures: dict[Name, str] = {}  # as of tables
+
+    @property
+    def outputs(self) -> dict[str, dict[str, str]]:
+        """Both of them."""
+        return {"tables": self.tables, "figures": self.figures}
+
+
+class _Section(Record):
+    drawn: dict[str, Drawn] = {}
+
+
+def read_drawn(file: Path, studies: Collection[str]) -> dict[str, Drawn]:
+    """{study: what is drawn of it} of one paper, which has ``studies``; nothing where there is no such file.
+
+    Raises:
+        UserError: For a study that there is not, and for names that collide.
+    """
+    if not file.exists():
+        return {}
+    section = {key: value for key, value in read_yaml(file).items() if key == "drawn"}
+    drawn = check_record(_Section, section, str(file)).drawn
+    for study in drawn:
+        if study not in studies:
+            raise choose(f"{file}: drawn.{study}", study, studies, "study")
+    check_outputs({name: study.outputs for name, study in drawn.items()}, str(file))
+    return drawn
+
+
+def check_drawn(drawn: Mapping[str, Mapping[str, Drawn]], params: Params, plan: Plan, papers: Path) -> None:
+    """Refuse a kind or an argument that a study of ``plan`` cannot have; ``papers`` has the files, for messages.
+
+    Raises:
+        UserError: It names the file and the key.
+    """
+    for paper, studies in params.studies.items():
+        for name, study in studies.items():
+            if asked := drawn.get(paper, {}).get(name):
+                planned = plan.of(paper, name)
+                arms = {p.arm: p.run.settings for p in planned}
+                axes = {axis: {p.levels[axis]: None for p in planned} for axis in study.axes}
+                check_kinds(asked.outputs, f"{papers / paper}.yaml: drawn.{name}", arms, axes, params.datasets)
+
+
+def digest_of_said(file: Path) -> str | None:
+    """Of all else that a paper's file holds: comments and layout do not count. None where there is no such file.
+
+    Raises:
+        UserError: For what is no plain YAML.
+    """
+    content = sha256_of(file)
+    return content and _digest_of_said(file, content)
+
+
+@cache
+def _digest_of_said(file: Path, content: str) -> str:
+    said = {key: value for key, value in read_yaml(file).items() if key != "drawn"}
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
