@@ -259,7 +259,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (shared / "finished/ready").exists():
             w = Workspace(shared / "finished/repository")
-            w.edit("studies:\n", "pretraining: {others: {classes: [5, 10]}}\nstudies:\n")
+            w.edit("studies:\n", "pretraining: {others: {classes: [5, 10]}}\nhealth: {}\nstudies:\n")
             w.edit("  tinyimage10:", DEEP)
             w.do(
                 "git init -q -b main; git add .; git commit -qm start; dvc remote add -q -d store ../store; dvc repro"

@@ -229,7 +229,7 @@ def test_nothing_needs_an_activated_environment(tmp_path: Path) -> None:
     """By path, by `python -m` and through DVC, in a folder whose name has blanks and more; PATH knows no `ablate`."""
     folder = tmp_path / 'it\'s a "fôlder" of $HOME; (数据)'
     clone = Clone(folder, None)
-    clone.edit("studies:\n", "pretraining: {}\nstudies:\n")  # which DVC asks for
+    clone.edit("studies:\n", "pretraining: {}\nhealth: {}\nstudies:\n")  # which DVC asks for
     assert clone.run("bash", "-c", "command -v ablate snakemake dvc").returncode != 0
     for command in (
         ".venv/bin/ablate plan",
