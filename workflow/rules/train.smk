@@ -6,6 +6,20 @@ rule runs:
         [f"{RUNS}/{run}/metrics.json" for run in PIPELINE.project.plan.runs],
 
 
+# Runs of which only the record is there. They are put back when the workflow starts, and a dry run, which writes
+# nothing, shows that as this job.
+rule restore:
+    output:
+        [f"{RUNS}/{run}/{name}" for run in PIPELINE.recorded for name in FILES],
+    log:
+        "logs/restore.log",
+    localrule: True
+    params:
+        scale=PARAMS.scale,
+    shell:
+        "ablate records unpack --scale {params.scale:q} 2>&1 | tee -i {log:q}"
+
+
 rule imagenet:
     output:
         weights=f"{IMAGENET}/{{name}}.safetensors",
@@ -42,6 +56,9 @@ rule pretrain:
         "ablate train --run {params.run:q} --pack {input.pack:q} --out {params.out:q}"
         " --weights {output.weights:q} --threads {resources.torch_threads:q} {params.options:q}"
         " 2>&1 | tee -i {log:q}"
+
+
+ruleorder: restore > train
 
 
 rule train:

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from ablate.cli.records import records
 from ablate.cli.results import results
 from ablate.cli.steps import steps
 from ablate.errors import UserError
@@ -19,7 +20,7 @@ from ablate.files import write_json, write_text
 from ablate.inert import say, visible
 from ablate.plan.params import load, values_of
 from ablate.plan.project import PAPERS_SCALE, open_project
-from ablate.plan.runs import current_plan, state
+from ablate.plan.runs import current_plan
 from ablate.runtime.progress import nowhere, open_streams
 from ablate.runtime.signals import stop_once
 
@@ -65,7 +66,8 @@ def plan(
     project = open_project(PARAMS, values_of(values) | ({"scale": scale} if scale else {}))
     params, made = project.params, project.plan
     check_files(project, PAPERS)
-    check_packs(made, Keys(params, made))
+    keys = Keys(params, made)
+    check_packs(made, keys)
     if output:
         write_json(output, project.record.plain)
         return
@@ -78,7 +80,7 @@ def plan(
     if as_json and not total:
         entries = [
             p.model_dump(mode="json")
-            | {"state": state(p.run), "why": reason[p.run], "seconds": round(seconds[p.run].seconds, 1),
+            | {"state": keys.records.state(p.run), "why": reason[p.run], "seconds": round(seconds[p.run].seconds, 1),
                "basis": seconds[p.run].basis}
             for p in project.record.runs
         ]  # fmt: skip
@@ -90,11 +92,11 @@ def plan(
         return
     from ablate.terminal import show
 
-    table = plan_cost.runs_table(made, reason, seconds) if runs else plan_cost.as_table(rows, here)
+    table = plan_cost.runs_table(made, reason, seconds, keys.records) if runs else plan_cost.as_table(rows, here)
     show(table, width=200)
     say(f"scale {made.scale}: {len(made.planned)} planned, {len(made.runs)} to train once each, "
         f"{rows[-1]['done']} of them done")  # fmt: skip
-    for line in plan_cost.said(rows, seconds, here):
+    for line in [*plan_cost.other_code(params, made), *plan_cost.said(rows, seconds, here)]:
         say(line)
 
 
@@ -217,6 +219,7 @@ def model(
 
 for step in steps.registered_commands:
     step.rich_help_panel = "Steps, as the workflow's rules call them"
+app.add_typer(records, name="records")
 app.registered_commands += results.registered_commands + steps.registered_commands
 
 

@@ -14,6 +14,7 @@ from ablate.files import write_json
 from ablate.inert import say
 from ablate.plan.project import open_project
 from ablate.plan.receipts import COLLECTED, Job, rendering
+from ablate.plan.run_records import RunRecords
 from ablate.plan.runs import RUNS
 from ablate.tables.comparison import write_comparison
 
@@ -33,6 +34,7 @@ def render(params_file: Path, papers: Sequence[str], values: Mapping[str, Any], 
     for name in papers:
         if name not in params.studies:
             raise choose("PAPER", name, params.studies, "paper")
+    RunRecords(project.plan).restore()
     plan, sources = folder / "plan.json", Path("papers")
     write_json(plan, project.record.plain)
     _try("the data's description", bound(overview, params), partial)  # draws what is missing of it

@@ -151,6 +151,8 @@ class Params(Record):
     scales: tuple[str, ...] = ()  # the names of all of them; `load` fills it
     mirror: str | None  # a folder or https:// URL that holds the archives under their names
     recipe: Count  # raised when the training code changes what a run computes
+    # what becomes of results whose code was another: trained anew, or shown as they are
+    other_code: Literal["train", "keep"] = "train"
     compute: Compute
     seeds: Seeds
     adaptive: Adaptive | None = None  # null: seeds are not added
@@ -172,6 +174,7 @@ class Overlay(Record):
     overrides: dict[str, Any] = {}
     stand_in: StandIn = StandIn()
     seeds: tuple[int, ...] | None = None
+    other_code: Literal["train", "keep"] | None = None
     compute: dict[str, Any] = {}
     adaptive: dict[str, Any] = {}
     health: dict[str, Any] = {}

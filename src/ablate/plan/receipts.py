@@ -190,9 +190,13 @@ class Rendering:
         self,
         jobs: Mapping[str, Job],
         later: Callable[[Path], bool] | None = None,
+        known: Mapping[Path, str] | None = None,
     ) -> None:
-        """``later`` says of an input that is not rendered whether it may be made again first."""
-        self.jobs = jobs
+        """``later`` says of an input that is not rendered whether it may be made again first.
+
+        ``known`` are digests that inputs will have, whatever is there now.
+        """
+        self.jobs, self.known = jobs, known or {}
         self._later = later or (lambda path: False)
         self._makers = {path: job.name for job in jobs.values() for path in job.outputs}
         self._reasons: dict[str, str | None] = {}
@@ -234,7 +238,7 @@ class Rendering:
         if {job.place(path) for path in job.inputs} != receipt["inputs"].keys():
             return "inputs changed"
         for path in job.inputs:
-            maker, now = self._makers.get(path), job.digest_of(path)
+            maker, now = self._makers.get(path), self.known.get(path) or job.digest_of(path)
             # What is made again first is another then; where nothing of it is there, this step makes it wanted.
             waits = self.reason(maker) not in (None, NEW) if maker else self._later(path) and now is None
             if not waits and now != receipt["inputs"][job.place(path)]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import count, islice, product
@@ -18,7 +17,7 @@ from ablate.plan.reserved import SHARED
 from ablate.plan.settings import Settings
 from ablate.records import Record
 from ablate.seals import read_sealed
-from ablate.stored import Added, Metrics, read, shaped
+from ablate.stored import Added, shaped
 
 RUNS, PRETRAINED = (Path("results", name) for name in SHARED)  # trained runs; those whose weights others start from
 ENDED = ("done", "plateau")  # statuses of runs that are averaged; any other is said and left out
@@ -235,12 +234,3 @@ def _architecture(arm: Settings) -> dict[str, Any]:
     """What must be the same for weights to fit, and for them to mean the same."""
     keys = ("model", "stem", "activation", "last_relu")
     return {key: getattr(arm, key) for key in keys if getattr(arm, key) is not None}
-
-
-def state(run_id: str) -> str:
-    """``planned``, how the run ended (``done`` or ``diverged``), or ``damaged`` where its metrics do not say."""
-    path = RUNS / run_id / "metrics.json"
-    try:
-        return read(path, Metrics).status if os.path.lexists(path) else "planned"
-    except UserError:
-        return "damaged"

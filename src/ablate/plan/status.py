@@ -7,6 +7,7 @@ from typing import Any
 from ablate.errors import UserError
 from ablate.files import read_json
 from ablate.plan.health import Health, words
+from ablate.plan.run_records import RunRecords
 from ablate.plan.runs import PRETRAINED, RUNS, Plan
 from ablate.runtime.checkpoint import CHECKPOINTS
 from ablate.runtime.progress import HEARTBEAT_FOLDER, read_heartbeats
@@ -24,17 +25,21 @@ def statuses(plan: Plan, limits: Health | None = None) -> list[dict[str, Any]]:
     States: ``planned``; ``running`` (a process on this file system holds its lock or, where that has no locks, has
     lately given a sign of life); ``interrupted`` (a checkpoint waits); ``failed`` (its log ends with an error);
     ``damaged`` (its result is not as training wrote it); or how it ended: ``done``, ``plateau``, ``diverged``,
-    ``out-of-memory``. What ended has its ``health``, the words for it at the thresholds ``limits``.
+    ``out-of-memory``. What ended has its ``health``, the words for it at the thresholds ``limits``, and, where its
+    folder is not there, the file of its ``record``.
     """
+    records = RunRecords(plan)
     beats = {beat["run"]: beat for beat in read_heartbeats(HEARTBEAT_FOLDER)}
     return [
-        _status(run, folder, kind, beats.get(run), limits or Health())
+        _status(run, folder, kind, beats.get(run), limits or Health(), records)
         for runs, folder, kind in ((plan.pretraining, PRETRAINED, "pretrain"), (plan.runs, RUNS, "train"))
         for run in runs
     ]
 
 
-def _status(run: str, folder: Path, kind: str, beat: dict[str, Any] | None, limits: Health) -> dict[str, Any]:
+def _status(
+    run: str, folder: Path, kind: str, beat: dict[str, Any] | None, limits: Health, records: RunRecords
+) -> dict[str, Any]:
     found: dict[str, Any] = {"run": run}
     metrics = folder / run / "metrics.json"
     if os.path.lexists(metrics):
@@ -42,18 +47,24 @@ def _status(run: str, folder: Path, kind: str, beat: dict[str, Any] | None, limi
             result = shaped(read_json(of_run(folder / run, "metrics.json")), Metrics, metrics)
         except UserError as error:
             return found | {"state": "damaged", "error": str(error)}
-        found |= {"state": result.status, "epoch": result.epochs, "val_top1": result.val_top1}
-        found["health"] = words(result.model_dump(), limits)
+        found |= _ended(result, limits)
     elif (held := RunLock(run).held) or (held is None and beat):
         found["state"] = "running"
         if beat:
             found |= {"epoch": beat["done"], "epochs": beat["epochs"], "val_top1": beat["metrics"].get("val_top1")}
             found |= {"images_per_s": beat["images_per_s"], "eta_s": beat["eta_s"]}
+    elif kept := records.runs.get(run):
+        found |= _ended(kept.ended, limits) | {"record": str(kept.file)}
     elif said := _error(LOGS / kind / f"{run}.log"):
         found |= {"state": "failed", "error": said}
     else:
         found["state"] = "interrupted" if any((CHECKPOINTS / run).glob("*.pt")) else "planned"
     return found
+
+
+def _ended(result: Metrics, limits: Health) -> dict[str, Any]:
+    known = {"state": result.status, "epoch": result.epochs, "val_top1": result.val_top1}
+    return known | {"health": words(result.model_dump(), limits)}
 
 
 def _error(log: Path) -> str | None:

@@ -16,7 +16,8 @@ from ablate.plan.cost import (
 )
 from ablate.plan.keys import NEW
 from ablate.plan.params import Params
-from ablate.plan.runs import PRETRAINED, RUNS, Plan, Planned, Run, state
+from ablate.plan.run_records import RunRecords
+from ablate.plan.runs import PRETRAINED, RUNS, Plan, Planned, Run
 from ablate.plan.status import statuses
 from ablate.workflow.due import OWN_CHANGED, Keys
 
@@ -126,7 +127,7 @@ def _size(count: int) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
-def runs_table(plan: Plan, reason: dict[str, str | None], seconds: dict[str, Estimate]) -> Any:
+def runs_table(plan: Plan, reason: dict[str, str | None], seconds: dict[str, Estimate], records: RunRecords) -> Any:
     """The planned runs, each with its state and what it is expected to take, for a rich console."""
     from rich.table import Table
 
@@ -134,10 +135,18 @@ def runs_table(plan: Plan, reason: dict[str, str | None], seconds: dict[str, Est
 
     table = Table("paper", "study", "arm", "seed", "run", "state", "time")
     for p in plan.planned:
-        how = reason[p.run.id] or state(p.run.id)
+        how = reason[p.run.id] or records.state(p.run.id)
         time = format_duration(seconds[p.run.id].seconds)
         table.add_row(p.paper, p.study, p.arm, str(p.run.seed), p.run.id, how, time)
     return table
+
+
+def other_code(params: Params, plan: Plan) -> list[str]:
+    """What becomes of results that other code made, if there are any: a line for people."""
+    keys = Keys(params, plan)
+    count = sum(keys.of_other_code(run) for run in plan.runs.values())
+    then = "kept as they are (other_code: keep)" if keys.keep else "due; `other_code: keep` keeps them as they are"
+    return [f"results of other code: {count}, {then}"] if count else []
 
 
 def said(rows: list[dict[str, Any]], seconds: dict[str, Estimate], machine: Machine) -> list[str]:

@@ -26,7 +26,8 @@ from ablate.plan.keys import (
 )
 from ablate.plan.params import Dataset, Fingerprint, Params
 from ablate.plan.record import PlanRecord
-from ablate.plan.runs import RUNS, Plan, Run
+from ablate.plan.run_records import RunRecords
+from ablate.plan.runs import PRETRAINED, RUNS, Plan, Run
 from ablate.seals import check_file, manifest_of, read_if_sealed, sha256_of
 from ablate.stored import Receipt, fits
 
@@ -41,6 +42,8 @@ class Keys:
 
     def __init__(self, params: Params, plan: Plan) -> None:
         self.datasets = params.datasets
+        self.records = RunRecords(plan)
+        self.keep = params.other_code == "keep"
         self.sources = plan.pretraining
         self._packs: dict[tuple[str, int], str] = {}
         self._own: dict[tuple[str, str | None], str | None] = {}
@@ -51,24 +54,23 @@ class Keys:
 
         ``new``; ``settings changed``, ``data changed``, ``start weights changed``, ``code changed`` or ``no key``;
         ``files missing``; ``result damaged`` when a file is not as training wrote it. A pack that is not there is no
-        reason; whoever makes it must ask again.
+        reason; whoever makes it must ask again. Of a run without a folder, its record is as good as one.
         """
         here = folder / run.id
         try:
             there = {entry.name for entry in os.scandir(here)}
         except (FileNotFoundError, NotADirectoryError):
-            return NEW
+            there = set()
         except OSError:
             return "result damaged"
         if not {"metrics.json", "manifest.json"} <= there:
-            return NEW
+            return self._difference(run, kept.key) if (kept := self.records.runs.get(run.id)) else NEW
         if not there.issuperset(FILES):
             return "files missing"
         manifest = _read(here / "manifest.json")
         if manifest is None:
             return "result damaged"
-        words = {"run": "settings", "data": "data", "start": "start weights", "code": "code"}
-        if reason := _difference(self.key(run), manifest.get("key"), words):
+        if reason := self._difference(run, manifest.get("key")):
             return reason
         try:
             whole = manifest_of(here, run.id)
@@ -78,15 +80,39 @@ class Keys:
             return "result damaged"
         return None
 
+    def _difference(self, run: Run, found: Any) -> str | None:
+        words = {"run": "settings", "data": "data", "start": "start weights"}
+        return _difference(self.key(run), found, words if self.keep else words | {"code": "code"})
+
     def key(self, run: Run) -> Key:
         """The key that ``run`` must have."""
         start = None
         if run.start:
-            source = self.key(self.sources[run.start])
+            source = self._source_key(self.sources[run.start])
             start = UNKNOWN if UNKNOWN in source.values() else key_digest(source)
         elif run.start_file and run.settings.weights.startswith("file:"):
             start = self._bytes(Path(run.start_file))
         return run_key(run, self._pack(run.settings.dataset), start)
+
+    def _source_key(self, source: Run) -> Key:
+        """The key of the run whose weights another starts from: with the code that it had, where that is kept."""
+        key = self.key(source)
+        if self.keep:
+            found = self._key_there(source, PRETRAINED)
+            if found and not _difference(key, found, dict.fromkeys(("run", "data", "start"), "")):
+                return {**key, "code": found["code"]}
+        return key
+
+    def of_other_code(self, run: Run, folder: Path = RUNS) -> bool:
+        """Whether ``run`` has a result, in ``folder`` or as a record, that was made by other code than there is."""
+        found = self._key_there(run, folder)
+        return isinstance(found, dict) and found.get("code") != self.key(run)["code"]
+
+    def _key_there(self, run: Run, folder: Path) -> Any:
+        if manifest := _read(folder / run.id / "manifest.json"):
+            return manifest.get("key")
+        kept = self.records.runs.get(run.id)
+        return kept.key if kept else None
 
     def data_reason(self, name: str, step: str) -> str | None:
         """Why ``step`` (fetch, verify, pack or reorganise) of a data set would run; None: what it made is good.

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,20 @@ class Pipeline:
         record = self.project.record
         described = [describing(name, pack, self.results) for name, pack in self.packs.items()]
         jobs = {job.name: job for job in described} | rendering(record, self.plan_file, packs=self.packs)
-        return Rendering(jobs, self._made_later)
+        # Manifests as they will be, when their folders are put back.
+        records = self.keys.records.runs if self.recorded else {}
+        known = {RUNS / run / "manifest.json": sha256(records[run].manifest).hexdigest() for run in self.recorded}
+        return Rendering(jobs, self._made_later, known)
+
+    @cached_property
+    def recorded(self) -> list[str]:
+        """The planned runs of which only the record is there, as long as that is what is asked for."""
+        gone = [run for run in self.keys.records.only_here() if run in self.project.plan.runs]
+        return [run for run in gone if not self.keys.run_reason(self.runs[run])]
+
+    def restore(self) -> list[str]:
+        """Put the runs back of which only the record is there, those that are to be trained anew as well."""
+        return self.keys.records.restore()
 
     @cached_property
     def _data_due(self) -> dict[str, str | None]:
