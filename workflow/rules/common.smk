@@ -53,7 +53,9 @@ if workflow.is_main_process:
     stop_once()
 if workflow.is_main_process and not workflow.output_settings.dryrun:
     take_over()
-    ask(PIPELINE.restore)  # before the first job, so that runs of which Git has the record are asked like any other
+    ask(
+        PIPELINE.restore
+    )  # before the first job, so that runs of which Git has the record are asked like any other
 
 
 # Wildcards take known values only, so that a mistyped path fails in the dry run. Runs are too many to spell out: a

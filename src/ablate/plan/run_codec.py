@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 PLAIN, PREDICTIONS, ARRAY = "plain", "predictions", "array"
 HEAD = "split,position,label,predicted,probability\n"
-MILLIONTHS = 3  # bytes that hold a probability's
+SCALES = {2: 1e3, 3: 1e6}  # bytes of a probability: of which part of 1 they are the number
 
 
 def take_apart(name: str, content: bytes) -> tuple[str, list[bytes]]:
@@ -30,14 +30,14 @@ def put_together(form: str, parts: Sequence[bytes]) -> bytes:
     """The file that `take_apart` had.
 
     Raises:
-        ValueError: For an unknown form, and for parts that it never has.
+        ValueError, LookupError: For an unknown form, and for parts that it never has.
     """
     if form == PREDICTIONS:
         places, predicted, *planes = parts
         numbers = _joined(planes)
         shares = [int.from_bytes(numbers[i : i + len(planes)], "little") for i in range(0, len(numbers), len(planes))]
-        rows = zip(places.decode().splitlines(), predicted, shares, strict=True)
-        return (HEAD + "".join(f"{place},{label},{share / 1e6}\n" for place, label, share in rows)).encode()
+        rows, scale = zip(places.decode().splitlines(), predicted, shares, strict=True), SCALES[len(planes)]
+        return (HEAD + "".join(f"{place},{label},{share / scale}\n" for place, label, share in rows)).encode()
     if form == ARRAY:
         header, *planes = parts
         return header + _joined(planes)
@@ -51,8 +51,10 @@ def _columns(content: bytes) -> list[bytes]:
     rows = [line.rsplit(",", 2) for line in content.decode().removeprefix(HEAD).splitlines()]
     places = "".join(f"{place}\n" for place, _, _ in rows).encode()
     predicted = bytes(int(label) for _, label, _ in rows)
-    shares = b"".join(round(float(share) * 1e6).to_bytes(MILLIONTHS, "little") for *_, share in rows)
-    return [places, predicted, *_planes(shares, MILLIONTHS)]
+    shares = [float(share) for *_, share in rows]
+    size = next((n for n, scale in SCALES.items() if all(round(p * scale) / scale == p for p in shares)), max(SCALES))
+    numbers = b"".join(round(share * SCALES[size]).to_bytes(size, "little") for share in shares)
+    return [places, predicted, *_planes(numbers, size)]
 
 
 def _planes_of_array(content: bytes) -> list[bytes]:

@@ -241,7 +241,7 @@ def _refused(file: Path, why: str) -> UserError:
 
 
 def _packed(content: bytes) -> bytes:
-    return lzma.compress(content, preset=9 | lzma.PRESET_EXTREME)
+    return lzma.compress(content, preset=6 | lzma.PRESET_EXTREME)
 
 
 def _unpacked(content: bytes) -> tuple[bytes, bytes]:
