@@ -213,8 +213,8 @@ def _write(file: Path, scale: str, paper: str, runs: Mapping[str, tuple[Path, Co
     }
     facts = {"format": FORMAT, "scale": scale, "paper": paper, "runs": entries, "parts": list(map(len, numbers))}
     head = json.dumps(sealed(facts), sort_keys=True).encode()
-    with atomic_write(file) as part:
-        part.write_bytes(_packed(head) + _packed(b"".join(numbers)))
+    with atomic_write(file) as whole:
+        whole.write_bytes(_packed(head) + _packed(b"".join(numbers)))
 
 
 def _streams(file: Path, scale: str, paper: str) -> tuple[dict[str, Any], bytes]:
