@@ -11,10 +11,13 @@ import json
 import lzma
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import ValidationError
 
 from ablate.errors import UserError
 from ablate.files import atomic_write
@@ -23,7 +26,7 @@ from ablate.plan.run_codec import put_together, take_apart
 from ablate.plan.runs import PRETRAINED, RUNS, Plan
 from ablate.runtime.run_lock import RunLock
 from ablate.seals import SEAL, manifest_of, of_run, seal_of, sealed
-from ablate.stored import Metrics, read, shaped
+from ablate.stored import Metrics, Number, Stored, read, shaped
 
 NAME = "records.xz"
 FORMAT = 1  # another number where the form of the file changes
@@ -31,6 +34,30 @@ TOLD = ("manifest.json", "metrics.json")  # as text in the first stream
 OTHERS = tuple(name for name in FILES if name not in TOLD)
 FOLDERS = {RUNS.name: RUNS, PRETRAINED.name: PRETRAINED}
 Contents = dict[str, bytes]  # of a run's folder: {file: what is in it}
+
+
+class Entry(Stored):
+    """A run in the first stream: bytes of the two files that are text there, as Latin-1, and parts of the others."""
+
+    folder: Literal["runs", "pretrained"]
+    manifest: str
+    metrics: str
+    files: dict[str, tuple[str, list[Number]]]  # name: form, and numbers of its parts
+
+    @property
+    def told(self) -> tuple[bytes, bytes]:
+        """What is in manifest.json and metrics.json."""
+        return self.manifest.encode("latin-1"), self.metrics.encode("latin-1")
+
+
+class Head(Stored):
+    """The first stream."""
+
+    format: int
+    scale: str
+    paper: str
+    runs: dict[str, Entry]
+    parts: list[Number]  # bytes of each, in the order of the second stream
 
 
 @dataclass(frozen=True)
@@ -45,7 +72,7 @@ class Kept:
     @property
     def key(self) -> Any:
         """The key of what it was made of, as its manifest has it."""
-        return json.loads(self.manifest).get("key")
+        return _object(self.manifest).get("key")
 
     @property
     def ended(self) -> Metrics:
@@ -54,7 +81,7 @@ class Kept:
         Raises:
             UserError: If the metrics do not say.
         """
-        return shaped(json.loads(self.metrics), Metrics, self.file)
+        return shaped(_object(self.metrics), Metrics, self.file)
 
 
 class RunRecords:
@@ -76,10 +103,7 @@ class RunRecords:
         for paper, file in self.files.items():
             if file.exists():
                 head, _ = _streams(file, self.plan.scale, paper)
-                found |= {
-                    run: Kept(file, FOLDERS[entry["folder"]], *(_bytes(entry[name]) for name in TOLD))
-                    for run, entry in head["runs"].items()
-                }
+                found |= {run: Kept(file, FOLDERS[entry.folder], *entry.told) for run, entry in head.runs.items()}
         return found
 
     def state(self, run: str) -> str:
@@ -166,15 +190,15 @@ def read_records(file: Path, scale: str, paper: str) -> dict[str, tuple[Path, Co
     found: dict[str, tuple[Path, Contents]] = {}
     try:
         whole, parts, at = _unpacked(body)[0], [], 0
-        for size in head["parts"]:
+        for size in head.parts:
             parts.append(whole[at : at + size])
             at += size
-        for run, entry in head["runs"].items():
-            contents = {name: _bytes(entry[name]) for name in TOLD}
-            for name, (form, numbers) in entry["files"].items():
+        for run, entry in head.runs.items():
+            contents = dict(zip(TOLD, entry.told, strict=True))
+            for name, (form, numbers) in entry.files.items():
                 contents[name] = put_together(form, [parts[i] for i in numbers])
-            found[run] = FOLDERS[entry["folder"]], contents
-    except (ValueError, LookupError, TypeError) as error:
+            found[run] = FOLDERS[entry.folder], contents
+    except (ValueError, LookupError) as error:
         raise _refused(file, f"damaged ({error})") from None
     for run, (_, contents) in found.items():
         if fault := _fault(run, contents):
@@ -186,11 +210,19 @@ def _fault(run: str, contents: Contents) -> str | None:
     """Which file of a run is not as its manifest says."""
     if contents.keys() != set(FILES):
         return "files are missing"
-    manifest = json.loads(contents["manifest.json"])
-    if manifest.get(SEAL) != seal_of(manifest) or manifest["key"]["run"] != run:
+    manifest = _object(contents["manifest.json"])
+    if manifest.get(SEAL) != seal_of(manifest) or (manifest.get("key") or {}).get("run") != run:
         return "manifest.json"
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    return next((name for name in FILES[:-1] if digests[name] != manifest["files"].get(name)), None)
+    return next((name for name in FILES[:-1] if digests[name] != (manifest.get("files") or {}).get(name)), None)
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    """What JSON holds; nothing where that is no object."""
+    with suppress(ValueError, RecursionError):
+        found = json.loads(text)
+        return found if isinstance(found, dict) else {}
+    return {}
 
 
 def _write(file: Path, scale: str, paper: str, runs: Mapping[str, tuple[Path, Contents]]) -> None:
@@ -204,35 +236,39 @@ def _write(file: Path, scale: str, paper: str, runs: Mapping[str, tuple[Path, Co
                 for part in apart[run][name][1][i : i + 1]:
                     numbers.setdefault(part, len(numbers))
     entries = {
-        run: {
-            "folder": runs[run][0].name,
-            "files": {name: [form, [numbers[part] for part in parts]] for name, (form, parts) in apart[run].items()},
-            **{name: runs[run][1][name].decode(errors="surrogateescape") for name in TOLD},
-        }
+        run: Entry(
+            folder="runs" if runs[run][0] == RUNS else "pretrained",
+            files={name: (form, [numbers[part] for part in parts]) for name, (form, parts) in apart[run].items()},
+            **{name.removesuffix(".json"): runs[run][1][name].decode("latin-1") for name in TOLD},
+        )
         for run in sorted(runs)
     }
-    facts = {"format": FORMAT, "scale": scale, "paper": paper, "runs": entries, "parts": list(map(len, numbers))}
-    head = json.dumps(sealed(facts), sort_keys=True).encode()
+    facts = Head(format=FORMAT, scale=scale, paper=paper, runs=entries, parts=list(map(len, numbers)))
+    head = json.dumps(sealed(facts.model_dump()), sort_keys=True).encode()
     with atomic_write(file) as whole:
         whole.write_bytes(_packed(head) + _packed(b"".join(numbers)))
 
 
-def _streams(file: Path, scale: str, paper: str) -> tuple[dict[str, Any], bytes]:
+def _streams(file: Path, scale: str, paper: str) -> tuple[Head, bytes]:
     """The first stream's content, and the second stream as it is."""
     try:
         text, body = _unpacked(file.read_bytes())
-        head = json.loads(text)
+        found = json.loads(text)
     except OSError as error:
         raise UserError(f"{file}: cannot be read ({error.strerror or error}); mend that, or its folder") from None
     except (ValueError, RecursionError) as error:
         raise _refused(file, f"damaged ({error})") from None
-    if not isinstance(head, dict) or head.get(SEAL) != seal_of(head):
+    if not isinstance(found, dict) or found.get(SEAL) != seal_of(found):
         raise _refused(file, "was changed since it was written")
-    if head["format"] != FORMAT:
-        raise UserError(f"{file}: is in the form {head['format']} of another version; this one reads {FORMAT}")
-    if (head["scale"], head["paper"]) != (scale, paper):
-        there = Path("results", head["scale"], head["paper"], NAME)
-        raise UserError(f"{file}: is of {head['paper']} at the scale {head['scale']}; move it to {there}")
+    if found.get("format") != FORMAT:
+        raise UserError(f"{file}: is in the form {found.get('format')} of another version; this one reads {FORMAT}")
+    try:
+        head = Head.model_validate_json(text)
+    except ValidationError:
+        raise _refused(file, "damaged (its runs are not as this version writes them)") from None
+    if (head.scale, head.paper) != (scale, paper):
+        there = Path("results", head.scale, head.paper, NAME)
+        raise UserError(f"{file}: is of {head.paper} at the scale {head.scale}; move it to {there}")
     return head, body
 
 
@@ -258,7 +294,3 @@ def _unpacked(content: bytes) -> tuple[bytes, bytes]:
     if not stream.eof:
         raise ValueError("it is cut short")
     return found, stream.unused_data
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode(errors="surrogateescape")
