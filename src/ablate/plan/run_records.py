@@ -158,7 +158,6 @@ class RunRecords:
         for paper, runs in after.items():
             if runs != before[paper]:
                 _write(self.files[paper], self.plan.scale, paper, runs)
-        self.__dict__.pop("runs", None)
         return {
             paper: {
                 "runs": len(runs),
