@@ -74,7 +74,6 @@ scale: tiny
 mirror: null
 recipe: 1
 other_code: train
-health: {}
 seeds: [0]
 adaptive: {looks: [2, 3]}
 compute: {threads: null, device: cpu}
