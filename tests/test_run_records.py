@@ -351,6 +351,31 @@ def test_nothing_to_keep_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert ended.value.code == 2 and "no run of the scale tiny has ended" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("own_folder")
+def test_the_commands_say_what_they_did(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    records, _ = trained()
+    before = tree(RUNS)
+
+    def said(*words: str) -> list[str]:
+        monkeypatch.setattr("sys.argv", ["ablate", "records", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert not ended.value.code
+        return capsys.readouterr().out.splitlines()
+
+    packed = said("pack", "--scale", "tiny")
+    assert [line.rsplit(",", 1)[0] for line in packed] == [
+        f"{SHALLOW}: 2 runs, 2 added",
+        f"{OPTIMISER}: 2 runs, 2 added",
+    ]
+    gone()
+    back = said("unpack")
+    assert sorted(line.split(": ")[0] for line in back) == sorted(
+        [f"{RUNS}/{run}" for run in records.plan.runs] + [f"{PRETRAINED}/{run}" for run in records.plan.pretraining]
+    )
+    assert tree(RUNS) == before and said("unpack") == []
+
+
 def rendered(w: Workspace) -> dict[str, bytes]:
     """{file below results/tiny: its bytes}."""
     folder = w.folder / "results/tiny"
