@@ -130,7 +130,7 @@ for _paper in PARAMS.studies:
         localrule: True
         params:
             runs=str(RUNS),
-            out=_out,
+            out=lambda w, out=_out: out,
         shell:
             "ablate tables --plan {input.plan:q} --papers papers --runs {params.runs:q} --output {params.out:q}"
             " 2>&1 | tee -i {log:q}"
@@ -157,7 +157,7 @@ for _paper in PARAMS.studies:
         localrule: True
         params:
             runs=str(RUNS),
-            out=_out,
+            out=lambda w, out=_out: out,
             packs=options(pack=PIPELINE.packs_of_figures(_paper, "pack.json")),
         shell:
             "ablate figures --plan {input.plan:q} --papers papers --runs {params.runs:q} {params.packs:q}"
