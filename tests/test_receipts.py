@@ -8,12 +8,13 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from ablate.cli import main as cli
-from ablate.cli.render import render
+from ablate.cli.render import _do_all, render
 from ablate.errors import UserError
 from ablate.plan.code import code_digest
 from ablate.plan.keys import NEW
@@ -307,3 +308,25 @@ def test_the_committed_results_are_as_their_receipts_say() -> None:
     files = [ROOT / name for name in listed if FOLDER not in name and not name.endswith("README.md")]
     assert files
     check(ROOT / "results/pilot", files)
+
+
+def test_a_step_that_may_not_read_an_input_is_left_out_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a clone results may lie without receipts: `ablate render --partial` goes on with the other steps."""
+
+    class Refused:
+        name = "tables_x"
+
+        @contextmanager
+        def making(self) -> Iterator[None]:
+            raise UserError("data/d.json: has no receipt")
+            yield
+
+    output, made = tmp_path / "table-1.csv", list[str]()
+    output.write_text("of an earlier call")
+    _do_all(Refused(), {output: lambda: made.append("table")}, True)  # type: ignore[arg-type]
+    assert "left out: tables_x: data/d.json: has no receipt" in capsys.readouterr().err
+    assert not made and not output.exists()
+    with pytest.raises(UserError, match="no receipt"):
+        _do_all(Refused(), {output: lambda: made.append("table")}, False)  # type: ignore[arg-type]

@@ -50,9 +50,7 @@ def render(params_file: Path, papers: Sequence[str], values: Mapping[str, Any], 
             ("tables", table_jobs(plan, sources, folder / paper, RUNS)),
             ("figures", figure_jobs(plan, sources, folder / paper, RUNS, list(there.values()))),
         ):
-            with steps_of[f"{step}_{paper}"].making():
-                for output, job in jobs.items():
-                    _do(output, job, partial)
+            _do_all(steps_of[f"{step}_{paper}"], jobs, partial)
         _compare(steps_of[f"compare_{paper}"], plan, sources, folder / paper / "comparison.csv", partial)
     if not papers:
         _compare(steps_of["comparison"], plan, sources, folder / "comparison.csv", partial)
@@ -63,17 +61,35 @@ def render(params_file: Path, papers: Sequence[str], values: Mapping[str, Any], 
     return folder
 
 
+def _do_all(step: Job, jobs: Mapping[Path, Callable[[], object]], partial: bool) -> None:
+    def work() -> None:
+        for output, job in jobs.items():
+            _do(output, job, partial)
+
+    if not _try(f"{step.name}", bound(_made, step, work), partial):
+        for output in jobs:
+            _remove(output)
+
+
 def _compare(step: Job, plan: Path, papers: Path, output: Path, partial: bool) -> None:
+    _do(output, bound(_made, step, bound(write_comparison, plan, papers, output)), partial)
+
+
+def _made(step: Job, work: Callable[[], object]) -> None:
     with step.making():
-        _do(output, bound(write_comparison, plan, papers, output), partial)
+        work()
 
 
-def _do(output: Path, job: Callable[[], None], partial: bool, also: Sequence[Path] = ()) -> None:
+def _do(output: Path, job: Callable[[], object], partial: bool, also: Sequence[Path] = ()) -> None:
     if not _try(f"{output}", job, partial):
         for path in also:
             path.unlink(missing_ok=True)
-        for suffix in (".csv", ".json", ".md", ".tex", ".runs.json", ".svg", ".png", output.suffix):
-            output.with_suffix(suffix).unlink(missing_ok=True)
+        _remove(output)
+
+
+def _remove(output: Path) -> None:
+    for suffix in (".csv", ".json", ".md", ".tex", ".runs.json", ".svg", ".png", output.suffix):
+        output.with_suffix(suffix).unlink(missing_ok=True)
 
 
 def _try(what: str, job: Callable[[], object], partial: bool) -> bool:
