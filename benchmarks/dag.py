@@ -52,11 +52,18 @@ defaults: {{dataset: cifar10, model: cifar-plain7, optimizer: sgd, lr: 0.01, epo
 studies:
   tinyimage10:
     optimiser:
-      title: many
       axes: {{lr: {rates}}}
-      tables: {{table-optimiser: accuracy}}
-      figures: {{figure-3: curves}}
 scales: {{many: {{}}}}
+"""
+PAPER = """
+title: A paper
+authors: Somebody
+reference: Somewhere
+protocol: [{what: x, stated: y, where: z}]
+reported: []
+silent: []
+deviations: []
+drawn: {optimiser: {title: many, tables: {table-optimiser: accuracy}, figures: {figure-3: curves}}}
 """
 EMPTY = """
 rule all:
@@ -119,8 +126,10 @@ def dry_run(folder: Path, runs: int, repeat: int) -> float:
     ours, theirs = folder / "ours", folder / "empty"
     for path in (ours, theirs):
         path.mkdir()
-    for name in ("Snakefile", "workflow", "papers", "src"):
+    for name in ("Snakefile", "workflow", "src"):
         (ours / name).symlink_to(ROOT / name)
+    (ours / "papers").mkdir()
+    (ours / "papers/tinyimage10.yaml").write_text(PAPER)
     (ours / "profiles").symlink_to("workflow/profiles")
     (ours / "params.yaml").write_text(params_of(runs))
     command = ["snakemake", "--dry-run", "--cores", "8", "all"]
