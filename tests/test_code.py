@@ -3,12 +3,14 @@
 import pytest
 
 from ablate.models.registry import REGISTRY
-from ablate.plan.code import FAMILIES, PACKAGE, STEPS, code_of
+from ablate.plan.code import FAMILIES, KINDS, PACKAGE, STEPS, code_of
 from ablate.plan.kinds import FIGURES, TABLES
 
 
-def names(step: str, model: str | None = None) -> set[str]:
-    return {path.resolve().relative_to(PACKAGE).as_posix() for path in code_of(step, model)}
+def names(step: str, model: str | None = None, kinds: tuple[str, ...] | None = None) -> set[str]:
+    """Of all kinds of tables or figures, where none are named."""
+    asked = tuple(KINDS.get(step, {})) if kinds is None else kinds
+    return {path.resolve().relative_to(PACKAGE).as_posix() for path in code_of(step, model, asked)}
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -48,6 +50,15 @@ def test_a_step_does_not_depend_on_what_it_does_not_use(step: str, not_read: str
     model = "cnn1" if step == "train" else None
     for place in not_read.split():
         assert not [name for name in names(step, model) if name == place or name.startswith(f"{place}/")]
+
+
+def test_a_paper_s_tables_and_figures_depend_on_the_kinds_that_it_has() -> None:
+    """Another table's code draws nothing of it anew, and an edit of a network only what reads networks."""
+    curves, drawn = names("figures", kinds=("curves",)), names("figures", kinds=("blocks", "curves"))
+    assert "figures/curves.py" in curves & drawn
+    assert not [name for name in curves if name.startswith("tables/") or name in FAMILIES | {"figures/bars.py"}]
+    assert {"figures/drawings.py", "models/residual.py"} <= drawn - curves
+    assert "models/residual.py" in names("tables", kinds=("layers",)) - names("tables", kinds=("accuracy",))
 
 
 def test_what_is_loaded_by_name_is_followed() -> None:

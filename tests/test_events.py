@@ -26,7 +26,7 @@ ONE = "collect compare comparison claims calibrate summarise tables_resnet-vs-pl
 BOTH = f"{ONE} collect compare tables_tinyimage10 figures_tinyimage10"
 DATA = "embed fetch verify pack describe report"
 LATER = " ".join(rule for rule in BOTH.split() if rule != "report")
-NETS = "compare tables_tinyimage10"  # tables of layers and parameters read the networks
+NETS = "compare"  # printed numbers of layers and parameters stand beside the networks'
 TABLED = "tables_tinyimage10 tables_resnet-vs-plain report"
 DRAWN = "figures_tinyimage10 figures_resnet-vs-plain report"
 PRINTED = "tables_tinyimage10 figures_tinyimage10 compare comparison claims report"

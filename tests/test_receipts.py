@@ -149,7 +149,9 @@ def test_content_of_code_and_inputs_counts_and_no_time(here: Path, monkeypatch: 
     }  # fmt: skip
     paper.write_text(text)
     real = code_digest
-    monkeypatch.setattr("ablate.plan.receipts.code_digest", lambda step: "other" if step == "figures" else real(step))
+    monkeypatch.setattr(
+        "ablate.plan.receipts.code_digest", lambda step, *of: "other" if step == "figures" else real(step, *of)
+    )
     assert reasons() == dict.fromkeys(("figures_resnet-vs-plain", "figures_tinyimage10"), "code changed")
 
 

@@ -21,6 +21,7 @@ from ablate.plan.kinds import FIGURES, TABLES
 from ablate.plan.params import LAYOUTS
 
 PACKAGE = Path(__file__).parents[1]
+KINDS = {"tables": TABLES, "figures": FIGURES}
 # Where each step's code begins; what is loaded by name stands here as well.
 _LAYOUTS = [f"data/{name.replace('-', '_')}.py" for name in LAYOUTS]
 STEPS: dict[str, tuple[str, ...]] = {
@@ -30,11 +31,11 @@ STEPS: dict[str, tuple[str, ...]] = {
     "describe": ("data/describe.py",),
     "train": ("train/job.py",),
     "collect": ("results/collect.py",),
-    "tables": ("tables/registry.py", *sorted({f"tables/{kind.module}.py" for kind in TABLES.values()})),
+    "tables": ("tables/registry.py",),  # and the kinds of a paper's
     "compare": ("tables/comparison.py",),
     "claims": ("verdicts/claims_table.py", "verdicts/decide.py"),
     "calibrate": ("verdicts/calibration.py", "verdicts/calibration_figure.py"),
-    "figures": ("figures/registry.py", *sorted({f"figures/{kind.module}.py" for kind in FIGURES.values()})),
+    "figures": ("figures/registry.py",),
     "report": ("results/report.py", "results/report.html.j2"),
 }
 # Not followed: no result's value follows from how parameters are read, files written and jobs run. What parameters
@@ -64,26 +65,28 @@ KNOWN_CODE = Path(".ablate/code-2")  # another number where `_facts` changes
 
 
 @cache
-def code_digest(step: str, model: str | None = None) -> str:
-    """SHA-256 of the code that a step's result depends on, the model's file included.
+def code_digest(step: str, model: str | None = None, kinds: tuple[str, ...] = ()) -> str:
+    """SHA-256 of the code that a step's result depends on, the files of the model and of ``kinds`` included.
 
     Comments, docstrings, blank lines and line breaks do not count. The same on every Python that runs this.
     """
-    digests = [_facts(PACKAGE / name)[0] for name in _followed(step, model)]
+    digests = [_facts(PACKAGE / name)[0] for name in _followed(step, model, kinds)]
     return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
 
 
-def code_of(step: str, model: str | None = None) -> list[Path]:
+def code_of(step: str, model: str | None = None, kinds: tuple[str, ...] = ()) -> list[Path]:
     """The source files that ``step`` depends on, relative to the working directory.
 
-    Of networks, training depends on the file of its ``model`` alone; other steps on all that they import.
+    Of networks, training depends on the file of its ``model`` alone; other steps on all that they import. Tables and
+    figures depend on the files of their ``kinds``.
     """
-    return [Path(os.path.relpath(PACKAGE / name)) for name in _followed(step, model)]
+    return [Path(os.path.relpath(PACKAGE / name)) for name in _followed(step, model, kinds)]
 
 
 @cache
-def _followed(step: str, model: str | None) -> list[str]:
+def _followed(step: str, model: str | None, kinds: tuple[str, ...]) -> list[str]:
     waiting = [*STEPS[step], *([f"models/{module_of(model)}.py"] if model else [])]
+    waiting += [f"{step}/{KINDS[step][kind].module}.py" for kind in kinds]
     left_out = FAMILIES - set(waiting) if step == "train" else frozenset()
     found: set[str] = set()
     while waiting:

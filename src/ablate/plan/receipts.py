@@ -39,6 +39,12 @@ class Job:
     inputs: tuple[Path, ...]
     outputs: tuple[Path, ...]
     asked: str = ""  # stands for what it takes from the plan, where that is an input
+    kinds: tuple[str, ...] = ()  # of the tables or figures that it makes
+
+    @property
+    def code(self) -> str:
+        """Stands for the code that it runs."""
+        return code_digest(self.step, None, self.kinds)
 
     @property
     def receipt(self) -> Path:
@@ -73,7 +79,7 @@ class Job:
         read = {self.place(path): self.digest_of(path) for path in self.inputs}
         yield
         made = {self.place(path): found for path in self.outputs if (found := sha256_of(path))}
-        write_json(self.receipt, sealed({"code": code_digest(self.step), "inputs": read, "outputs": made}))
+        write_json(self.receipt, sealed({"code": self.code, "inputs": read, "outputs": made}))
 
 
 def check(folder: Path, paths: Collection[Path]) -> None:
@@ -123,10 +129,17 @@ def rendering(
     files = {name: papers / f"{name}.yaml" for name in names}
     jobs: dict[str, Job] = {}
 
-    def add(name: str, step: str, inputs: Collection[Path], outputs: Collection[Path], *drawn: str) -> None:
+    def add(
+        name: str,
+        step: str,
+        inputs: Collection[Path],
+        outputs: Collection[Path],
+        *drawn: str,
+        kinds: Collection[str] = (),
+    ) -> None:
         """``drawn`` are the keys of studies that it draws: of the paper in its name, or else of all."""
         asked = record.digest_for(drawn, [paper for paper in names if name in (f"{step}_{paper}", step)])
-        jobs[name] = Job(name, step, folder, (plan, *inputs), tuple(outputs), asked)
+        jobs[name] = Job(name, step, folder, (plan, *inputs), tuple(outputs), asked, tuple(sorted(kinds)))
 
     shown: list[Path] = []  # in the report
     for name in names:
@@ -137,10 +150,19 @@ def rendering(
         figures = {k: v for study in studies for k, v in study.figures.items()}
         data = [folder / "data" / f"{each}.json" for each in used] if "per-label" in _kinds(tables) else []
         made = [folder / name / f"{table}{suffix}" for table in tables for suffix in TABLE]
-        add(f"tables_{name}", "tables", [*collected[name], files[name], *data], made, "title", "tables")
+        add(
+            f"tables_{name}",
+            "tables",
+            [*collected[name], files[name], *data],
+            made,
+            "title",
+            "tables",
+            kinds=_kinds(tables),
+        )
         pictures = [packs[each] for each in used if packs and each in packs] if PICTURES & _kinds(figures) else []
         made = [folder / name / f"{figure}{suffix}" for figure in figures for suffix in FIGURE]
-        add(f"figures_{name}", "figures", [*collected[name], files[name], *pictures], made, "title", "figures")
+        read = [*collected[name], files[name], *pictures]
+        add(f"figures_{name}", "figures", read, made, "title", "figures", kinds=_kinds(figures))
         made = [folder / name / f"comparison{suffix}" for suffix in TABLE]
         add(f"compare_{name}", "compare", [*collected[name], files[name]], made)
         shown += [folder / name / f"{table}.csv" for table in (*tables, "comparison")]
@@ -228,7 +250,7 @@ class Rendering:
         receipt = read_if_sealed(job.receipt)
         if receipt is None:
             return "no receipt"
-        if receipt["code"] != code_digest(job.step):
+        if receipt["code"] != job.code:
             return "code changed"
         found = {job.place(path): sha256_of(path) for path in job.outputs}
         if None in found.values() or found.keys() != receipt["outputs"].keys():
