@@ -148,7 +148,7 @@ def with_data_sets(workspace: Workspace, weights: dict[str, str]) -> None:
         official = {k: v for k, v in sets["cifar10"].items() if k not in ("variant", "generator")}
         sets[f"own-{i}"] = official | {"path": path}
         settings = {"dataset": f"own-{i}", "weights": f"file:{file}"}
-        raw["studies"]["tinyimage10"][f"own-{i}"] = {"title": path, "settings": settings}
+        raw["studies"]["tinyimage10"][f"own-{i}"] = {"settings": settings}
     workspace.params.write_text(json.dumps(raw, ensure_ascii=False).replace("\x7f", "\\x7f"))
 
 
