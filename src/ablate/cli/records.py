@@ -1,4 +1,4 @@
-"""`ablate records`: what finished runs left, in one file per paper that Git keeps."""
+"""Commands that keep what finished runs left, in one file per paper for Git, and put it back."""
 
 from pathlib import Path
 from typing import Annotated
