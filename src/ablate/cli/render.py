@@ -66,7 +66,7 @@ def _do_all(step: Job, jobs: Mapping[Path, Callable[[], object]], partial: bool)
         for output, job in jobs.items():
             _do(output, job, partial)
 
-    if not _try(f"{step.name}", bound(_made, step, work), partial):
+    if not _try(step.name, bound(_made, step, work), partial):
         for output in jobs:
             _remove(output)
 

@@ -46,14 +46,11 @@ STEMS: tuple[str, ...] = ("imagenet", "cifar")
 _IMAGENET = {name: name for name in ("alexnet", "resnet18", "resnet34", "resnet50")} | {"cnn5": "resnet50"}
 _AUXILIARY = ("googlenet", "inception_v3")  # built without their auxiliary heads
 
-CONTAMINATED = (
-    "Tiny ImageNet's images are ImageNet's, so weights pretrained on ImageNet-1k have very likely seen part of "
-    "its val images, and accuracies that start from them are marked contaminated."
-)
-
-
 def contaminated(weights: str, layout: str) -> bool:
-    """Say whether starting weights have seen images of a data set of this layout; `CONTAMINATED` has the reason."""
+    """Say whether starting weights have seen images of a data set of this layout.
+
+    Tiny ImageNet's images are ImageNet's: weights pretrained on ImageNet-1k have very likely seen part of its val.
+    """
     return weights == "imagenet" and layout == "tiny-imagenet"
 
 

@@ -66,11 +66,11 @@ def train(
         SharedGpuOutOfMemory: If memory ran out on a GPU that other jobs may share: the run goes on with
             ``gpus.alone``.
     """
-    use = gpus or Use()
+    use, compiled = gpus or Use(), compile_mode not in (None, "eager")
     torch.set_num_threads(threads)
     keep_freed_memory()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    if compile_mode not in (None, "eager"):  # tells the compiler as well
+    if compiled:  # tells the compiler as well
         torch.use_deterministic_algorithms(True, warn_only=True)
     else:  # the same without importing the compiler, which takes as long as importing torch
         torch.set_deterministic_debug_mode("warn")  # CUDA lacks a few; they warn
@@ -98,7 +98,7 @@ def train(
         try:
             status = _fit(trainer, saved, signals, tensorboard)
         except RuntimeError as error:
-            if compile_mode not in (None, "eager") and isinstance(error, torch._dynamo.exc.TorchDynamoException):
+            if compiled and isinstance(error, torch._dynamo.exc.TorchDynamoException):
                 raise UserError(
                     f"params.yaml: compute.compile: {compile_mode}: {str(error).splitlines()[0]}; "
                     f"a C++ compiler such as g++ must be there; or set compile: null"
