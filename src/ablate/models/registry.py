@@ -46,6 +46,7 @@ STEMS: tuple[str, ...] = ("imagenet", "cifar")
 _IMAGENET = {name: name for name in ("alexnet", "resnet18", "resnet34", "resnet50")} | {"cnn5": "resnet50"}
 _AUXILIARY = ("googlenet", "inception_v3")  # built without their auxiliary heads
 
+
 def contaminated(weights: str, layout: str) -> bool:
     """Say whether starting weights have seen images of a data set of this layout.
 
