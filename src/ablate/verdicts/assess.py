@@ -1,55 +1,66 @@
-"""The assessment: every claim of every paper, what the runs say of it, and the verdict.
+"""The board: every claim of every paper, what the runs say of it, under which protocol, and the word for both.
 
-A verdict of `judge` is lowered, never raised: to ``void`` where a control of one of its data sets did not pass, to
-``not comparable`` where a printed number belongs to other data or epochs than the runs, to ``not testable`` where an
-arm that must have learnt has not, to ``undecided`` where it would be reproduced although a planned run is missing or
-has diverged, and to ``no evidence`` at the scale demo. The papers start from weights that have seen the images: such
-a verdict is marked as contaminated, with the one from other weights beside it.
+The finding is what `judge` makes of the runs, unless something bars it: a control of one of the data sets that did
+not pass, generated data, a printed number of other data or epochs than the runs', an arm with too few runs that have
+learnt, an event that had not come by the last epoch. A claim of which runs are missing stays open. The protocol is
+the paper's, near it, or reduced, by what deviates; only at the first two is a claim reproduced or contradicted.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ablate.papers.claim import Claim
 from ablate.papers.paper import Paper, read
 from ablate.papers.statement import statement
+from ablate.papers.words import words
 from ablate.plan.record import PlanRecord
-from ablate.results.study import collected_history, collected_runs
+from ablate.plan.shared import shared_factors
+from ablate.results.study import archives, collected_history, collected_runs
 from ablate.verdicts.controls import PAPER as CONTROLS
 from ablate.verdicts.controls import broken, outcomes
 from ablate.verdicts.evidence import Evidence
+from ablate.verdicts.images import Ask, from_folders
 from ablate.verdicts.looks import look_by_look
-from ablate.verdicts.verdict import Verdict, Word
+from ablate.verdicts.measured import Planned
+from ablate.verdicts.sentence import finding_text, means, number, remarks
+from ablate.verdicts.verdict import NOT_TESTABLE, OPEN, SHOWN, Finding, Verdict
 
+PAPERS, NEAR, REDUCED, GENERATED = "the paper's", "near", "reduced", "generated data"
+COUNTED = "counted"
+# The word for a finding at the paper's protocol or near it, and at a reduced one; else the finding is its own word.
+WORD: dict[str, tuple[str, str]] = {
+    **dict.fromkeys(SHOWN, ("reproduced", "holds here")),
+    "opposite": ("contradicted", "does not hold here"),
+}
+VOID, NOT_COMPARABLE, NO_EVIDENCE, NOT_RUN = "void", "not comparable", "no evidence", "not run"
 WORDS = (
-    "reproduced",
-    "contradicted",
-    "undecided",
-    "not run",
-    "not comparable",
-    "not testable",
-    "void",
-    "no evidence",
+    *("reproduced", "contradicted", "holds here", "does not hold here", "no effect of that size"),
+    *(OPEN, NOT_TESTABLE, NOT_COMPARABLE, VOID, NO_EVIDENCE, NOT_RUN, COUNTED),
 )
-EXACT = "count of the networks; no run has a say in it"
+DECIDED = WORDS[:5]
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A claim with its evidence and its verdict."""
+    """A claim with its evidence and what was found."""
 
     paper: str
     claim: Claim
     statement: str  # the claim in words
+    headline: bool
     found: Evidence
-    verdict: str  # one of WORDS
     by_test: Verdict
-    caveat: str  # what lowered the verdict, or what has to be said of the numbers
+    finding: Finding | str
+    protocol: str  # PAPERS, NEAR, REDUCED or GENERATED; empty: of networks alone
+    word: str  # one of WORDS
+    sentence: str
+    why: tuple[str, ...] = ()  # what bars a finding, or keeps it open
 
     @property
     def marked(self) -> str:
-        """The verdict, with the mark where weights have seen the images."""
-        return f"{self.verdict}, contaminated" if self.found.contaminated else self.verdict
+        """The word, with the mark where weights have seen the images."""
+        return f"{self.word}, contaminated" if self.found.contaminated else self.word
 
 
 def claiming(plan: PlanRecord, papers: Path) -> dict[str, Paper]:
@@ -57,64 +68,130 @@ def claiming(plan: PlanRecord, papers: Path) -> dict[str, Paper]:
     return {name: read(papers / f"{name}.yaml") for name in plan.papers if name != CONTROLS}
 
 
-def assess(plan: PlanRecord, papers: dict[str, Paper], folder: Path, runs: Path) -> list[Judged]:
+def assess(plan: PlanRecord, papers: Mapping[str, Paper], folder: Path, runs: Path) -> list[Judged]:
     """Every claim of ``papers``, from what was collected into ``folder``/<paper>; ``runs`` has the runs' folders.
 
     Where `decide` has added seeds (``looks`` of the plan), claims are judged look by look.
     """
-    bad = broken(outcomes(plan, runs))
+    bad, ask = broken(outcomes(plan, runs)), from_folders(runs)
     every: list[Judged] = []
     for name, paper in papers.items():
-        rows, history = collected_runs(plan, folder / name), collected_history(plan, folder / name)
-        found = look_by_look(paper, plan.of(name), rows, history, runs, plan.looks)
-        mine = {}
-        for claim in paper.claims:
-            e, tested = found[claim.id]
-            verdict = tested or _counted(e)
-            word, caveat = _lowered(verdict.verdict, claim, e, plan.scale, bad)
-            mine[claim.id] = Judged(name, claim, statement(claim, paper), e, word, verdict, caveat)
-        every += [_beside(j, mine) for j in mine.values()]
+        every += assess_paper(plan, name, paper, folder / name, runs, bad, ask)
     return every
 
 
-def _beside(j: Judged, of_paper: dict[str, Judged]) -> Judged:
+def assess_paper(
+    plan: PlanRecord, name: str, paper: Paper, collected: Path, runs: Path, bad: Mapping[str, str], ask: Ask
+) -> list[Judged]:
+    """The claims of one paper; ``bad`` says of data sets why results on them prove nothing."""
+    rows, history, planned = collected_runs(plan, collected), collected_history(plan, collected), plan.of(name)
+
+    def why(claim: Claim, e: Evidence) -> tuple[str, tuple[str, ...]]:
+        return _barred(claim, e, plan.scale, bad)
+
+    found = look_by_look(paper, planned, rows, history, runs, plan.looks, lambda c, e: why(c, e)[1], ask)
+    family = sum(v is not None and v.share is not None for _, v in found.values())
+    mine = {}
+    for claim in paper.claims:
+        e, verdict = found[claim.id]
+        at = protocol(claim, paper, planned, e, plan.scale, archives(rows, planned))
+        word, bars = why(claim, e)
+        judged = Judged(
+            name, claim, statement(claim, paper), bool(paper.headlines and claim.id in paper.headlines.claims), e,
+            verdict or Verdict("not testable"), OPEN, at, word, "", bars,
+        )  # fmt: skip
+        mine[claim.id] = _said(
+            _counted(judged) if verdict is None else _named(judged), paper, planned, family, plan.looks
+        )
+    return [_beside(j, mine) for j in mine.values()]
+
+
+def protocol(claim: Claim, paper: Paper, planned: Planned, e: Evidence, scale: str, other_archives: list[str]) -> str:
+    """How far the arms of ``claim`` are from what the paper did, by the deviations that its tables tell."""
+    arms = {arm for contrast in e.contrasts for arm in contrast.weights}
+    mine = [p for p in planned if p.study == claim.study and p.arm in arms]
+    if not mine:
+        return ""
+    if _generated(mine):
+        return GENERATED
+    if e.apart or any(p.deviations is None for p in mine):
+        return REDUCED
+    told = words(paper, mine, scale, other_archives)
+    return NEAR if told.deviations or told.own or any(p.deviations for p in mine) else PAPERS
+
+
+def _generated(planned: Planned) -> bool:
+    return any(p.facts.get("data") == "embedded" for p in planned)
+
+
+def _barred(claim: Claim, e: Evidence, scale: str, bad: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    """The word that stands in place of a finding's, and why; empty where nothing bars it."""
+    if not e.runs:
+        return NOT_RUN, ("none of its runs has ended",)
+    if scale == "demo":
+        return NO_EVIDENCE, ("generated data",)
+    if controls := tuple(bad[dataset] for dataset in sorted(e.datasets) if dataset in bad):
+        return VOID, controls
+    if claim.needs.absolute and e.apart:
+        return NOT_COMPARABLE, (f"a number of the paper's {', '.join(e.apart)}, which are others here",)
+    if unplanned := tuple(said for said in e.missing if "not planned" in said):
+        return NOT_TESTABLE, unplanned
+    if e.few:
+        return NOT_TESTABLE, e.few
+    if e.censored:
+        return OPEN, (f"not overfitted by the last epoch in {e.censored} of the seeds",)
+    return "", ()
+
+
+def _named(j: Judged) -> Judged:
+    """With its finding, and the word for it at its protocol."""
+    if j.word:
+        finding = j.word if j.word in (OPEN, NOT_TESTABLE) else NOT_TESTABLE
+        return replace(j, finding=finding)
+    if j.found.missing:
+        return replace(j, finding=OPEN, word=OPEN, why=j.found.missing)
+    finding = j.by_test.finding
+    return replace(j, finding=finding, word=WORD[finding][j.protocol == REDUCED] if finding in WORD else finding)
+
+
+def _counted(j: Judged) -> Judged:
+    """Of numbers that do not vary: they are as claimed or are not, and no test has a say."""
+    if j.found.varies_over == "seeds":
+        return replace(j, finding=NOT_TESTABLE)
+    numbers = {p.name: sum(w * (j.found.arms[a].mean or 0.0) for a, w in p.weights.items()) for p in j.found.parts}
+    part = min(j.found.parts, key=lambda p: numbers[p.name])
+    finding = "as claimed" if numbers[part.name] > part.margin else "not as claimed"
+    verdict = Verdict("not testable", estimate=numbers[part.name], part=part.name)
+    return replace(j, finding=finding, word=COUNTED, why=(), by_test=verdict)
+
+
+def _said(j: Judged, paper: Paper, planned: Planned, family: int, looks: tuple[int, ...]) -> Judged:
+    """With what is said of it: the arms' means, the finding and what it rests on, or what bars it."""
+    e, v = j.found, j.by_test
+    part = next((p for p in e.parts if p.name == v.part), None)
+    contrast = next((c for c in e.contrasts if c.name == v.part), next(iter(e.contrasts), None))
+    said = [means(j.claim, paper, e, contrast)]
+    if j.word == COUNTED and part:
+        said.append(f"{part.name}: {number(v.estimate or 0.0, e.unit, sign=True)}, {j.finding}.")
+    elif j.why or part is None:
+        said.append(f"{j.word.capitalize()}: {'; '.join(j.why) or 'no run of it has ended'}.")
+    else:
+        head = j.word if j.finding == j.word else f"{j.word}, {j.finding}"
+        said.append(f"{head.capitalize()}. {finding_text(part, v, family)}")
+        said += remarks(e, v, looks[-1] if looks else None)
+    said += [f"{note.capitalize()}." for note in e.notes]
+    if shared := shared_factors([p for p in planned if p.run in e.runs]):
+        said.append(f"All seeds share {', '.join(shared)}.")
+    if j.protocol == REDUCED:
+        said.append("Reduced protocol.")
+    return replace(j, sentence=" ".join(filter(None, said)))
+
+
+def _beside(j: Judged, of_paper: Mapping[str, Judged]) -> Judged:
     """With what the claim's clean comparison found, where its own is contaminated."""
     if not j.found.contaminated:
         return j
-    said = "starts from weights that have seen the images"
+    said = "Starts from weights that have seen the images"
     if clean := of_paper.get(j.claim.clean or ""):
-        said += f"; from other weights ({clean.claim.id}): {clean.verdict}"
-    return replace(j, caveat="; ".join(filter(None, [j.caveat, said])))
-
-
-def _counted(e: Evidence) -> Verdict:
-    """Of numbers that do not vary: the claim holds or does not."""
-    values = [(p, next(iter(p.by_seed.values()))) for p in e.parts if p.by_seed]
-    if not values:
-        return Verdict("not run", 0)
-    part, value = min(values, key=lambda pair: pair[1])
-    word: Word = "reproduced" if value > part.margin else "contradicted"
-    said = f"{part.name}: {value:,.0f} {e.unit} more."
-    return Verdict(word, 0, value, value, value, EXACT, part=part.name, sentence=said)
-
-
-def _lowered(word: str, claim: Claim, e: Evidence, scale: str, bad: dict[str, str]) -> tuple[str, str]:
-    """The verdict that is shown, and why it is another than the test's; else what has to be said."""
-    said = [*e.missing]
-    if word == "not run":
-        return word, "; ".join(said)
-    if scale == "demo" and e.varies_over == "seeds":
-        return "no evidence", "generated data"
-    controls = [bad[dataset] for dataset in sorted(e.datasets) if dataset in bad]
-    if controls:
-        return "void", "; ".join(controls)
-    if claim.needs.absolute and e.apart:
-        return "not comparable", f"a number of the paper's {', '.join(e.apart)}, which are others here"
-    if e.unlearnt:
-        return "not testable", "; ".join([*said, *e.unlearnt])
-    if e.censored:
-        said.append(f"not overfitted by the last epoch in {e.censored} of the seeds")
-        return "undecided", "; ".join(said)
-    if said:
-        return ("undecided" if word == "reproduced" else word), "; ".join(said)
-    return word, "; ".join(e.notes)
+        said += f"; from other weights ({clean.claim.id}): {clean.word}"
+    return replace(j, sentence=f"{j.sentence} {said}.")

@@ -15,15 +15,19 @@ if TYPE_CHECKING:
     from ablate.verdicts.assess import Judged
 
 
-LOOKS = {  # verdict: colour, marker
+LOOKS = {  # word: colour, marker
     "reproduced": (PALETTE[2], "o"),
+    "holds here": (PALETTE[2], "D"),
     "contradicted": (PALETTE[3], "X"),
-    "undecided": (PALETTE[0], "D"),
-    "not run": ("0.6", "|"),
-    "not comparable": ("0.45", "v"),
+    "does not hold here": (PALETTE[3], "P"),
+    "no effect of that size": (PALETTE[1], "s"),
+    "open": (PALETTE[0], "o"),
     "not testable": ("0.45", "^"),
+    "not comparable": ("0.45", "v"),
     "void": ("0.3", "s"),
     "no evidence": ("0.6", "o"),
+    "not run": ("0.6", "|"),
+    "counted": ("0.3", "*"),
 }
 REACH = 4.0  # margins; what lies beyond is drawn at the border
 
@@ -37,13 +41,13 @@ def draw_board(every: Sequence["Judged"], scale: str, svg: Path) -> None:
     height = 1.0 + 0.17 * max(len(every), 4)
     figure, axis = plt.subplots(figsize=(WIDE, height), layout="constrained")
     for y, j in enumerate(every):
-        colour, marker = LOOKS[j.verdict]
+        colour, marker = LOOKS[j.word]
         part = next((p for p in j.found.parts if p.name == j.by_test.part), None)
         sense = -1 if part and part.direction == "less" else 1
         if part and part.direction in ("same", "differs"):
             axis.barh(y, 2, left=-1, height=0.8, color="0.92", zorder=0)
-        if part is None or j.by_test.estimate is None or not part.margin:
-            axis.text(0, y, j.verdict, ha="center", va="center", color="0.4")
+        if part is None or j.by_test.estimate is None or not part.margin or j.why or j.word == "counted":
+            axis.text(0, y, j.word, ha="center", va="center", color="0.4")
             continue
         ends = [v for v in (j.by_test.low, j.by_test.high) if v is not None]
         middle, *ends = (max(-REACH, min(REACH, sense * v / part.margin)) for v in (j.by_test.estimate, *ends))
@@ -57,10 +61,10 @@ def draw_board(every: Sequence["Judged"], scale: str, svg: Path) -> None:
         xlabel=f"effect in margins of the claim (beyond {REACH:g}: at the border)",
     )
     axis.set_yticks(range(len(every)), [f"{j.paper}: {j.claim.id}" for j in every])
-    shown = [word for word in LOOKS if any(j.verdict == word for j in every)]
+    shown = [word for word in LOOKS if any(j.word == word for j in every)]
     handles = [Line2D([], [], color=LOOKS[w][0], marker=LOOKS[w][1], linestyle="", markersize=4.5) for w in shown]
-    counted = [f"{word} ({sum(j.verdict == word for j in every)})" for word in shown]
+    counted = [f"{word} ({sum(j.word == word for j in every)})" for word in shown]
     figure.legend(handles, counted, loc="outside lower center", ncols=len(shown), frameon=False)
     about = ": ".join(filter(None, [scale, LABELS.get(scale)]))
-    figure.suptitle(f"Claims of all papers\n{about}; lines are 95 % intervals over seeds")
+    figure.suptitle(f"Claims of all papers\n{about}; lines are simultaneous 95 % intervals")
     save(figure, svg)

@@ -1,49 +1,67 @@
 """The table, the figure and the JSON of all claims and what was found of each."""
 
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ablate.files import write_json
-from ablate.plan.health import WORDS, legend
+from ablate.plan.health import WORDS as OF_HEALTH
+from ablate.plan.health import legend
 from ablate.plan.record import read_plan
 from ablate.results.stats import Sources
 from ablate.results.study import title
 from ablate.results.table import Table
-from ablate.verdicts.assess import Judged, assess, claiming
+from ablate.verdicts.assess import COUNTED, WORDS, Judged, assess, claiming
 from ablate.verdicts.controls import outcomes
 from ablate.verdicts.model_pairs import trained_pairs
+from ablate.verdicts.sentence import rounded
+
+CAPTION = (
+    "Finding and interval follow from one family of simultaneous 95 % intervals over the claims of a paper, which "
+    "hold over seeds and, where accuracies are compared, over images; p is adjusted as they are. An arm that must "
+    "learn is told by the runs that have learnt."
+)
 
 
 def claims_table(every: list[Judged]) -> Table:
     """A row per claim."""
-    table = Table(caption="Intervals are 95 %, over seeds; p is adjusted by Holm over the claims of a paper.")
+    table = Table(caption=CAPTION)
     for j in every:
         v, p = j.by_test, next((p for p in j.found.parts if p.name == j.by_test.part), None)
+        unit = j.found.unit
+        tested = v.low is not None and not j.why
         row = {
             "paper": j.paper,
             "claim": j.statement,
+            "headline": "headline" if j.headline else "",
+            "finding": str(j.finding),
+            "protocol": j.protocol,
             "verdict": j.marked,
-            "what was found": " ".join(filter(None, [v.sentence, f"({j.caveat})" if j.caveat else ""])),
-            "effect": _rounded(v.estimate),
-            "low": _rounded(v.low),
-            "high": _rounded(v.high),
-            "unit": j.found.unit,
-            "margin": _rounded(p.margin if p else None),
+            "what was found": j.sentence,
+            "effect": rounded(v.estimate, unit),
+            "low": rounded(v.low, unit) if tested else None,
+            "high": rounded(v.high, unit) if tested else None,
+            "unit": unit,
+            "margin": rounded(p.margin if p else None, unit),
             "n": v.n,
-            "p": None if v.p_for is None or v.p_against is None else f"{min(v.p_for, v.p_against):.2g}",
+            "p": f"{v.p:.2g}" if tested and v.p is not None else None,
             "varies over": j.found.varies_over,
             "health": ". ".join(j.found.health),
         }
         sources: Sources = dict.fromkeys(j.found.runs)
         table.add(
-            f"{j.paper}/{j.claim.id}", row, dict.fromkeys(("verdict", "effect", "low", "high", "n", "p"), sources)
+            f"{j.paper}/{j.claim.id}", row, dict.fromkeys(("finding", "effect", "low", "high", "n", "p"), sources)
         )
     return table
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)
+def tally(every: list[Judged]) -> str:
+    """How many claims have which word, counts of networks apart."""
+    counts = Counter(j.word for j in every)
+    said = [f"{counts[word]} {word}" for word in WORDS if counts[word] and word != COUNTED]
+    apart = f"; {counts[COUNTED]} counted, outside of these" if counts[COUNTED] else ""
+    return f"Of {sum(counts.values()) - counts[COUNTED]} claims: {', '.join(said)}{apart}."
 
 
 def write_claims(plan_file: Path, papers: Path, runs: Path, output: Path) -> None:
@@ -59,7 +77,9 @@ def write_claims(plan_file: Path, papers: Path, runs: Path, output: Path) -> Non
     every = assess(plan, read, output.parent, runs)
     table = claims_table(every)
     said = " ".join(text for j in every for text in j.found.health)
-    table.caption = f"{table.caption} {legend(plan.health, [word for word in WORDS if word in said])}".strip()
+    table.caption = (
+        f"{table.caption} {tally(every)} {legend(plan.health, [word for word in OF_HEALTH if word in said])}".strip()
+    )
     table.write(output.with_suffix(".csv"), title("Claims and verdicts", plan.scale))
     draw_board(every, plan.scale, output.with_suffix(".svg"))
     models = trained_pairs(read, plan.runs, runs)
@@ -69,22 +89,28 @@ def write_claims(plan_file: Path, papers: Path, runs: Path, output: Path) -> Non
 
 def _plain(j: Judged) -> dict[str, Any]:
     claim = j.claim.model_dump(mode="json", exclude_defaults=True)
+    e = j.found
     return {
         "paper": j.paper,
         "id": claim.pop("id"),
         "statement": j.statement,
-        "verdict": j.verdict,
-        "why": j.caveat,
-        **{key: value for key, value in asdict(j.by_test).items() if key != "verdict"},
-        "unit": j.found.unit,
-        "missing": list(j.found.missing),
-        "health": list(j.found.health),
-        "censored": j.found.censored,
-        "apart": list(j.found.apart),
-        "unlearnt": list(j.found.unlearnt),
-        "contaminated": j.found.contaminated,
-        "paired": j.found.paired,
-        "parts": [asdict(part) for part in j.found.parts],
-        "runs": list(j.found.runs),
+        "headline": j.headline,
+        "finding": j.finding,
+        "protocol": j.protocol,
+        "verdict": j.word,
+        "sentence": j.sentence,
+        "why": "; ".join(j.why),
+        **{key: value for key, value in asdict(j.by_test).items() if key != "finding"},
+        "varies_over": e.varies_over,
+        "unit": e.unit,
+        "missing": list(e.missing),
+        "few": list(e.few),
+        "health": list(e.health),
+        "censored": e.censored,
+        "apart": list(e.apart),
+        "contaminated": e.contaminated,
+        "parts": [asdict(part) for part in e.parts],
+        "arms": {name: asdict(arm) for name, arm in e.arms.items()},
+        "runs": list(e.runs),
         "claim": claim,
     }

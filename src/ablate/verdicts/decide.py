@@ -13,6 +13,7 @@ from ablate.seals import read_sealed, sealed
 from ablate.stored import Look, shaped
 from ablate.verdicts.assess import Judged, assess, claiming
 from ablate.verdicts.looks import arms_of, first_seeds
+from ablate.verdicts.verdict import OPEN
 
 
 def write_look(
@@ -48,8 +49,8 @@ def write_look(
             found = assess(plan, sources, folder, runs)
         going = [(j.paper, j.claim) for j in found if goes_on(j, params.adaptive.least_chance)]
         claims = [
-            {"paper": j.paper, "claim": j.claim.id, "statement": j.statement, "verdict": j.verdict}
-            | {"n": j.by_test.n, "sentence": j.by_test.sentence, "why": j.caveat}
+            {"paper": j.paper, "claim": j.claim.id, "statement": j.statement, "verdict": j.word}
+            | {"n": j.by_test.n, "sentence": j.sentence, "why": "; ".join(j.why)}
             for j in found
         ]
     wanted = set(added_before)
@@ -67,5 +68,4 @@ def write_look(
 
 def goes_on(j: Judged, least_chance: float) -> bool:
     """Whether a claim gets more seeds: they might decide it, and what they decide would be shown."""
-    closed = ("void", "not comparable", "not testable")
-    return j.by_test.verdict == "undecided" and j.verdict not in closed and (j.by_test.chance or 0) >= least_chance
+    return j.word == OPEN and not j.why and (j.by_test.chance or 0) >= least_chance

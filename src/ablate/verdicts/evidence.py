@@ -1,63 +1,71 @@
-"""What the runs say about a claim: one number per seed and comparison, and what is missing. No verdict is made here.
+"""What the runs say about a claim: the numbers of each arm's runs that count, and what is missing. No finding here.
 
-A claim comes down to comparisons of arms, each a weighted sum of what their runs are measured by. The sum is taken
-within each seed, over the seeds in which every arm has its number; the claimed value is subtracted from it, so that 0
-always stands for "exactly as claimed" or, where no value is claimed, for "no difference".
+A claim comes down to contrasts: weighted sums of arms' means. An arm that must have learnt is told by its runs that
+have (`plan.health`): those at chance and diverged ones say nothing about how good it is, but how often it fails,
+which is counted beside. Every other arm is told by all of its runs.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, product
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from ablate.papers.claim import OF_NETWORKS, OF_PAIRS, Claim
+from ablate.papers.claim import OF_NETWORKS, Claim
 from ablate.papers.paper import Paper
 from ablate.plan import health
-from ablate.plan.names import unique
-from ablate.plan.record import PlannedRun
 from ablate.plan.runs import ENDED
-from ablate.plan.settings import Settings
-from ablate.verdicts.behaviours import MEASURES, column, speeds
+from ablate.verdicts.contrasts import Contrast, contrasts
+from ablate.verdicts.images import Array, Ask, correct, from_folders, image_variance, split_of, sums_over_images
+from ablate.verdicts.measured import ACCURACIES, Planned, absent, censored, lacking, measured
+from ablate.verdicts.spread import LEAST, Sample
 from ablate.verdicts.verdict import Part
 
 # What a printed number belongs to, of what the plan record says of deviations.
 COMPARED = ("dataset", "data", "split", "classes", "n_classes", "images_per_class", "weights", "epochs")
-NAMED = 3  # arms that are missing, beyond which they are counted
-NO_TEST = "on validation images, for want of a labelled test split"
-Planned = Sequence[PlannedRun]
-Weights = dict[str, float]  # arm, or network: what it counts
+
+TINY = 1e-9  # least variance of one run, in squares of any unit: nothing is certain
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What became of one arm's planned runs."""
+
+    values: Mapping[int, float]  # by seed: those that count, in the unit of the comparison
+    planned: int
+    ended: int  # diverged ones among them
+    learnt: int
+    must_learn: bool
+    of_all: float | None  # mean of all that ended, diverged ones at chance; None: one of them has no number
+
+    @property
+    def mean(self) -> float | None:
+        """Of the values that count."""
+        return math.fsum(self.values.values()) / len(self.values) if self.values else None
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that a verdict on one claim is made from."""
+    """All that a finding on one claim is made from."""
 
     claim: str  # its id
-    parts: tuple[Part, ...]  # by seed, less the claimed value; for `less` not negated
+    parts: tuple[Part, ...]
+    samples: Mapping[str, Sample]  # by arm
+    arms: Mapping[str, Arm]
+    contrasts: tuple[Contrast, ...]
     unit: str  # of the parts: points, nats, share or parameters
     missing: tuple[str, ...]  # what the claim asks for and no run can say
     notes: tuple[str, ...]  # what else has to be said of the numbers
     censored: int  # seeds in which what decides had not overfitted by its last epoch, so that it is open when it does
     apart: tuple[str, ...]  # settings of COMPARED in which an arm is not as at the scale `paper`
     contaminated: bool  # an arm starts from weights that have seen the data set's images
-    paired: bool  # every comparison is between arms of the same planned seeds; also where there is but one arm
     datasets: frozenset[str]
     runs: tuple[str, ...]  # that the numbers come from
     varies_over: str  # seeds; nothing, of a network
-    unlearnt: tuple[str, ...] = ()  # of each arm that must have learnt: how many of its runs have not, if any
+    few: tuple[str, ...] = ()  # arms that have too few runs which count, and why
     health: tuple[str, ...] = ()  # of each arm whose runs have words: how many of those that ended have which
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """A weighted sum of arms, or of networks."""
-
-    name: str
-    weights: Weights
-    claimed: float = 0.0  # in the unit of the metric
 
 
 def evidence(
@@ -67,6 +75,7 @@ def evidence(
     runs: pd.DataFrame,
     history: pd.DataFrame,
     folder: Path,
+    ask: Ask | None = None,
 ) -> Evidence:
     """Measure what ``runs`` say about ``claim``.
 
@@ -77,58 +86,122 @@ def evidence(
         runs: a row per planned run (tables.collected_runs); rows of runs that are not in ``planned`` do not count.
         history: a row per epoch of each run that there is (tables.collected_history).
         folder: holds the runs' own folders.
+        ask: what runs answered, image by image; None: read from ``folder``.
 
-    A run that diverged, or that is missing, gives no number and is named in ``missing``. The one exception is
-    `final-train-top1`: there a run that diverged stands at chance, because not to have learnt is the answer.
+    A run that is missing gives no number and is named in ``missing``.
     """
     if claim.metric in OF_NETWORKS:
         return _of_networks(claim, paper, planned)
-    mine = [p for p in planned if p.study == claim.study]
-    asked = contrasts(claim, paper, {p.arm: p.levels for p in mine})
-    arms = list(dict.fromkeys(arm for c in asked for arm in c.weights))
-    mine = [p for p in mine if p.arm in arms]
-    rows, curves = (f[(f["study"] == claim.study) & f["run"].isin([p.run for p in mine])] for f in (runs, history))
-    numbers, notes = _measured(claim, mine, rows, curves, folder)
-    by_arm = {arm: {p.seed: p.run for p in mine if p.arm == arm} for arm in arms}
-    found = {
-        arm: {s: numbers[run] for s, run in by_seed.items() if run in numbers} for arm, by_seed in by_arm.items()
-    }
-    parts = tuple(_part(claim, c, found) for c in asked)
-    unpaired = [c.name for c in asked if len({frozenset(by_arm[arm]) for arm in c.weights if by_arm[arm]}) > 1]
+    of_study = [p for p in planned if p.study == claim.study]
+    asked = contrasts(claim, paper, {p.arm: p.levels for p in of_study})
+    names = list(dict.fromkeys(arm for c in asked for arm in c.weights))
+    mine = [p for p in of_study if p.arm in names]
+    ids = {p.run for p in mine}
+    rows, curves = (f[(f["study"] == claim.study) & f["run"].isin(ids)] for f in (runs, history))
+    numbers, notes = measured(claim, mine, rows, curves, folder)
+    arms, samples, sums = {}, {}, {}
+    counting: dict[str, list[str]] = {}
+    for arm in names:
+        entries = [p for p in mine if p.arm == arm]
+        of_arm = rows[rows["arm"] == arm]
+        found = arms[arm] = _arm(claim, arm, entries, of_arm, numbers)
+        counting[arm] = [p.run for p in entries if p.seed in found.values]
+        sums[arm] = _sums(claim, counting[arm], ask or from_folders(folder))
+        if found.values:
+            floor = _floor(claim, of_arm, found, sums[arm])
+            samples[arm] = Sample(tuple(found.values.values()), floor, found.must_learn)
+    parts = tuple(_part(claim, c, arms, sums) for c in asked)
     missing = [f"{c.name} is not planned at this scale" for c in asked if not c.weights]
-    missing += _absent(claim, mine)
-    missing += _missing(claim, arms, mine, rows, numbers)
-    missing += [f"{name}: planned with other seeds for one arm than for another" for name in unpaired]
-    used = [by_arm[arm][s] for c, part in zip(asked, parts, strict=True) for arm in c.weights for s in part.by_seed]
+    missing += absent(claim, mine)
+    missing += lacking(claim, names, mine, rows, numbers)
     return Evidence(
         claim=claim.id,
         parts=parts,
+        samples=samples,
+        arms=arms,
+        contrasts=tuple(asked),
         unit=claim.measure.unit,
         missing=tuple(missing),
         notes=tuple(notes),
-        censored=_censored(claim, found, parts),
+        censored=censored(claim, {name: arm.values for name, arm in arms.items()}, asked),
         apart=tuple(key for key in COMPARED if any(key in (p.deviations or {}) for p in mine)),
         contaminated=any(p.contaminated for p in mine),
-        paired=not unpaired,
         datasets=frozenset(p.settings.dataset for p in mine),
-        runs=tuple(dict.fromkeys(used)),
+        runs=tuple(dict.fromkeys(run for arm in names for run in counting[arm])),
         varies_over="seeds",
-        unlearnt=tuple(_unlearnt(claim, arms, planned, runs)),
-        health=tuple(_health(arms, rows)),
+        few=tuple(_few(claim, arms, of_study, runs)),
+        health=tuple(_health(names, rows)),
     )
 
 
-def _unlearnt(claim: Claim, arms: list[str], planned: Planned, runs: pd.DataFrame) -> Iterator[str]:
-    """Of the arms that ``claim`` needs to have learnt, be they among those that it compares or not."""
+def _must_learn(claim: Claim, arm: str) -> bool:
     learnt = claim.needs.learnt
-    for arm in {"all": tuple(arms), "none": ()}[learnt] if isinstance(learnt, str) else learnt:
-        mine = {p.run for p in planned if (p.study, p.arm) == (claim.study, arm)}
-        rows = runs[(runs["study"] == claim.study) & (runs["arm"] == arm) & runs["run"].isin(mine)]
+    return learnt == "all" if isinstance(learnt, str) else arm in learnt
+
+
+def _failed(rows: pd.DataFrame) -> pd.Series:
+    """Whether each run is at chance, or diverged."""
+    words = rows["health"].fillna("").str.split(health.BETWEEN)
+    bad = {health.NOT_ABOVE_CHANCE, health.DIVERGED}
+    return words.map(lambda each: bool(bad & {*each})) | (rows["status"] == health.DIVERGED)
+
+
+def _arm(claim: Claim, arm: str, planned: Planned, rows: pd.DataFrame, numbers: Mapping[str, float]) -> Arm:
+    ended = rows[rows["status"].isin((*ENDED, health.DIVERGED))]
+    failed = {*ended.loc[_failed(ended), "run"]}
+    must = _must_learn(claim, arm)
+    factor = claim.measure.factor
+    values = {
+        p.seed: round(factor * numbers[p.run], 9)
+        for p in planned
+        if p.run in numbers and not (must and p.run in failed)
+    }
+    every: list[float | None] = [numbers.get(run) for run in ended["run"]]
+    known = [factor * v for v in every if v is not None]
+    return Arm(
+        values=dict(sorted(values.items())),
+        planned=len(planned),
+        ended=len(ended),
+        learnt=len(ended) - len(failed),
+        must_learn=must,
+        of_all=math.fsum(known) / len(known) if known and len(known) == len(every) else None,
+    )
+
+
+def _floor(claim: Claim, rows: pd.DataFrame, arm: Arm, sums: Sequence[Array]) -> float:
+    """What one run's number varies by at least: over its images, or by the margin where it is no mean over images."""
+    factor = claim.measure.factor
+    measure = str("gap" if claim.kind == "gap" else claim.behaviour or claim.metric)
+    if sums:
+        return max(factor**2 * float(np.mean([each.var() / len(each) for each in sums])), TINY)
+    counts = rows[ACCURACIES[measure]].dropna() if measure in ACCURACIES else pd.Series(dtype=float)
+    if counts.empty or not counts.iloc[0]:
+        return max((factor * claim.margin) ** 2, TINY)
+    n = float(counts.iloc[0])
+    share = ((arm.mean or 0.0) / factor * n + 1) / (n + 2)  # away from 0 and 1, at which nothing would vary
+    return factor**2 * share * (1 - share) / n
+
+
+def _few(claim: Claim, arms: Mapping[str, Arm], planned: Planned, runs: pd.DataFrame) -> Iterator[str]:
+    """Arms with fewer than LEAST runs that count, be they compared or named as what another is held against."""
+    counts = {name: (arm.learnt if arm.must_learn else len(arm.values), arm) for name, arm in arms.items()}
+    for name, (count, arm) in counts.items():
+        if count < LEAST:
+            yield _too_few(name, count, arm.ended, arm.planned, must_learn=arm.must_learn)
+    named = claim.needs.learnt
+    for name in () if isinstance(named, str) else [arm for arm in named if arm not in arms]:
+        ids = {p.run for p in planned if p.arm == name}
+        rows = runs[(runs["study"] == claim.study) & runs["run"].isin(ids)]
         rows = rows[rows["status"].isin((*ENDED, health.DIVERGED))]
-        words = rows["health"].fillna("").str.split(health.BETWEEN)
-        not_learnt = {health.NOT_ABOVE_CHANCE, health.DIVERGED}
-        if failed := sum(bool(not_learnt & {*each}) for each in words):
-            yield f"{failed} of {len(rows)} runs of {arm} have not learnt"
+        if (learnt := int((~_failed(rows)).sum())) < LEAST:
+            yield _too_few(name, learnt, len(rows), len(ids), must_learn=True)
+
+
+def _too_few(arm: str, count: int, ended: int, planned: int, *, must_learn: bool) -> str:
+    if not ended:
+        return f"none of {planned} runs of {arm} has ended"
+    what = f"{count} of {ended} runs of {arm} {'has' if count == 1 else 'have'} {'learnt' if must_learn else 'ended'}"
+    return f"{what}, and {LEAST} are needed"
 
 
 def _health(arms: list[str], rows: pd.DataFrame) -> Iterator[str]:
@@ -142,157 +215,42 @@ def _of_networks(claim: Claim, paper: Paper, planned: Planned) -> Evidence:
     """Counts, which no run and no seed changes; they stand under seed 0."""
     from ablate.tables.networks import as_printed  # imports torch
 
-    found = {arm: {0: float(as_printed(arm, planned).params)} for arm in claim.arms + claim.below}
-    parts = tuple(_part(claim, c, found) for c in contrasts(claim, paper, {}))
-    return Evidence(claim.id, parts, claim.measure.unit, (), (), 0, (), False, True, frozenset(), (), "nothing")
+    counts = {arm: float(as_printed(arm, planned).params) for arm in claim.arms + claim.below}
+    arms = {name: Arm({0: count}, 0, 0, 0, False, count) for name, count in counts.items()}
+    asked = tuple(contrasts(claim, paper, {}))
+    parts = tuple(Part(c.name, c.weights, claim.sense, claim.margin, claim.measure.unit) for c in asked)
+    return Evidence(
+        claim.id, parts, {}, arms, asked, claim.measure.unit, (), (), 0, (), False, frozenset(), (), "nothing"
+    )  # fmt: skip
 
 
-def _part(claim: Claim, contrast: Contrast, found: dict[str, dict[int, float]]) -> Part:
-    """The contrast within each seed in which every one of its arms has a number."""
+def _part(claim: Claim, contrast: Contrast, arms: Mapping[str, Arm], sums: Mapping[str, Sequence[Array]]) -> Part:
     factor = claim.measure.factor
-    seeds = set.intersection(*(set(found[arm]) for arm in contrast.weights)) if contrast.weights else set()
-    by_seed = {
-        seed: round(factor * (sum(w * found[arm][seed] for arm, w in contrast.weights.items()) - contrast.claimed), 9)
-        for seed in sorted(seeds)
-    }
-    margin, less = (round(factor * v, 9) for v in (claim.margin, contrast.claimed))
-    return Part(contrast.name, by_seed, claim.sense, margin, claim.measure.unit, less)
+    margin, claimed = (round(factor * v, 9) for v in (claim.margin, contrast.claimed))
+    sizes = {len(each) for arm in contrast.weights for each in sums[arm]}
+    complete = len(sizes) == 1 and all(sums[arm] for arm in contrast.weights)
+    every = [arms[arm].of_all for arm in contrast.weights]
+    of_all = None
+    if every and None not in every:
+        of_all = math.fsum(w * v for w, v in zip(contrast.weights.values(), every, strict=True) if v is not None)
+        of_all -= claimed
+    return Part(
+        name=contrast.name,
+        weights=contrast.weights,
+        direction=claim.sense,
+        margin=margin,
+        unit=claim.measure.unit,
+        claimed=claimed,
+        images=factor**2 * image_variance(contrast.weights, sums) if complete else 0.0,
+        n_images=sizes.pop() if complete else 0,
+        of_all=of_all,
+    )
 
 
-def contrasts(claim: Claim, paper: Paper, levels: dict[str, dict[str, str]]) -> list[Contrast]:
-    """What ``claim`` compares. ``levels`` has {arm: {axis: label}} of its study; no weights: not planned."""
-    match claim.kind:
-        case "order":
-            first, *rest = claim.arms
-            pairs = [(first, arm) for arm in rest] if claim.over == "rest" else list(pairwise(claim.arms))
-            pairs = list(product(claim.arms, claim.below)) if claim.below else pairs
-            names = unique(f"{a} over {b}" for a, b in pairs)
-            return [Contrast(name, {a: 1.0, b: -1.0}) for name, (a, b) in zip(names, pairs, strict=True)]
-        case "effect":
-            name = f"{claim.level} vs {claim.reference}{_where(claim)}"
-            weights = _signed(claim, levels, {str(claim.axis): (str(claim.level), str(claim.reference))})
-            return [Contrast(name, weights)]
-        case "interaction":
-            (a, b), (c, d) = claim.axes.values()
-            name = f"{a} vs {b}, at {c} vs {d}{_where(claim)}"
-            return [Contrast(name, _signed(claim, levels, claim.axes))]
-    value = paper.claimed(claim)
-    if claim.arms:
-        return [Contrast(arm, {arm: 1.0}, value) for arm in claim.arms]
-    weights = {str(claim.arm): 1.0} | ({claim.minus: -1.0} if claim.minus else {})
-    name = f"{claim.arm} minus {claim.minus}" if claim.minus else str(claim.arm)
-    return [Contrast(name, weights, value)]
-
-
-def _where(claim: Claim) -> str:
-    return "".join(f", {axis} {' and '.join(labels)}" for axis, labels in claim.at.items())
-
-
-def _signed(claim: Claim, levels: dict[str, dict[str, str]], pairs: dict[str, tuple[str, str]]) -> Weights:
-    """Level less reference of each axis in ``pairs``, averaged over the levels of the others; {} if one is absent."""
-    chosen = {
-        arm: at
-        for arm, at in levels.items()
-        if all(at[axis] in labels for axis, labels in claim.at.items())
-        and all(at[axis] in pair for axis, pair in pairs.items())
-    }
-    corners = 2 ** len(pairs)
-    if len({tuple(at[axis] for axis in pairs) for at in chosen.values()}) < corners:
-        return {}
-    share = corners / len(chosen)
-    signs = {
-        arm: (-1) ** sum(at[axis] == reference for axis, (_, reference) in pairs.items())
-        for arm, at in chosen.items()
-    }
-    return {arm: sign * share for arm, sign in signs.items()}
-
-
-def _measured(
-    claim: Claim, planned: Planned, rows: pd.DataFrame, history: pd.DataFrame, folder: Path
-) -> tuple[dict[str, float], list[str]]:
-    """{run: number} of those that have one, and what is to say of them."""
-    done = rows[rows["status"].isin(ENDED)]
-    notes: list[str] = []
-    found: dict[str, float | None] = {}
-    if claim.kind == "behaviour":
-        curves = {str(run): curve.sort_values("epoch") for run, curve in history.groupby("run")}
-        if claim.behaviour in OF_PAIRS:
-            metric = claim.behaviour.replace("-speed", "_top1")
-            found |= speeds({run: column(curves[run], metric) for run in done["run"] if run in curves}, planned)
-        else:
-            measure = MEASURES[str(claim.behaviour)]
-            for row in done.to_dict("records"):
-                run = str(row["run"])
-                values = {str(key): value for key, value in row.items()}
-                found[run] = measure(claim, values, curves.get(run, history.iloc[:0]), folder / run)
-        if claim.behaviour == "final-train-top1":
-            classes = {p.run: _classes(p.settings) for p in planned}
-            for run in rows.loc[rows["status"] == "diverged", "run"]:
-                if n := classes[run]:
-                    found[run] = 1 / n
-                    notes.append(f"{run} diverged and stands at chance")
-    else:
-        metric = "gap" if claim.kind == "gap" else str(claim.metric)
-        if metric == "gap":
-            numbers = done["train_top1"] - done["val_top1"]
-        elif metric == "test_top1":
-            numbers = done["test_top1"].fillna(done["val_top1"])
-            notes += [NO_TEST] * bool((done["test_top1"].isna() & done["val_top1"].notna()).any())
-        else:
-            numbers = done[metric]
-        found = {str(run): None if pd.isna(v) else float(v) for run, v in zip(done["run"], numbers, strict=True)}
-    return {run: number for run, number in found.items() if number is not None and math.isfinite(number)}, notes
-
-
-def _absent(claim: Claim, planned: Planned) -> list[str]:
-    """Levels that the claim averages over, some of which its scale leaves out."""
-    return [
-        f"{label} is not planned at this scale"
-        for axis, labels in claim.at.items()
-        for label in labels
-        if planned and label not in {p.levels[axis] for p in planned}
-    ]
-
-
-def _censored(claim: Claim, found: dict[str, dict[int, float]], parts: Sequence[Part]) -> int:
-    """Seeds in which it is not known when an arm overfits, 1.0 being "not before the last epoch".
-
-    Of two arms if neither has; of one arm if "later than that" might be what is claimed or might not.
-    """
-    if claim.behaviour != "overfit-epoch":
-        return 0
-    if claim.minus:
-        a, b = (found.get(str(arm), {}) for arm in (claim.arm, claim.minus))
-        return sum(a[seed] == b[seed] == 1.0 for seed in a.keys() & b.keys())
-    open_ = [part for part in parts if 1.0 - part.claimed <= part.margin]
-    last = {seed for part in open_ for seed, value in part.by_seed.items() if value == round(1.0 - part.claimed, 9)}
-    return len(last)
-
-
-def _missing(
-    claim: Claim, arms: list[str], planned: Planned, rows: pd.DataFrame, numbers: dict[str, float]
-) -> list[str]:
-    """What the arms should have and have not."""
-    absent = [arm for arm in arms if arm not in {p.arm for p in planned}]
-    if len(absent) > NAMED:
-        absent = [f"{absent[0]}, like {len(absent) - 1} other arms,"]
-    said = [f"{arm} is not planned at this scale" for arm in absent]
-    for arm in arms:
-        mine = [p.run for p in planned if p.arm == arm]
-        status = {
-            str(run): str(s) for run, s in rows.loc[rows["arm"] == arm, ["run", "status"]].itertuples(index=False)
-        }
-        faults = [status.get(run, "missing") for run in mine if run not in numbers]
-        for fault in dict.fromkeys(faults):
-            what = f"without {claim.behaviour or claim.metric or 'gap'}" if fault in ENDED else fault
-            what = "with other settings" if fault == "other settings" else what
-            said.append(f"{faults.count(fault)} of {len(mine)} runs of {arm} {what}")
-    return said
-
-
-def _classes(settings: Settings) -> int | None:
-    """How many classes a run has, where its settings name them."""
-    if settings.class_range:
-        first, end = settings.class_range
-        return end - first
-    return len(settings.classes) if settings.classes else None
+def _sums(claim: Claim, runs: Sequence[str], ask: Ask) -> list[Array]:
+    """What each image adds to each run's number (`correct`); nothing where a run left no such answers."""
+    if not sums_over_images(claim):
+        return []
+    each = [ask(run, split_of(claim)) for run in runs]
+    found = [correct(claim, answers) for answers in each if answers is not None]
+    return [s for s in found if s is not None] if len(found) == len(runs) else []

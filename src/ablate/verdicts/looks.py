@@ -1,39 +1,62 @@
-"""Claims judged look by look, as seeds are added for those that are still undecided."""
+"""Claims judged look by look, as seeds are added for those that are still open."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from ablate.papers.claim import OF_NETWORKS, Claim
 from ablate.papers.paper import Paper
-from ablate.verdicts.evidence import Evidence, Planned, contrasts, evidence
+from ablate.verdicts.contrasts import contrasts
+from ablate.verdicts.evidence import Evidence, evidence
+from ablate.verdicts.images import Ask
 from ablate.verdicts.judge import judge
-from ablate.verdicts.verdict import Verdict
+from ablate.verdicts.measured import Planned
+from ablate.verdicts.verdict import OPEN, Asked, Verdict
+
+Barred = Callable[[Claim, Evidence], tuple[str, ...]]
 
 
 def look_by_look(
-    paper: Paper, planned: Planned, rows: pd.DataFrame, history: pd.DataFrame, runs: Path, looks: Sequence[int]
+    paper: Paper,
+    planned: Planned,
+    rows: pd.DataFrame,
+    history: pd.DataFrame,
+    runs: Path,
+    looks: Sequence[int],
+    barred: Barred,
+    ask: Ask,
 ) -> dict[str, tuple[Evidence, Verdict | None]]:
     """{claim: evidence and verdict} of ``paper``; no verdict where no seed has a say. Arguments as of `evidence`.
 
-    Without ``looks`` there is one, at all planned seeds. With them, look k sees the first looks[k - 1] seeds of each
-    arm. A claim that it decides stays as it is, and in its paper's family with the p values that it had; one that is
-    undecided goes on to the next look if all its arms have the seeds for that.
+    ``barred`` says why a claim can not be tested, if it can not; it has then no say in its paper's family. Without
+    ``looks`` there is one, at all planned seeds. With them, look k sees the first looks[k - 1] seeds of each arm. A
+    claim that it decides stays as it is, and in its paper's family; one that is open goes on to the next look if all
+    its arms have the seeds for that.
     """
     found: dict[str, tuple[Evidence, Verdict | None]] = {}
+    headlines = paper.headlines.claims if paper.headlines else {}
     going = list(paper.claims)
     for k, n in enumerate(looks or [None], start=1):
         seen = first_seeds(planned, n)
         if n and k > 1:
-            going = [c for c in going if _undecided(found[c.id][1]) and _has(seen, c, paper, n)]
-        measured = {c.id: evidence(c, paper, seen, rows, history, runs) for c in going}
+            going = [c for c in going if _open(found[c.id][1]) and _has(seen, c, paper, n)]
+        measured = {c.id: evidence(c, paper, seen, rows, history, runs, ask) for c in going}
         of_all = {id: e for id, (e, _) in found.items()} | measured
-        parts = {id: e.parts for id, e in of_all.items() if e.varies_over == "seeds" and e.parts}
-        verdicts = judge(parts, looks=looks, look=k)
+        asked = {
+            c.id: Asked(e.parts, e.samples, measure_of(c), c.study or "", c.id in headlines, barred(c, e))
+            for c in paper.claims
+            if (e := of_all[c.id]).varies_over == "seeds" and e.parts
+        }
+        verdicts = judge(asked, looks=looks, look=k)
         found |= {id: (e, verdicts.get(id)) for id, e in measured.items()}
     return found
+
+
+def measure_of(claim: Claim) -> str:
+    """What arms of different claims must have in common for their seeds to scatter alike."""
+    return "gap" if claim.kind == "gap" else str(claim.behaviour or claim.metric)
 
 
 def first_seeds(planned: Planned, n: int | None) -> Planned:
@@ -57,8 +80,8 @@ def arms_of(claim: Claim, paper: Paper, planned: Planned) -> set[str]:
     return {arm for c in contrasts(claim, paper, levels) for arm in c.weights if arm in levels}
 
 
-def _undecided(verdict: Verdict | None) -> bool:
-    return verdict is not None and verdict.verdict == "undecided"
+def _open(verdict: Verdict | None) -> bool:
+    return verdict is not None and verdict.finding == OPEN
 
 
 def _has(planned: Planned, claim: Claim, paper: Paper, n: int) -> bool:

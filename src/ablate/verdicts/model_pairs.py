@@ -15,7 +15,8 @@ from ablate.plan.record import PlannedRun
 from ablate.results.stats import Sources
 from ablate.results.table import Table
 from ablate.seals import of_run
-from ablate.verdicts.evidence import Planned, contrasts
+from ablate.verdicts.contrasts import contrasts
+from ablate.verdicts.measured import Planned
 from ablate.verdicts.sentence import number, p_text
 
 RESAMPLES = 2000  # the ends of the interval then lie within a few hundredths of its width of where they settle
@@ -39,7 +40,7 @@ class ModelComparison:
     @property
     def sentence(self) -> str:
         """What was found, and of what it is a statement."""
-        ends = " to ".join(number(end, sign=True) for end in (self.low, self.high))
+        ends = " to ".join(number(end, "points", sign=True, named=False) for end in (self.low, self.high))
         return (
             f"The first model's accuracy less the second's is {number(self.estimate, 'points', sign=True)} on "
             f"{self.n} images (95 % interval over images {ends}; {self.only_a} right by the first alone, "

@@ -1,14 +1,30 @@
-"""The sentence of a verdict, generated from its numbers."""
+"""What is said of a claim, generated from its numbers: the arms' means, the finding, and what it rests on."""
 
-from ablate.verdicts.seed_tests import MOST
+from collections.abc import Iterator
+
+from ablate.papers.claim import Claim
+from ablate.papers.paper import Paper
+from ablate.verdicts.contrasts import Contrast
+from ablate.verdicts.evidence import Evidence
+from ablate.verdicts.judge import MOST
 from ablate.verdicts.verdict import Part, Verdict
 
+DECIMALS = {"points": 1, "%": 1, "share": 3, "nats": 3, "parameters": 0}  # of numbers in sentences, tables and files
+NAMED = 5  # arms, beyond which the two sides of a comparison are told by their means
+LEVEL = 0.05  # of Fisher's test, which is one of a pair of arms and adjusted for nothing
 
-def number(value: float, unit: str = "", *, sign: bool = False) -> str:
-    """Two decimals, or two digits where these would be zeros: +2.10 points."""
-    digits = ".2g" if 0 < abs(value) < 0.1 else ".2f"
-    text = format(value, f"+{digits}" if sign else digits).replace("-", "−")
-    return f"{text} {unit}".strip()
+
+def rounded(value: float | None, unit: str) -> float | None:
+    """As it is shown anywhere."""
+    return None if value is None else round(value, DECIMALS[unit]) + 0.0
+
+
+def number(value: float, unit: str, *, sign: bool = False, named: bool = True) -> str:
+    """+2.1 points; 0.104; 11,279,112 parameters."""
+    text = f"{value:{'+' if sign else ''},.{DECIMALS[unit]}f}"
+    if not float(text.replace(",", "")):
+        text = text.replace("+", "").replace("-", "")
+    return f"{text.replace('-', '−')} {unit}" if named and unit != "share" else text.replace("-", "−")
 
 
 def p_text(p: float) -> str:
@@ -16,51 +32,129 @@ def p_text(p: float) -> str:
     return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
 
 
-def aims(part: Part) -> tuple[str, str]:
-    """In words: what is claimed of the part, and its opposite."""
-    d = number(part.margin, part.unit)
+def means(claim: Claim, paper: Paper, e: Evidence, contrast: Contrast | None) -> str:
+    """What the arms came to, over how many seeds, and what the paper prints of them."""
+    if contrast is None or not any(arm.values for arm in e.arms.values()):
+        return ""
+    unit = "%" if e.unit == "points" and not _gap(claim) else e.unit
+    chosen = [contrast] if claim.kind in ("effect", "interaction") else list(e.contrasts)
+    arms = list(dict.fromkeys(arm for c in chosen for arm in c.weights))
+    if len(arms) > NAMED and all(contrast.sides):
+        said = []
+        for side, sign in zip(contrast.sides, (1, -1), strict=True):
+            mine = {arm: abs(w) for arm, w in contrast.weights.items() if w * sign > 0}
+            values = [(e.arms[arm].mean, w) for arm, w in mine.items()]
+            if any(v is None for v, _ in values):
+                return ""
+            average = sum(v * w for v, w in values if v is not None) / sum(mine.values())
+            said.append(f"{side} {number(average, unit)}")
+        return f"{', '.join(said)} (means of {len(arms) // 2} arms each, {_seeds(e, arms)})."
+    shown = arms[: NAMED + 1] if len(arms) > NAMED + 1 else arms
+    parts = []
+    counts = {arm: len(e.arms[arm].values) for arm in shown}
+    same = len({*counts.values()}) == 1 and all(e.arms[arm].planned == counts[arm] for arm in shown)
+    if e.varies_over != "seeds":
+        return f"{', '.join(f'{arm} {number(e.arms[arm].mean or 0.0, unit)}' for arm in shown)}."
+    for arm in shown:
+        mean = e.arms[arm].mean
+        of = "" if same else f" ({_count(e, arm)})"
+        parts.append(f"{arm} {'no number' if mean is None else number(mean, unit)}{of}")
+    more = f" and {len(arms) - len(shown)} arms more" if len(arms) > len(shown) else ""
+    seeds = f" ({_seeds(e, shown)})" if same else ""
+    return f"{', '.join(parts)}{more}{seeds}.{_printed(claim, paper, shown)}"
+
+
+def _gap(claim: Claim) -> bool:
+    return claim.kind == "gap" or claim.metric == "gap" or claim.behaviour == "label-accuracy"
+
+
+def _count(e: Evidence, arm: str) -> str:
+    found = e.arms[arm]
+    if found.must_learn and found.learnt < found.ended:
+        return f"{found.learnt} of {found.ended} seeds learnt"
+    return f"{len(found.values)} of {found.planned} seeds"
+
+
+def _seeds(e: Evidence, arms: list[str]) -> str:
+    counts = sorted({len(e.arms[arm].values) for arm in arms})
+    text = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    return f"{text} seed{'' if text == '1' else 's'}"
+
+
+def _printed(claim: Claim, paper: Paper, arms: list[str]) -> str:
+    """The paper's own numbers of the same arms."""
+    if claim.study is None or claim.metric is None:
+        return ""
+    every = paper.printed(claim.study)
+    found = {arm: every[arm][claim.metric] for arm in arms if claim.metric in every.get(arm, {})}
+    unit = "%" if claim.metric.endswith("top1") else "points" if claim.metric == "gap" else "nats"
+    values = [f"{arm} {number(value * claim.measure.factor, unit)}" for arm, value in found.items()]
+    return f" The paper prints {', '.join(values)}." if values else ""
+
+
+def finding_text(part: Part, v: Verdict, family: int) -> str:
+    """The finding with the numbers that it follows from."""
+    if v.estimate is None or v.low is None or v.high is None or v.p is None or v.p_opposite is None:
+        return ""
+    margin = f"{part.margin:g}{'' if part.unit == 'share' else f' {part.unit}'}"
+    less = f" less {number(part.claimed, part.unit)}" if part.claimed else ""
+    ends = (
+        f"{number(v.low, part.unit, sign=True, named=False)} to {number(v.high, part.unit, sign=True, named=False)}"
+    )
+    over = f" over {family} claims" if family > 1 else ""
+    measured = f"{part.name}{less}: {number(v.estimate, part.unit, sign=True)} ({ends}, 95 % simultaneous{over}"
+    p = v.p_opposite if v.finding == "opposite" else v.p
+    counts = f"our margin of {margin}"
+    said = {
+        "shown at the claimed size": f"{_direction(part)}, by no less than {counts}",
+        "shown, size open": f"{_direction(part)}; whether by {counts} is open",
+        "shown, but smaller": f"{_direction(part)}, yet by less than {counts}",
+        "no effect of that size": f"not by as much as {counts}",
+        "opposite": f"the opposite, {_direction(part, opposite=True)}",
+        "open": f"neither {_direction(part)}, nor the opposite, nor less than {counts} is shown",
+    }
     if part.direction == "same":
-        return f"within {d} of zero", f"more than {d} from zero"
+        said |= {
+            "shown at the claimed size": f"within {counts}",
+            "opposite": f"apart by more than {counts}",
+            "open": f"neither within nor beyond {counts} is shown",
+        }
+    return f"{measured}; {p_text(p)}): {said[v.finding]}."
+
+
+def _direction(part: Part, *, opposite: bool = False) -> str:
     if part.direction == "differs":
-        return "other than zero", f"within {d} of zero"
-    side, other = ("above", "below") if part.direction == "greater" else ("below", "above")
-    size = number(part.margin if part.direction == "greater" else -part.margin, part.unit)
-    return f"{side} zero", f"{other} the claimed {size}" if part.margin else f"{other} zero"
+        return "other than zero"
+    return "above zero" if (part.direction == "greater") != opposite else "below zero"
 
 
-def sentence(found: Verdict, part: Part, parts: int, claims: int, *, both: bool, fewest: int) -> str:
-    """What was found, with the numbers.
-
-    ``parts`` of the claim, ``claims`` adjusted for; ``both``: shown, and shown to be smaller than claimed;
-    ``fewest``: seeds below which the test of this part decides nothing.
-    """
-    if found.estimate is None or found.p_for is None or found.p_against is None:
-        return f"Undecided: no seed of {part.name} has been run, one of the claim's {parts} parts."
-    shown, opposed = aims(part)
-    seeds = "1 seed" if found.n == 1 else f"{found.n} seeds"
-    measured = f"{part.name} averages {number(found.estimate, part.unit, sign=True)} over {seeds}"
-    if found.low is not None and found.high is not None:
-        ends = (number(end, sign=True) for end in (found.low, found.high))
-        measured += f" (95 % interval {' to '.join(ends)})"
-    p_for, p_against = p_text(found.p_for), p_text(found.p_against)
-    holm = f", Holm over {claims} claims" if claims > 1 else ""
-    of_parts = f" Of the claim's {parts} parts this one {{}}." if parts > 1 else ""
-    if both:
-        text = f"Undecided: {measured}: shown to be {shown} ({p_for}) and {opposed} ({p_against}{holm}), "
-        return text + "so the effect is there but smaller than claimed." + of_parts.format("is the smallest")
-    if found.verdict == "reproduced":
-        return f"Reproduced: {measured}, {shown} ({p_for}, {found.test}{holm})." + of_parts.format("is the weakest")
-    if found.verdict == "contradicted":
-        said = f"{p_against}, {found.test}{holm}"
-        return f"Contradicted: {measured}, {opposed} ({said})." + of_parts.format("decides")
-    text = f"Undecided: {measured}; neither {shown} ({p_for}) nor {opposed} ({p_against}{holm}) is shown."
-    return text + of_parts.format("is the weakest") + f" {_more(found, fewest)}"
+def remarks(e: Evidence, v: Verdict, last: int | None) -> Iterator[str]:
+    """What else the reader has to know; ``last`` is how many seeds the last look has, where there are looks."""
+    part = next((p for p in e.parts if p.name == v.part), None)
+    if part and len(part.weights) == 2 and (said := _failing(e, *part.weights)):
+        yield said
+    if v.failing:
+        yield "Runs that failed would turn it round, were they counted; so it stays open."
+    if v.seeds_needed:
+        low, high = v.seeds_needed
+        yield f"{low} to {high or f'more than {MOST}'} seeds an arm would probably decide it."
+    if v.chance is not None:
+        yield f"The chance that {last} seeds decide it is {v.chance:.0%}."
+    if part and v.low is not None and not part.images and e.unit == "points":
+        yield "The interval is over seeds alone, not over images."
 
 
-def _more(found: Verdict, fewest: int) -> str:
-    if found.seeds_needed is not None:
-        least = f" (fewer than {fewest} cannot)" if found.n < fewest else ""
-        return f"About {found.seeds_needed} seeds would probably decide it{least}."
-    if found.n < fewest:
-        return f"Fewer than {fewest} seeds cannot decide it."
-    return f"With this mean and spread, {MOST} seeds would probably not decide it."
+def _failing(e: Evidence, first: str, second: str) -> str:
+    """How many of each arm's runs have learnt, where they differ, and Fisher's exact test of it."""
+    from scipy.stats import fisher_exact
+
+    a, b = e.arms[first], e.arms[second]
+    if not (a.must_learn and b.must_learn) or a.learnt * b.ended == b.learnt * a.ended:
+        return ""
+    p = float(fisher_exact([[a.learnt, a.ended - a.learnt], [b.learnt, b.ended - b.learnt]]).pvalue)
+    more = "learns more reliably than" if p <= LEVEL else "is not shown to learn more reliably than"
+    better, worse = (first, second) if a.learnt * b.ended > b.learnt * a.ended else (second, first)
+    return (
+        f"{first} learnt in {a.learnt} of {a.ended} seeds, {second} in {b.learnt} of {b.ended}: {better} {more} "
+        f"{worse} (Fisher's exact {p_text(p)})."
+    )
