@@ -46,7 +46,7 @@ def study(
         arm = arm_name(levels)
         entry = {"run": f"{'-'.join(levels)}_s{seed}".replace(" ", ""), "paper": "p", "study": "s", "arm": arm,
                  "seed": seed, "levels": named, "settings": base | own, "contaminated": "pretrained" in levels,
-                 "facts": {}, "deviations": {}, "n_classes": 10, "image_size": 64}  # fmt: skip
+                 "facts": {}, "deviations": {}, "n_classes": 10, "image_size": 64, "trainable": 500}  # fmt: skip
         planned.append(PlannedRun.model_validate_json(json.dumps(entry)))
     return planned
 

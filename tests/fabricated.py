@@ -60,7 +60,7 @@ class Fabricated:
         wanted = SETTINGS | (settings or {})
         entry = {"run": name, "paper": "p", "study": study, "arm": arm, "seed": seed, "levels": levels}
         entry |= {"settings": wanted, "facts": {}, "contaminated": False, "deviations": {}}
-        entry |= {"n_classes": 200, "image_size": 64} | (plan or {})
+        entry |= {"n_classes": 200, "image_size": 64, "trainable": 500} | (plan or {})
         self.record["runs"].append(entry)
         self._write()
         return self.train(entry, predictions=predictions, wall_s=wall_s, **metrics)

@@ -70,6 +70,7 @@ def test_the_file_has_the_keys_and_values_of_the_plan_in_this_order(demo: PlanRe
                 "deviations": d if (d := demo.runs[i].deviations) is None else {k: list(v) for k, v in d.items()},
                 "n_classes": params.datasets[p.run.settings.dataset].counts(p.run.settings)[0],
                 "image_size": params.datasets[p.run.settings.dataset].image_size,
+                "trainable": params.datasets[p.run.settings.dataset].trainable(p.run.settings),
             }
             for i, p in enumerate(plan.planned)
         ],

@@ -40,6 +40,7 @@ class PlannedRun(Stored):
     deviations: dict[str, tuple[Any, Any]] | None  # {what: (ours, the protocol's)}; None: it has no such arm
     n_classes: int  # outputs of its network
     image_size: int  # pixels, the side of its images
+    trainable: int  # training images of each class that there are for it, of which per_class takes some
 
     @property
     def printed(self) -> tuple[int, int]:
@@ -143,13 +144,14 @@ def plan_record(
     arms: dict[tuple[str, str, str], dict[str, Any]] = {}  # what all seeds of an arm share
     for p in plan.planned:
         if (place := (p.paper, p.study, p.arm)) not in arms:
-            facts, layout = _facts(p.run, params), params.datasets[p.run.settings.dataset].layout
+            facts, data = _facts(p.run, params), params.datasets[p.run.settings.dataset]
             arms[place] = {
                 "facts": {key: value for key, value in facts.items() if key in FACTS},
-                "contaminated": contaminated(p.run.settings.weights, layout),
+                "contaminated": contaminated(p.run.settings.weights, data.layout),
                 "deviations": _deviations(facts, (full or {}).get(place)),
                 "n_classes": facts["n_classes"],
                 "image_size": facts["image_size"],
+                "trainable": data.trainable(p.run.settings),
             }
     return PlanRecord(
         scale=plan.scale,

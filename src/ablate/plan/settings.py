@@ -29,7 +29,9 @@ class Settings(Record):
 
     dataset: Name
     classes: tuple[int | str, ...] | None = None  # [first, end) of the sorted classes, or names; null: all
-    per_class: Count | None = None  # the first n training images of each class; null: all
+    per_class: Count | None = None  # so many training images of each class; null: all
+    # which: the first, or for each seed a draw of its own, the same for all arms. The split stays what it is.
+    subset: Literal["first", "by-seed"] = "first"
     labels: Literal["true", "shuffled"] = "true"  # of training images; shuffled: a control, val stays at chance
     split: Literal["official", "holdout"] = "official"  # holdout: val and test cut from train, 0.8/0.1/0.1
     model: str
@@ -40,6 +42,7 @@ class Settings(Record):
     stem: Annotated[str, OneOf(STEMS)] | None = None  # of torchvision's ResNets; cifar: 3x3, no pooling
     last_relu: bool = False  # of alexnet10: a ReLU after the last fully connected layer as well
     weights: str = "scratch"  # or imagenet, pretrain:<name under pretraining>, file:<path>.safetensors
+    pretraining: Literal["one", "by-seed"] = "one"  # runs behind pretrain:<name>: one for all seeds, or one for each
     finetune: Literal["all", "head"] = "all"  # which parameters are trained; head goes with weights to start from
     augment: Annotated[str, OneOf(AUGMENTS)] = "none"
     mix: Annotated[str, OneOf(MIXES)] = "none"  # of images and their labels

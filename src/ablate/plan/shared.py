@@ -1,0 +1,33 @@
+"""What the seeds of an arm have in common that could have been drawn anew for each of them.
+
+Their spread then says nothing of it, and a statement about seeds holds for this one draw.
+"""
+
+from collections.abc import Collection
+
+from ablate.plan.record import PlannedRun
+
+
+def shared_factors(planned: Collection[PlannedRun]) -> tuple[str, ...]:
+    """Of the arms in ``planned``, in words that follow "all seeds share": each once, none where there is one seed.
+
+    Not among them: what is the whole of something, such as all training images, or a download, such as ImageNet's
+    weights, of which there is but one.
+    """
+    if len({p.seed for p in planned}) < 2:
+        return ()
+    return tuple(dict.fromkeys(factor for p in planned for factor in _fixed(p)))
+
+
+def _fixed(p: PlannedRun) -> list[str]:
+    s, factors = p.settings, []
+    if s.split == "holdout":
+        factors.append("one split")
+    if s.subset == "first" and s.per_class and s.per_class < p.trainable:
+        images = "image" if s.per_class == 1 else "images"
+        factors.append(f"the same {s.per_class:,} training {images} per class")
+    if s.labels == "shuffled":
+        factors.append("one shuffle of the labels")
+    if s.pretraining == "one" and s.weights.startswith("pretrain:"):
+        factors.append("one pretraining run")
+    return factors
