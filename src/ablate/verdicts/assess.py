@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pandas as pd
+
 from ablate.papers.claim import Claim
 from ablate.papers.paper import Paper, read
 from ablate.papers.statement import statement
@@ -76,15 +78,34 @@ def assess(plan: PlanRecord, papers: Mapping[str, Paper], folder: Path, runs: Pa
     bad, ask = broken(outcomes(plan, runs)), from_folders(runs)
     every: list[Judged] = []
     for name, paper in papers.items():
-        every += assess_paper(plan, name, paper, folder / name, runs, bad, ask)
+        rows, history = collected_runs(plan, folder / name), collected_history(plan, folder / name)
+        every += assess_paper(plan, name, paper, rows, history, runs, bad, ask)
     return every
 
 
 def assess_paper(
-    plan: PlanRecord, name: str, paper: Paper, collected: Path, runs: Path, bad: Mapping[str, str], ask: Ask
+    plan: PlanRecord,
+    name: str,
+    paper: Paper,
+    rows: pd.DataFrame,
+    history: pd.DataFrame,
+    runs: Path,
+    bad: Mapping[str, str],
+    ask: Ask,
 ) -> list[Judged]:
-    """The claims of one paper; ``bad`` says of data sets why results on them prove nothing."""
-    rows, history, planned = collected_runs(plan, collected), collected_history(plan, collected), plan.of(name)
+    """The claims of one paper.
+
+    Args:
+        plan: of the scale.
+        name: of the paper in it.
+        paper: its file.
+        rows: what was collected of its runs, a row per planned run.
+        history: a row per epoch of each.
+        runs: has the runs' folders.
+        bad: {data set: why results on it prove nothing}.
+        ask: what runs answered, image by image.
+    """
+    planned = plan.of(name)
 
     def why(claim: Claim, e: Evidence) -> tuple[str, tuple[str, ...]]:
         return _barred(claim, e, plan.scale, bad)
@@ -96,13 +117,11 @@ def assess_paper(
         e, verdict = found[claim.id]
         at = protocol(claim, paper, planned, e, plan.scale, archives(rows, planned))
         word, bars = why(claim, e)
-        judged = Judged(
-            name, claim, statement(claim, paper), bool(paper.headlines and claim.id in paper.headlines.claims), e,
-            verdict or Verdict("not testable"), OPEN, at, word, "", bars,
-        )  # fmt: skip
-        mine[claim.id] = _said(
-            _counted(judged) if verdict is None else _named(judged), paper, planned, family, plan.looks
-        )
+        headline = bool(paper.headlines and claim.id in paper.headlines.claims)
+        tested = verdict or Verdict("not testable")
+        judged = Judged(name, claim, statement(claim, paper), headline, e, tested, OPEN, at, word, "", bars)
+        judged = _counted(judged) if verdict is None else _named(judged)
+        mine[claim.id] = _said(judged, paper, planned, family, plan.looks)
     return [_beside(j, mine) for j in mine.values()]
 
 
