@@ -14,14 +14,15 @@ from ablate.cli.steps import Papers, PlanFile
 from ablate.files import read_json
 from ablate.inert import say
 from ablate.plan.params import load
-from ablate.plan.receipts import check, job_of, rendering
+from ablate.plan.project import open_project
+from ablate.plan.receipts import FROZEN, check, job_of, rendering
 from ablate.plan.record import read_plan
 from ablate.plan.runs import LOOK_AGAIN, RUNS, seeds_file
 from ablate.runtime.signals import left_to_child
 from ablate.seals import read_sealed
 
 results = typer.Typer()
-PARAMS = Path("params.yaml")
+PARAMS, PAPERS = Path("params.yaml"), Path("papers")
 Scale = Annotated[str | None, typer.Option(help="instead of the one in params.yaml")]
 
 
@@ -95,6 +96,21 @@ def claims(
         say(", ".join(f"{n} {word}" for word, n in counted.items()))
     if strict and not all(c.holds for c in assessed.claims):
         raise typer.Exit(1)
+
+
+@results.command()
+def freeze(
+    scale: Scale = None,
+    again: Annotated[bool, typer.Option("--again", help="over an earlier one, which is kept in the file")] = False,
+) -> None:
+    """Write down the analysis before its runs: claims, margins, headlines, arms, seeds, looks, thresholds, code."""
+    from ablate.papers.paper import check_files
+    from ablate.verdicts.frozen import write_frozen
+
+    project = open_project(PARAMS, {"scale": scale} if scale else {})
+    check_files(project, PAPERS)
+    folder = Path("results") / project.params.scale
+    say(f"{folder / FROZEN}: frozen {write_frozen(project, folder, PAPERS, again=again).said}")
 
 
 @results.command()
