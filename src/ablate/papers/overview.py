@@ -16,7 +16,10 @@ HEAD = """# Papers
 What each document prints, shows and says, where the project has it, and what is not done and why. Made by
 `ablate papers --write` from `papers/<id>.yaml` and `params.yaml`; `tests/test_overview.py` goes through the figures,
 tables and numbers of the documents. Files lie in `results/<scale>/<paper>/`. Deviations are those of the scale
-`paper`; smaller scales deviate in more, which their tables say.
+`paper`; smaller scales deviate in more, which their tables say. Headlines are the claims that a paper stands for, by
+its own abstract and conclusions, as far as a few seeds can decide them. They were chosen on the day that stands
+there: by then all papers had runs of the scale `pilot`, and of the scale `paper` there were 105, with those that
+`sgd-over-adam` compares, and no other headline's whole.
 """
 
 
@@ -54,6 +57,9 @@ def _paper(id: str, paper: Paper, plan: PlanRecord) -> str:
     if paper.claims:
         claims = [_claim(claim, paper) for claim in paper.claims]
         parts += ["### Claims", _table(["claim", "what it says here", "where", "study"], claims)]
+    if paper.headlines:
+        rows = [[id, why] for id, why in paper.headlines.claims.items()]
+        parts += [f"### Headlines, chosen on {paper.headlines.chosen}", _table(["claim", "why"], rows)]
     if paper.left_out:
         rows = [[entry.what, entry.where, entry.why] for entry in paper.left_out]
         parts += ["### Not done", _table(["what", "where", "why"], rows)]

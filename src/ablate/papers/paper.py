@@ -15,6 +15,7 @@ from pydantic import Field
 from ablate.errors import UserError, choose
 from ablate.models.registry import REGISTRY
 from ablate.papers.claim import ERRORS, Claim, Claimed, check_alone, check_names
+from ablate.papers.headlines import Headlines, check_headlines
 from ablate.papers.items import Item, LeftOut
 from ablate.papers.networks import Counting, PrintedNetwork
 from ablate.papers.protocol import SETTINGS, Deviation, Own, Silence, Stated
@@ -90,6 +91,7 @@ class Paper(Record):
     items: tuple[Item, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     claims: tuple[Claim, ...] = ()
+    headlines: Headlines | None = None
     counting: Counting = "torch"  # in its tables of layers and of parameters
     networks: tuple[PrintedNetwork, ...] = ()  # those that it prints layer by layer
     drawn: dict[str, Drawn] = {}  # by study; `plan/drawn.py` checks it, and the plan has it
@@ -155,6 +157,8 @@ def read(path: Path) -> Paper:
     for claim in paper.claims:
         if claim.clean is not None and claim.clean not in seen - {claim.id}:
             raise choose(f"{path}: claims.{claim.id}.clean", claim.clean, seen - {claim.id}, "claim")
+    if paper.headlines is not None:
+        check_headlines(paper.headlines, paper.claims, f"{path}: headlines")
     for i, network in enumerate(paper.networks):
         if bool(network.layers) == bool(network.column):
             raise UserError(f"{path}: networks.{i}: add its layers or its column, and one of the two alone")
