@@ -16,7 +16,7 @@ from ablate.papers.statement import statement
 from ablate.plan.params import load
 from ablate.plan.runs import Plan, make_plan
 from ablate.verdicts.behaviours import MEASURES
-from ablate.verdicts.evidence import contrasts
+from ablate.verdicts.contrasts import contrasts
 from conftest import ROOT
 from fabricated import claim, paper, reported
 from test_papers import NUMBER, PAPERS, TEXTS, plain, refused
