@@ -19,6 +19,7 @@ from ablate.papers.words import words
 from ablate.plan.record import PlanRecord
 from ablate.plan.shared import shared_factors
 from ablate.results.study import archives, collected_history, collected_runs
+from ablate.verdicts.collected import Collected
 from ablate.verdicts.controls import PAPER as CONTROLS
 from ablate.verdicts.controls import broken, outcomes
 from ablate.verdicts.evidence import Evidence
@@ -110,12 +111,12 @@ def assess_paper(
     def why(claim: Claim, e: Evidence) -> tuple[str, tuple[str, ...]]:
         return _barred(claim, e, plan.scale, bad)
 
-    found = look_by_look(paper, planned, rows, history, runs, plan.looks, lambda c, e: why(c, e)[1], ask)
+    found = look_by_look(paper, planned, Collected(rows, history, runs, ask), plan.looks, lambda c, e: why(c, e)[1])
     family = sum(v is not None and v.share is not None for _, v in found.values())
-    mine = {}
+    mine, other = {}, archives(rows, planned)
     for claim in paper.claims:
         e, verdict = found[claim.id]
-        at = protocol(claim, paper, planned, e, plan.scale, archives(rows, planned))
+        at = protocol(claim, paper, planned, e, plan.scale, other)
         word, bars = why(claim, e)
         headline = bool(paper.headlines and claim.id in paper.headlines.claims)
         tested = verdict or Verdict("not testable")

@@ -8,17 +8,17 @@ which is counted beside. Every other arm is told by all of its runs.
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from ablate.papers.claim import OF_NETWORKS, Claim
 from ablate.papers.paper import Paper
 from ablate.plan import health
 from ablate.plan.runs import ENDED
+from ablate.verdicts.behaviours import Row
+from ablate.verdicts.collected import Collected
 from ablate.verdicts.contrasts import Contrast, contrasts
-from ablate.verdicts.images import Array, Ask, correct, from_folders, image_variance, split_of, sums_over_images
+from ablate.verdicts.images import Array, image_variance
 from ablate.verdicts.measured import ACCURACIES, Planned, absent, censored, lacking, measured
 from ablate.verdicts.spread import LEAST, Sample
 from ablate.verdicts.verdict import Part
@@ -68,25 +68,14 @@ class Evidence:
     health: tuple[str, ...] = ()  # of each arm whose runs have words: how many of those that ended have which
 
 
-def evidence(
-    claim: Claim,
-    paper: Paper,
-    planned: Planned,
-    runs: pd.DataFrame,
-    history: pd.DataFrame,
-    folder: Path,
-    ask: Ask | None = None,
-) -> Evidence:
-    """Measure what ``runs`` say about ``claim``.
+def evidence(claim: Claim, paper: Paper, planned: Planned, collected: Collected) -> Evidence:
+    """Measure what the runs say about ``claim``.
 
     Args:
         claim: one of ``paper``'s, checked.
         paper: has the reported numbers.
         planned: the plan record's runs of this paper; what it has not is not planned at its scale.
-        runs: a row per planned run (tables.collected_runs); rows of runs that are not in ``planned`` do not count.
-        history: a row per epoch of each run that there is (tables.collected_history).
-        folder: holds the runs' own folders.
-        ask: what runs answered, image by image; None: read from ``folder``.
+        collected: what is known of these runs; of others nothing counts.
 
     A run that is missing gives no number and is named in ``missing``.
     """
@@ -96,17 +85,16 @@ def evidence(
     asked = contrasts(claim, paper, {p.arm: p.levels for p in of_study})
     names = list(dict.fromkeys(arm for c in asked for arm in c.weights))
     mine = [p for p in of_study if p.arm in names]
-    ids = {p.run for p in mine}
-    rows, curves = (f[(f["study"] == claim.study) & f["run"].isin(ids)] for f in (runs, history))
-    numbers, notes = measured(claim, mine, rows, curves, folder)
+    rows = collected.rows(mine)
+    numbers, notes = measured(claim, mine, rows, collected)
     arms, samples, sums = {}, {}, {}
     counting: dict[str, list[str]] = {}
     for arm in names:
         entries = [p for p in mine if p.arm == arm]
-        of_arm = rows[rows["arm"] == arm]
+        of_arm = [row for row in rows if row["arm"] == arm]
         found = arms[arm] = _arm(claim, arm, entries, of_arm, numbers)
         counting[arm] = [p.run for p in entries if p.seed in found.values]
-        sums[arm] = _sums(claim, counting[arm], ask or from_folders(folder))
+        sums[arm] = collected.sums(claim, counting[arm])
         if found.values:
             floor = _floor(claim, of_arm, found, sums[arm])
             samples[arm] = Sample(tuple(found.values.values()), floor, found.must_learn)
@@ -129,7 +117,7 @@ def evidence(
         datasets=frozenset(p.settings.dataset for p in mine),
         runs=tuple(dict.fromkeys(run for arm in names for run in counting[arm])),
         varies_over="seeds",
-        few=tuple(_few(claim, arms, of_study, runs)),
+        few=tuple(_few(claim, arms, of_study, collected)),
         health=tuple(_health(names, rows)),
     )
 
@@ -139,16 +127,19 @@ def _must_learn(claim: Claim, arm: str) -> bool:
     return learnt == "all" if isinstance(learnt, str) else arm in learnt
 
 
-def _failed(rows: pd.DataFrame) -> pd.Series:
-    """Whether each run is at chance, or diverged."""
-    words = rows["health"].fillna("").str.split(health.BETWEEN)
-    bad = {health.NOT_ABOVE_CHANCE, health.DIVERGED}
-    return words.map(lambda each: bool(bad & {*each})) | (rows["status"] == health.DIVERGED)
+def _failed(row: Row) -> bool:
+    """Whether a run is at chance, or diverged."""
+    words = {*(row["health"] or "").split(health.BETWEEN)}
+    return bool(words & {health.NOT_ABOVE_CHANCE, health.DIVERGED}) or row["status"] == health.DIVERGED
 
 
-def _arm(claim: Claim, arm: str, planned: Planned, rows: pd.DataFrame, numbers: Mapping[str, float]) -> Arm:
-    ended = rows[rows["status"].isin((*ENDED, health.DIVERGED))]
-    failed = {*ended.loc[_failed(ended), "run"]}
+def _ended(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row["status"] in (*ENDED, health.DIVERGED)]
+
+
+def _arm(claim: Claim, arm: str, planned: Planned, rows: Sequence[Row], numbers: Mapping[str, float]) -> Arm:
+    ended = _ended(rows)
+    failed = {row["run"] for row in ended if _failed(row)}
     must = _must_learn(claim, arm)
     factor = claim.measure.factor
     values = {
@@ -156,7 +147,7 @@ def _arm(claim: Claim, arm: str, planned: Planned, rows: pd.DataFrame, numbers: 
         for p in planned
         if p.run in numbers and not (must and p.run in failed)
     }
-    every: list[float | None] = [numbers.get(run) for run in ended["run"]]
+    every: list[float | None] = [numbers.get(row["run"]) for row in ended]
     known = [factor * v for v in every if v is not None]
     return Arm(
         values=dict(sorted(values.items())),
@@ -168,21 +159,21 @@ def _arm(claim: Claim, arm: str, planned: Planned, rows: pd.DataFrame, numbers: 
     )
 
 
-def _floor(claim: Claim, rows: pd.DataFrame, arm: Arm, sums: Sequence[Array]) -> float:
+def _floor(claim: Claim, rows: Sequence[Row], arm: Arm, sums: Sequence[Array]) -> float:
     """What one run's number varies by at least: over its images, or by the margin where it is no mean over images."""
     factor = claim.measure.factor
     measure = str("gap" if claim.kind == "gap" else claim.behaviour or claim.metric)
     if sums:
         return max(factor**2 * float(np.mean([each.var() / len(each) for each in sums])), TINY)
-    counts = rows[ACCURACIES[measure]].dropna() if measure in ACCURACIES else pd.Series(dtype=float)
-    if counts.empty or not counts.iloc[0]:
+    counts = [row[ACCURACIES[measure]] for row in rows] if measure in ACCURACIES else []
+    n = float(next((count for count in counts if count is not None), 0))
+    if not n:
         return max((factor * claim.margin) ** 2, TINY)
-    n = float(counts.iloc[0])
     share = ((arm.mean or 0.0) / factor * n + 1) / (n + 2)  # away from 0 and 1, at which nothing would vary
     return factor**2 * share * (1 - share) / n
 
 
-def _few(claim: Claim, arms: Mapping[str, Arm], planned: Planned, runs: pd.DataFrame) -> Iterator[str]:
+def _few(claim: Claim, arms: Mapping[str, Arm], planned: Planned, collected: Collected) -> Iterator[str]:
     """Arms with fewer than LEAST runs that count, be they compared or named as what another is held against."""
     counts = {name: (arm.learnt if arm.must_learn else len(arm.values), arm) for name, arm in arms.items()}
     for name, (count, arm) in counts.items():
@@ -190,11 +181,10 @@ def _few(claim: Claim, arms: Mapping[str, Arm], planned: Planned, runs: pd.DataF
             yield _too_few(name, count, arm.ended, arm.planned, must_learn=arm.must_learn)
     named = claim.needs.learnt
     for name in () if isinstance(named, str) else [arm for arm in named if arm not in arms]:
-        ids = {p.run for p in planned if p.arm == name}
-        rows = runs[(runs["study"] == claim.study) & runs["run"].isin(ids)]
-        rows = rows[rows["status"].isin((*ENDED, health.DIVERGED))]
-        if (learnt := int((~_failed(rows)).sum())) < LEAST:
-            yield _too_few(name, learnt, len(rows), len(ids), must_learn=True)
+        entries = [p for p in planned if p.arm == name]
+        ended = _ended(collected.rows(entries))
+        if (learnt := sum(not _failed(row) for row in ended)) < LEAST:
+            yield _too_few(name, learnt, len(ended), len(entries), must_learn=True)
 
 
 def _too_few(arm: str, count: int, ended: int, planned: int, *, must_learn: bool) -> str:
@@ -204,10 +194,10 @@ def _too_few(arm: str, count: int, ended: int, planned: int, *, must_learn: bool
     return f"{what}, and {LEAST} are needed"
 
 
-def _health(arms: list[str], rows: pd.DataFrame) -> Iterator[str]:
-    done = rows[rows["status"].isin(ENDED)]
+def _health(arms: list[str], rows: Sequence[Row]) -> Iterator[str]:
     for arm in arms:
-        if said := health.counted(done.loc[done["arm"] == arm, "health"]):
+        mine = [row["health"] or "" for row in rows if row["arm"] == arm and row["status"] in ENDED]
+        if said := health.counted(mine):
             yield f"{arm}: {said}"
 
 
@@ -245,12 +235,3 @@ def _part(claim: Claim, contrast: Contrast, arms: Mapping[str, Arm], sums: Mappi
         n_images=sizes.pop() if complete else 0,
         of_all=of_all,
     )
-
-
-def _sums(claim: Claim, runs: Sequence[str], ask: Ask) -> list[Array]:
-    """What each image adds to each run's number (`correct`); nothing where a run left no such answers."""
-    if not sums_over_images(claim):
-        return []
-    each = [ask(run, split_of(claim)) for run in runs]
-    found = [correct(claim, answers) for answers in each if answers is not None]
-    return [s for s in found if s is not None] if len(found) == len(runs) else []

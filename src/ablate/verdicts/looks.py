@@ -2,15 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
-
-import pandas as pd
 
 from ablate.papers.claim import OF_NETWORKS, Claim
 from ablate.papers.paper import Paper
+from ablate.verdicts.collected import Collected
 from ablate.verdicts.contrasts import contrasts
 from ablate.verdicts.evidence import Evidence, evidence
-from ablate.verdicts.images import Ask
 from ablate.verdicts.judge import judge
 from ablate.verdicts.measured import Planned
 from ablate.verdicts.verdict import OPEN, Asked, Verdict
@@ -21,12 +18,9 @@ Barred = Callable[[Claim, Evidence], tuple[str, ...]]
 def look_by_look(
     paper: Paper,
     planned: Planned,
-    rows: pd.DataFrame,
-    history: pd.DataFrame,
-    runs: Path,
+    collected: Collected,
     looks: Sequence[int],
     barred: Barred,
-    ask: Ask,
 ) -> dict[str, tuple[Evidence, Verdict | None]]:
     """{claim: evidence and verdict} of ``paper``; no verdict where no seed has a say. Arguments as of `evidence`.
 
@@ -42,7 +36,7 @@ def look_by_look(
         seen = first_seeds(planned, n)
         if n and k > 1:
             going = [c for c in going if _open(found[c.id][1]) and _has(seen, c, paper, n)]
-        measured = {c.id: evidence(c, paper, seen, rows, history, runs, ask) for c in going}
+        measured = {c.id: evidence(c, paper, seen, collected) for c in going}
         of_all = {id: e for id, (e, _) in found.items()} | measured
         asked = {
             c.id: Asked(e.parts, e.samples, measure_of(c), c.study or "", c.id in headlines, barred(c, e))

@@ -1,16 +1,14 @@
 """What one claim's runs are measured by, run by run, and what of the planned runs gives no number."""
 
 import math
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-
-import pandas as pd
+from collections.abc import Iterable, Mapping, Sequence
 
 from ablate.papers.claim import OF_PAIRS, Claim
 from ablate.plan import health
 from ablate.plan.record import PlannedRun
 from ablate.plan.runs import ENDED
-from ablate.verdicts.behaviours import MEASURES, column, speeds
+from ablate.verdicts.behaviours import MEASURES, Row, column, speeds
+from ablate.verdicts.collected import Collected
 from ablate.verdicts.contrasts import Contrast
 
 NAMED = 3  # arms that are missing, beyond which they are counted
@@ -26,37 +24,39 @@ CHANCE = tuple(name for name in ACCURACIES if name not in ("gap", "first-train-t
 
 
 def measured(
-    claim: Claim, planned: Planned, rows: pd.DataFrame, history: pd.DataFrame, folder: Path
+    claim: Claim, planned: Planned, rows: Sequence[Row], collected: Collected
 ) -> tuple[dict[str, float], list[str]]:
-    """{run: number} of those that have one, and what is to say of them."""
-    done = rows[rows["status"].isin(ENDED)]
+    """{run: number} of those of ``rows`` that have one, and what is to say of them."""
+    done = [row for row in rows if row["status"] in ENDED]
     notes: list[str] = []
     found: dict[str, float | None] = {}
     if claim.kind == "behaviour":
-        curves = {str(run): curve.sort_values("epoch") for run, curve in history.groupby("run")}
+        curves = collected.curves(str(claim.study), [str(row["run"]) for row in rows])
         if claim.behaviour in OF_PAIRS:
             metric = claim.behaviour.replace("-speed", "_top1")
-            found |= speeds({run: column(curves[run], metric) for run in done["run"] if run in curves}, planned)
+            found |= speeds(
+                {row["run"]: column(curves[row["run"]], metric) for row in done if row["run"] in curves}, planned
+            )
         else:
             measure = MEASURES[str(claim.behaviour)]
-            for row in done.to_dict("records"):
+            for row in done:
                 run = str(row["run"])
-                values = {str(key): value for key, value in row.items()}
-                found[run] = measure(claim, values, curves.get(run, history.iloc[:0]), folder / run)
+                found[run] = measure(claim, row, curves.get(run, collected.no_curve), collected.folder / run)
+    elif claim.kind == "gap" or claim.metric == "gap":
+        found = {row["run"]: _less(row["train_top1"], row["val_top1"]) for row in done}
+    elif claim.metric == "test_top1":
+        found = {row["run"]: row["val_top1"] if row["test_top1"] is None else row["test_top1"] for row in done}
+        notes += [NO_TEST] * any(row["test_top1"] is None and row["val_top1"] is not None for row in done)
     else:
-        metric = "gap" if claim.kind == "gap" else str(claim.metric)
-        if metric == "gap":
-            numbers = done["train_top1"] - done["val_top1"]
-        elif metric == "test_top1":
-            numbers = done["test_top1"].fillna(done["val_top1"])
-            notes += [NO_TEST] * bool((done["test_top1"].isna() & done["val_top1"].notna()).any())
-        else:
-            numbers = done[metric]
-        found = {str(run): None if pd.isna(v) else float(v) for run, v in zip(done["run"], numbers, strict=True)}
+        found = {row["run"]: row[str(claim.metric)] for row in done}
     if claim.metric in CHANCE or claim.behaviour in CHANCE:
         n_classes = {p.run: p.n_classes for p in planned}
-        found |= {str(run): 1 / n_classes[str(run)] for run in rows.loc[rows["status"] == health.DIVERGED, "run"]}
-    return {run: number for run, number in found.items() if number is not None and math.isfinite(number)}, notes
+        found |= {row["run"]: 1 / n_classes[row["run"]] for row in rows if row["status"] == health.DIVERGED}
+    return {run: float(v) for run, v in found.items() if v is not None and math.isfinite(v)}, notes
+
+
+def _less(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else a - b
 
 
 def absent(claim: Claim, planned: Planned) -> list[str]:
@@ -91,19 +91,18 @@ def censored(claim: Claim, values: Mapping[str, Mapping[int, float]], asked: Seq
 
 
 def lacking(
-    claim: Claim, arms: list[str], planned: Planned, rows: pd.DataFrame, numbers: dict[str, float]
+    claim: Claim, arms: list[str], planned: Planned, rows: Iterable[Row], numbers: Mapping[str, float]
 ) -> list[str]:
     """What the arms should have and have not."""
-    absent = [arm for arm in arms if arm not in {p.arm for p in planned}]
+    here = {p.arm for p in planned}
+    absent = [arm for arm in arms if arm not in here]
     if len(absent) > NAMED:
         absent = [f"{absent[0]}, like {len(absent) - 1} other arms,"]
     said = [f"{arm} is not planned at this scale" for arm in absent]
+    status = {(row["arm"], row["run"]): str(row["status"]) for row in rows}
     for arm in arms:
         mine = [p.run for p in planned if p.arm == arm]
-        status = {
-            str(run): str(s) for run, s in rows.loc[rows["arm"] == arm, ["run", "status"]].itertuples(index=False)
-        }
-        faults = [status.get(run, "missing") for run in mine if run not in numbers]
+        faults = [status.get((arm, run), "missing") for run in mine if run not in numbers]
         for fault in dict.fromkeys(faults):
             what = f"without {claim.behaviour or claim.metric or 'gap'}" if fault in ENDED else fault
             what = "with other settings" if fault == "other settings" else what
