@@ -148,9 +148,8 @@ def write_frozen(project: Project, folder: Path, papers: Path, *, again: bool = 
 
 
 def _commit() -> Commit:
-    with (
-        tempfile.TemporaryDirectory() as unused
-    ):  # the patch of a dirty tree: what is frozen stands in the file itself
+    # The patch of a dirty tree is not kept: what is frozen stands in the file itself.
+    with tempfile.TemporaryDirectory() as unused:
         return Commit.model_validate(source(Path(unused)))
 
 
