@@ -27,7 +27,7 @@ EARLIER = """
   - {id: earlier, kind: behaviour, study: s, behaviour: overfit-epoch, arm: a, minus: b, direction: less,
      quote: "a overfits earlier", where: "1", margin: 0.1, why: "A tenth of the epochs."}
 """
-SEEDS = 8  # 2 * 0.5 ** 8 is below 0.05
+SEEDS = 8
 
 
 def planted(folder: Path, *, gain: float = 0.05, seeds: int = SEEDS, scale: str = "pilot", **of_b: Any) -> Fabricated:
@@ -36,8 +36,8 @@ def planted(folder: Path, *, gain: float = 0.05, seeds: int = SEEDS, scale: str 
     (made.papers / "p.yaml").write_text(PAPER)
     made.study("s", ["arm"], {}, {})
     for seed in range(seeds):
-        made.run("s", {"arm": "a"}, seed, val_top1=0.5 + gain + 0.001 * seed, n_val=100)
-        made.run("s", {"arm": "b"}, seed, val_top1=0.5 + 0.0005 * seed, n_val=100, **of_b)
+        made.run("s", {"arm": "a"}, seed, val_top1=0.5 + gain + 0.001 * seed, n_val=10_000)
+        made.run("s", {"arm": "b"}, seed, val_top1=0.5 + 0.0005 * seed, n_val=10_000, **of_b)
     return made
 
 
@@ -52,14 +52,18 @@ def board(made: Fabricated) -> dict[str, Any]:
 
 
 def test_planted_effects_get_their_verdict(tmp_path: Path) -> None:
-    assert board(planted(tmp_path / "1"))["better"]["verdict"] == "reproduced"
+    """Above the paper's threshold of a point, whose runs are as at the scale `paper`; 0.001 is the seeds' step."""
+    assert board(planted(tmp_path / "1"))["better"]["finding"] == "shown at the claimed size"
     assert board(planted(tmp_path / "2", gain=-0.05))["better"]["verdict"] == "contradicted"
-    assert board(planted(tmp_path / "3", seeds=3))["better"]["verdict"] == "undecided"  # p cannot be below 0.25
+    three, two = (board(planted(tmp_path / f"of {n}", seeds=n))["better"] for n in (3, 2))
+    assert (three["verdict"], two["verdict"]) == ("reproduced", "not testable")
+    assert "2 of 2 runs of a have learnt, and 3 are needed" in two["why"]
     found = board(planted(tmp_path / "4"))
-    assert found["fewer"]["verdict"] == "reproduced" and "46,544,128" in found["fewer"]["sentence"]  # NOTES.md
+    assert (found["fewer"]["verdict"], found["fewer"]["finding"]) == ("counted", "as claimed")
+    assert "46,544,128" in found["fewer"]["sentence"]  # NOTES.md
     table = pd.read_csv(tmp_path / "4/results/pilot/claims.csv")
-    assert table["verdict"].tolist() == ["reproduced", "reproduced"]
-    assert table["effect"][0] == pytest.approx(5 + 0.05 * 3.5, abs=0.001)  # points; seeds 0 to 7
+    assert table["verdict"].tolist() == ["reproduced", "counted"]
+    assert table["effect"][0] == pytest.approx(5 + 0.05 * 3.5, abs=0.05)  # points; seeds 0 to 7; one decimal
     assert table["n"][0] == SEEDS and table["varies over"][0] == "seeds"
     cells = json.loads((tmp_path / "4/results/pilot/claims.runs.json").read_text())
     assert len(cells["p/better"]["effect"]) == 2 * SEEDS
@@ -83,12 +87,10 @@ claims:
 WORLDS = {"reproduced": (0.7, 0.9), "contradicted": (0.3, 0.3)}
 
 
-@pytest.mark.parametrize("n", [2, 3, 5, 7, 8, 12, 20])
+@pytest.mark.parametrize("n", [2, 3, 5, 12])
 @pytest.mark.parametrize("world", WORLDS)
 def test_each_kind_gets_its_verdict_as_soon_as_seeds_allow_it(world: str, n: int, tmp_path: Path) -> None:
-    """Six claims by Holm: the p of five sign flips, 2 / 2**n, times 5 or 6 is at most 0.05 from n = 8 on, and above
-    it for 7. A value far within its margin, or far beyond it, is told by t tests from three seeds on.
-    """
+    """Effects of 20 points or more of 10,000 images are told from three seeds on, and by two nothing is tested."""
     made = Fabricated(tmp_path, "pilot")
     (made.papers / "p.yaml").write_text(PAPER.split("reported")[0] + "silent: []\ndeviations: []" + KINDS)
     made.study("s", ["x", "y"], {}, {})
@@ -96,29 +98,55 @@ def test_each_kind_gets_its_verdict_as_soon_as_seeds_allow_it(world: str, n: int
         val, train = WORLDS[world] if (x, y) == ("p", "u") else (0.5, 0.5)
         for seed in range(n):
             noise = 0.001 * ((seed * 7 + ord(x) + ord(y)) % 5) + 1e-5 * seed
-            made.run("s", {"x": x, "y": y}, seed, val_top1=val + noise, train_top1=train + noise, n_val=100)
+            made.run(
+                "s",
+                {"x": x, "y": y},
+                seed,
+                val_top1=val + noise,
+                train_top1=train + noise,
+                n_val=10_000,
+                n_train=10_000,
+            )
     made.collect()
     found = assess(made.planned(), {"p": read(made.papers / "p.yaml")}, made.plan.parent, made.runs)
-    verdicts = {j.claim.id: j.verdict for j in found}
-    value = verdicts.pop("value")
-    assert value == world if n >= 3 else value in (world, "undecided")
-    assert set(verdicts.values()) == {world if n >= 8 else "undecided"}, verdicts
-    assert all(j.by_test.sentence.startswith(j.verdict.capitalize()) for j in found)
+    verdicts = {j.claim.id: j.word for j in found}
+    assert set(verdicts.values()) == {world if n >= 3 else "not testable"}, verdicts
+    assert all(j.word.capitalize() in j.sentence for j in found)
 
 
-def test_what_is_missing_or_diverged_is_never_reproduced(tmp_path: Path) -> None:
-    missing = planted(tmp_path / "missing", seeds=SEEDS + 1)
-    (missing.runs / "s_b_s0/metrics.json").unlink()
-    found = board(missing)["better"]
-    assert (found["verdict"], found["n"]) == ("undecided", SEEDS) and "1 of 9 runs of b missing" in found["why"]
-    diverged = planted(tmp_path / "diverged")
-    diverged.run("s", {"arm": "a"}, 99, status="diverged")
-    diverged.run("s", {"arm": "b"}, 99, val_top1=0.5, n_val=100)
-    assert board(diverged)["better"]["verdict"] == "not testable"
+def test_with_a_run_missing_neither_a_claim_nor_its_opposite_is_shown(tmp_path: Path) -> None:
+    for i, gain in enumerate((0.05, -0.05)):
+        missing = planted(tmp_path / f"missing{i}", gain=gain, seeds=SEEDS + 1)
+        (missing.runs / "s_b_s0/metrics.json").unlink()
+        found = board(missing)["better"]
+        assert (found["verdict"], found["finding"], found["n"]) == ("open", "open", SEEDS)
+        assert "1 of 9 runs of b missing" in found["why"] and "Open: 1 of 9 runs of b missing." in found["sentence"]
     gone = planted(tmp_path / "gone")
-    for path in gone.runs.glob("s_b_*/metrics.json"):
+    for path in gone.runs.glob("s_*/metrics.json"):
         path.unlink()
-    assert board(gone)["better"]["verdict"] == "not run"
+    found = board(gone)["better"]
+    assert found["verdict"] == "not run" and found["sentence"] == "Not run: none of its runs has ended."
+
+
+@pytest.mark.parametrize("gain", [0.05, -0.05])
+def test_a_run_that_diverged_counts_on_both_sides(gain: float, tmp_path: Path) -> None:
+    """The arm that is ahead where it learnt is behind, its failed runs at 1 / 200 counted: 55 and 0.5 against 50. One
+    of eight that failed in both arms turns nothing round.
+    """
+    ahead, behind = ("a", "b") if gain > 0 else ("b", "a")
+    one = planted(tmp_path / "one", gain=gain)
+    one.run("s", {"arm": ahead}, 99, status="diverged")
+    one.run("s", {"arm": behind}, 99, val_top1=0.5, n_val=10_000)
+    found = board(one)["better"]
+    assert (found["verdict"], found["failing"]) == ("open", True)
+    assert "Runs that failed would turn it round" in found["sentence"]
+    counts = {ahead: "8 of 9", behind: "9 of 9"}
+    said = f"a learnt in {counts['a']} seeds, b in {counts['b']}: {behind} is not shown to learn more reliably"
+    assert said in found["sentence"]
+    both = planted(tmp_path / "both", gain=gain)
+    for arm in "ab":
+        both.run("s", {"arm": arm}, 99, status="diverged")
+    assert board(both)["better"]["verdict"] == ("reproduced" if gain > 0 else "contradicted")
 
 
 CLEAN = """
@@ -132,13 +160,13 @@ def test_weights_that_have_seen_the_images_are_marked_with_the_clean_verdict_bes
     made = planted(tmp_path)
     (made.papers / "p.yaml").write_text(PAPER + CLEAN)
     for seed in range(SEEDS):
-        made.run("s", {"arm": "c"}, seed, val_top1=0.55 + 0.001 * seed, n_val=100, plan={"contaminated": True})
+        made.run("s", {"arm": "c"}, seed, val_top1=0.55 + 0.001 * seed, n_val=10_000, plan={"contaminated": True})
     found = board(made)
     assert found["cleaner"]["verdict"] == found["better"]["verdict"] == "reproduced"
-    assert "seen the images; from other weights (better): reproduced" in found["cleaner"]["why"]
-    assert found["cleaner"]["contaminated"] and not found["better"]["contaminated"] and not found["better"]["why"]
+    assert "seen the images; from other weights (better): reproduced." in found["cleaner"]["sentence"]
+    assert found["cleaner"]["contaminated"] and not found["better"]["contaminated"]
     verdicts = pd.read_csv(made.plan.parent / "claims.csv")["verdict"].tolist()
-    assert verdicts == ["reproduced", "reproduced", "reproduced, contaminated"]
+    assert verdicts == ["reproduced", "counted", "reproduced, contaminated"]
 
 
 ABSOLUTE = """
@@ -154,7 +182,7 @@ ABSOLUTE = """
          "not comparable"),
         ("needs: {absolute: true},", {"batch_size": [4, 8]}, "reproduced"),
         ("needs: {absolute: true},", {}, "reproduced"),
-        ("", {"n_classes": [10, 200]}, "reproduced"),
+        ("", {"n_classes": [10, 200]}, "holds here"),
     ],
 )  # fmt: skip
 def test_a_printed_number_is_compared_at_its_own_data_and_epochs_alone(
@@ -166,35 +194,46 @@ def test_a_printed_number_is_compared_at_its_own_data_and_epochs_alone(
     text = PAPER.replace("reported: []", number) + ABSOLUTE.replace("@", needs)
     (made.papers / "p.yaml").write_text(text)
     found = board(made)
-    assert found["half"]["verdict"] == verdict and found["better"]["verdict"] == "reproduced"
+    reduced = "n_classes" in deviations
+    assert found["half"]["verdict"] == verdict
+    assert found["better"]["verdict"] == ("holds here" if reduced else "reproduced")
+    assert found["better"]["protocol"] == ("reduced" if reduced else "near")  # embedded images
+    assert ("Reduced protocol." in found["better"]["sentence"]) == reduced
     if verdict == "not comparable":
         assert found["half"]["why"] == "a number of the paper's n_classes, epochs, which are others here"
         assert found["half"]["n"] == SEEDS  # what was measured stands beside it
 
 
 @pytest.mark.parametrize(
-    ("needs", "verdict"),
+    ("needs", "failed", "verdict"),
     [
-        ("", "not testable"),  # all that it compares
-        ("needs: {learnt: all},", "not testable"),
-        ("needs: {learnt: [b]},", "not testable"),
-        ("needs: {learnt: [a]},", "reproduced"),
-        ("needs: {learnt: none},", "reproduced"),
+        ("", 6, "not testable"),  # two of b's eight have learnt; all that it compares must
+        ("needs: {learnt: all},", 6, "not testable"),
+        ("needs: {learnt: [b]},", 6, "not testable"),
+        ("", 2, "reproduced"),  # six have
+        ("needs: {learnt: [a]},", 6, "reproduced"),
+        ("needs: {learnt: none},", 6, "reproduced"),
     ],
 )
-def test_where_an_arm_that_must_have_learnt_has_not_nothing_is_shown(
-    needs: str, verdict: str, tmp_path: Path
+def test_an_arm_that_must_have_learnt_needs_three_runs_that_have(
+    needs: str, failed: int, verdict: str, tmp_path: Path
 ) -> None:
-    """Two runs of b are not above chance; a is five points above b in all seeds."""
-    made = planted(tmp_path, val_chance_p=0.0001)
+    """Some runs of b are not above chance; a is five points above b in all seeds."""
+    made = Fabricated(tmp_path, "pilot")
     (made.papers / "p.yaml").write_text(PAPER.replace("arms: [a, b], ", f"arms: [a, b], {needs} "))
-    for seed in (SEEDS, SEEDS + 1):
-        made.run("s", {"arm": "a"}, seed, val_top1=0.6 + 0.001 * seed, n_val=100)
-        made.run("s", {"arm": "b"}, seed, val_top1=0.5 + 0.0005 * seed, n_val=100, val_chance_p=0.5)
+    made.study("s", ["arm"], {}, {})
+    for seed in range(SEEDS):
+        made.run("s", {"arm": "a"}, seed, val_top1=0.55 + 0.001 * seed, n_val=10_000)
+        p = 0.5 if seed < failed else 0.0
+        made.run("s", {"arm": "b"}, seed, val_top1=0.5 + 0.0005 * seed, n_val=10_000, val_chance_p=p)
     found = board(made)["better"]
-    assert found["verdict"] == verdict and found["n"] == SEEDS + 2
-    said = ["2 of 10 runs of b have not learnt"] if verdict == "not testable" else []
-    assert found["unlearnt"] == said and found["why"] == "".join(said)
+    assert found["verdict"] == verdict
+    if verdict == "not testable":
+        assert found["n"] == 2 and found["why"] == "2 of 8 runs of b have learnt, and 3 are needed"
+        assert "b 50.3 % (2 of 8 seeds learnt)" in found["sentence"]
+    elif not needs:
+        assert found["n"] == 6
+        assert "a learnt in 8 of 8 seeds, b in 6 of 8: a is not shown to learn more reliably" in found["sentence"]
 
 
 @pytest.mark.parametrize("learnt", [0.0001, 0.5])
@@ -207,13 +246,13 @@ def test_a_claim_of_one_arm_may_need_that_another_has_learnt(learnt: float, tmp_
 """
     (made.papers / "p.yaml").write_text(PAPER + low)
     for seed in range(SEEDS):
-        made.run("s", {"arm": "c"}, seed, val_top1=0.1 + 0.0005 * seed, n_val=100, val_chance_p=0.5)
+        made.run("s", {"arm": "c"}, seed, val_top1=0.1 + 0.0005 * seed, n_val=10_000, val_chance_p=0.5)
     found = board(made)["low"]
     assert found["verdict"] == ("reproduced" if learnt < 0.001 else "not testable")
-    assert found["why"] == ("" if learnt < 0.001 else "8 of 8 runs of b have not learnt")
+    assert found["why"] == ("" if learnt < 0.001 else "0 of 8 runs of b have learnt, and 3 are needed")
 
 
-@pytest.mark.parametrize(("last_of_b", "verdict"), [(1.9, "reproduced"), (1.0, "undecided")])
+@pytest.mark.parametrize(("last_of_b", "verdict"), [(1.9, "reproduced"), (1.0, "open")])
 def test_what_has_not_overfitted_by_its_last_epoch_has_not_done_so_earlier(
     last_of_b: float, verdict: str, tmp_path: Path
 ) -> None:
@@ -230,14 +269,14 @@ def test_what_has_not_overfitted_by_its_last_epoch_has_not_done_so_earlier(
         (made.runs / entry["run"] / "history.csv").write_text("\n".join(lines))
         vouch(made.runs / entry["run"])
     found = board(made)["earlier"]
-    assert found["verdict"] == verdict and found["n"] == SEEDS and found["p_for"] < 0.05
-    assert ("last epoch in 1 of the seeds" in found["why"]) == (verdict == "undecided")
+    assert found["verdict"] == verdict and found["n"] == SEEDS
+    assert ("last epoch in 1 of the seeds" in found["why"]) == (verdict == "open")
 
 
 @pytest.mark.parametrize(
     ("asked", "verdict"),
     [
-        ("threshold: 1, direction: less, margin: 0.1", "undecided"),  # it may begin behind the last epoch
+        ("threshold: 1, direction: less, margin: 0.1", "open"),  # it may begin behind the last epoch
         ("threshold: 0.25, direction: same, margin: 0.1", "contradicted"),  # but not in the first of four
     ],
 )
@@ -254,7 +293,7 @@ def test_one_arm_that_has_not_overfitted_is_open_where_its_end_could_settle_it(
         (made.runs / entry["run"] / "history.csv").write_text("\n".join(lines))
         vouch(made.runs / entry["run"])
     found = board(made)["earlier"]
-    assert (found["verdict"], found["censored"]) == (verdict, SEEDS - 2 if verdict == "undecided" else 0)
+    assert (found["verdict"], found["censored"]) == (verdict, SEEDS - 2 if verdict == "open" else 0)
 
 
 def test_at_the_scale_demo_nothing_is_evidence(tmp_path: Path) -> None:

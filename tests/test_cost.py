@@ -58,6 +58,7 @@ def test_networks_are_counted_as_ablate_model_counts_them(model: str) -> None:
     [
         {},
         {"per_class": 7},
+        {"per_class": 7, "subset": "by-seed"},
         {"split": "holdout"},
         {"split": "holdout", "per_class": 7},
         {"dataset": "tiny-imagenet", "classes": (3, 8)},
@@ -69,7 +70,7 @@ def test_images_are_counted_as_the_pack_splits_them(
 ) -> None:
     """Oracle: the splits that training makes."""
     run = run_of(**changes)
-    views = Pack.open(packs[run.settings.dataset]).views(run.settings)
+    views = Pack.open(packs[run.settings.dataset]).views(run.settings, run.seed)
     sizes = {name: len(view.positions) for name, view in views.items()}
     train_images = sizes.pop("train")
     assert splits_of(run, params.datasets[run.settings.dataset]) == (train_images, sum(sizes.values()))

@@ -75,7 +75,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
         collect(OUT / "plan.json", RUNS, "tinyimage10", OUT / "tinyimage10")
         (run,) = (r["run"] for r in read_json(OUT / "plan.json")["runs"] if r["paper"] == "tinyimage10")
         write_json(OUT / "tinyimage10/table-optimiser.runs.json", {"row": {"val_top1": {run: 0.5}}})
-        claim = {"paper": "p", "statement": "s", "verdict": "reproduced", "sentence": "So.", "why": None}
+        claim = {"paper": "p", "statement": "s", "finding": "open", "protocol": "near", "verdict": "open"}
+        claim |= {"sentence": "So."}
         control = {"outcome": "passed", "dataset": "d", "control": "c", "seed": 0, "said": "so"}
         write_json(OUT / "claims.json", {"claims": [claim], "controls": [control]})
         looked = {"added": [], "look": 2, "looks": [2, 3], "digest": "", "claims": []}

@@ -182,7 +182,7 @@ def settings(**changes: object) -> Settings:
 
 def test_views_are_disjoint_balanced_and_counted_from_the_first_class(packs: dict[str, Path]) -> None:
     pack = Pack.open(packs["tiny-imagenet"])
-    views = pack.views(settings(classes=(3, 8), split="holdout"))
+    views = pack.views(settings(classes=(3, 8), split="holdout"), 0)
     assert {name: len(view.labels) for name, view in views.items()} == {"train": 5 * 32, "val": 5 * 4, "test": 5 * 4}
     positions = np.concatenate([view.positions for view in views.values()])
     assert len(set(positions.tolist())) == len(positions)
@@ -191,7 +191,7 @@ def test_views_are_disjoint_balanced_and_counted_from_the_first_class(packs: dic
         assert np.array_equal(pack.labels[view.positions], view.labels + 3)
         assert len(set(np.bincount(view.labels))) == 1
         assert view.images is pack.images  # no copy
-    few = pack.views(settings(per_class=5))
+    few = pack.views(settings(per_class=5), 0)
     assert len(few["train"].labels) == 20 * 5 and len(few["val"].labels) == 20 * 20
 
 
@@ -199,7 +199,7 @@ def test_a_subset_by_names_is_the_same_in_any_order(packs: dict[str, Path]) -> N
     pack = Pack.open(packs["tiny-imagenet"])
     names = pack.meta["classes"]
     for chosen in ((names[7], names[2]), (names[2], names[7])):
-        view = pack.views(settings(classes=chosen, per_class=3))["train"]
+        view = pack.views(settings(classes=chosen, per_class=3), 0)["train"]
         assert pack.labels[view.positions].tolist() == [2, 2, 2, 7, 7, 7] and view.labels.tolist() == [
             0,
             0,
@@ -209,7 +209,7 @@ def test_a_subset_by_names_is_the_same_in_any_order(packs: dict[str, Path]) -> N
             1,
         ]
     with pytest.raises(UserError, match="did you mean"):
-        pack.views(settings(classes=(names[0][:-1] + "x",)))
+        pack.views(settings(classes=(names[0][:-1] + "x",)), 0)
 
 
 def test_the_papers_subsets_have_their_sizes(tiny: Found) -> None:
@@ -219,12 +219,12 @@ def test_the_papers_subsets_have_their_sizes(tiny: Found) -> None:
         pytest.skip("the embedded data set has fewer images than these")
     pack = Pack.open(path)
     assert pack.meta["words"][0].startswith("goldfish") and pack.meta["words"][9].startswith("tarantula")
-    ten = pack.views(settings(classes=(0, 10), split="holdout"))
+    ten = pack.views(settings(classes=(0, 10), split="holdout"), 0)
     assert {name: np.bincount(view.labels).tolist() for name, view in ten.items()} == {
         "train": [400] * 10, "val": [50] * 10, "test": [50] * 10,
     }  # fmt: skip
-    assert len(pack.views(settings(per_class=25))["train"].labels) == 5000
-    assert len(pack.views(settings(classes=(0, 10), per_class=10))["train"].labels) == 100
+    assert len(pack.views(settings(per_class=25), 0)["train"].labels) == 5000
+    assert len(pack.views(settings(classes=(0, 10), per_class=10), 0)["train"].labels) == 100
 
 
 def swap_classes(path: Path) -> None:

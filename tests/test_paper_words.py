@@ -114,6 +114,9 @@ BY_EYE = {
     ("resnet18-init", "subset", "pretrained", "images"): "deviation deviation stated",
     ("resnet18-init", "subset", "pretrained", "weights"): "deviation deviation stated",
     ("resnet18-init", "subset", "pretrained", "split"): "deviation deviation deviation",
+    ("resnet18-init", "subset", "pretrained", "subset"): "choice choice choice",
+    ("resnet18-init", "subset", "pretrained", "pretraining"): "choice choice choice",
+    ("resnet18-init", "clean-transfer", "pretrained", "pretraining"): "own own own",
     ("resnet18-init", "overfit", "scratch", "images"): "stated stated stated",
     ("resnet18-init", "overfit", "scratch", "n_classes"): "deviation deviation deviation",
     ("resnet18-init", "initialisation", "Gaussian", "init_variance"): "stated stated stated",
@@ -188,6 +191,7 @@ def test_words_of_studies_in_full(arms: dict[tuple[str, str, str, str], PlannedR
             "no ReLU after the last fully connected layer",
         ),
         choices=(
+            "subset of training images by-seed, not our first",
             "weight decay 0.0005", "schedule step", "step epochs 4, not our 25", "precision bf16, not our fp32",
         ),
     )  # fmt: skip

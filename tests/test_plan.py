@@ -71,7 +71,7 @@ def test_weights_called_clean_come_from_classes_that_are_not_trained_on() -> Non
                 continue
             ours, theirs = p.run.settings.class_range, plan.pretraining[p.run.start].settings.class_range
             assert ours and theirs and ours[1] <= theirs[0]
-            bare = p.run.settings.model_copy(update={"weights": "scratch"})
+            bare = p.run.settings.model_copy(update={"weights": "scratch", "pretraining": "shared"})
             assert any(q.run.settings == bare for q in clean if (q.paper, q.study) == (p.paper, p.study))
 
 
@@ -92,7 +92,7 @@ def test_what_a_scale_changes() -> None:
     assert made["pilot"]["five-cnns", "models", "Model 5"] == {
         "classes": ([0, 10], None), "n_classes": (10, 200), "images": (600, 100_000), "images_per_class": (60, 500),
         "epochs": (4, 15), "batch_size": (64, 32), "weights": ("pretrain:other-classes", "imagenet"),
-        "precision": ("bf16", "fp32"),
+        "precision": ("bf16", "fp32"), "subset": ("by-seed", "first"), "pretraining": ("by-seed", "shared"),
     }  # fmt: skip
     assert made["pilot"]["tinyimage10", "classes", "ten classes"]["images_per_class"] == (10, 400)  # 0.8 of 500
     assert all(deviations == {} for deviations in made["paper"].values())

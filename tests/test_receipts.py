@@ -177,6 +177,27 @@ def test_what_is_drawn_makes_due_what_draws_it_and_the_report(old: str, new: str
     assert {name for name in found.jobs if found.reason(name)} == asked
 
 
+def test_a_freeze_makes_the_claims_due_and_nothing_else(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, judged = here / "frozen.json", {"claims": "inputs changed"}
+    assert said(monkeypatch, capsys, "freeze") == (0, "")
+    assert reasons() == judged and asked().open("report")
+    render(Path("params.yaml"), [], {})
+    assert reasons() == {}
+    assert said(monkeypatch, capsys, "freeze", "--again") == (0, "")
+    assert reasons() == judged
+    render(Path("params.yaml"), [], {})
+    kept = file.read_text()
+    file.write_text(kept.replace("0.001", "0.002"))
+    assert kept != file.read_text() and reasons() == judged
+    assert said(monkeypatch, capsys, "render") == (2, f"{file}: was changed since it was written")
+    file.write_text(kept)
+    assert reasons() == {}
+    file.unlink()
+    assert reasons() == judged
+
+
 def test_another_result_is_collected_anew(here: Path) -> None:
     run = next(Path("results/runs").glob("*"))
     vouch(run, wall_s=1.0)

@@ -1,12 +1,14 @@
-"""What the seeds of an arm share. Oracle: what each setting does, told by hand for sets of 500 images of each class."""
+"""What the seeds of an arm share. Oracle: what each setting does, told by hand for 500 images of each class."""
 
 from typing import Any
 
 import pytest
 
+from ablate.plan.project import open_project
 from ablate.plan.record import PlannedRun
 from ablate.plan.settings import Settings
 from ablate.plan.shared import shared_factors
+from conftest import ROOT
 
 IMAGES = "the same 100 training images per class"
 PRETRAINING = "one pretraining run"
@@ -57,3 +59,20 @@ def test_arms_that_are_compared_name_each_factor_once() -> None:
     assert shared_factors([*scratch, *more]) == (IMAGES, "the same 50 training images per class")
     assert shared_factors([*arm(0, 1), *started]) == (IMAGES, PRETRAINING)  # of one arm alone
     assert shared_factors([]) == ()
+
+
+def test_of_the_shipped_scales() -> None:
+    """Oracle: params.yaml, read by eye."""
+
+    def of(scale: str, paper: str, *studies: str) -> tuple[str, ...]:
+        record = open_project(ROOT / "params.yaml", {"scale": scale}).record
+        return shared_factors([p for p in record.of(paper) if p.study in (studies or (p.study,))])
+
+    assert of("pilot", "resnet18-init") == of("pilot", "alexnet-vs-resnet") == of("pilot", "resnet-vs-plain") == ()
+    assert of("pilot", "tinyimage10") == of("paper", "tinyimage10") == ("one split",)
+    assert of("paper", "resnet-vs-plain") == of("paper", "alexnet-vs-resnet", "factorial", "sweep", "shortcuts") == ()
+    assert of("paper", "resnet18-init", "overfit") == ("the same 10 training images per class",)
+    assert of("paper", "resnet18-init", "subset") == ("the same 25 training images per class",)
+    assert of("paper", "resnet18-init", "clean-transfer") == ("the same 50 training images per class", PRETRAINING)
+    assert of("paper", "alexnet-vs-resnet", "clean-transfer") == (PRETRAINING,)
+    assert of("demo", "tinyimage10") == ()  # of one seed

@@ -100,7 +100,7 @@ def test_with_shuffled_labels_val_stays_at_chance(packs: dict[str, Path], tmp_pa
 
 def test_shuffling_moves_training_labels_alone(packs: dict[str, Path]) -> None:
     pack = Pack.open(packs["cifar10"])
-    true, shuffled = (pack.views(small(labels=kind).settings) for kind in ("true", "shuffled"))
+    true, shuffled = (pack.views(small(labels=kind).settings, 0) for kind in ("true", "shuffled"))
     assert sorted(true["train"].labels) == sorted(shuffled["train"].labels)
     assert (true["train"].labels != shuffled["train"].labels).mean() > 0.8  # 9 in 10 by chance
     assert (true["val"].labels == shuffled["val"].labels).all()

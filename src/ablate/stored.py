@@ -88,9 +88,15 @@ class Verdict(Stored):
 
     paper: str
     statement: str
+    finding: str
+    protocol: str
     verdict: str
-    sentence: str | None
-    why: str | None
+    sentence: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether it was shown, or counted as claimed."""
+        return self.verdict in ("reproduced", "holds here") or self.finding == "as claimed"
 
 
 class Control(Stored):

@@ -14,14 +14,15 @@ from ablate.cli.steps import Papers, PlanFile
 from ablate.files import read_json
 from ablate.inert import say
 from ablate.plan.params import load
-from ablate.plan.receipts import check, job_of, rendering
+from ablate.plan.project import open_project
+from ablate.plan.receipts import FROZEN, check, job_of, rendering
 from ablate.plan.record import read_plan
 from ablate.plan.runs import LOOK_AGAIN, RUNS, seeds_file
 from ablate.runtime.signals import left_to_child
 from ablate.seals import read_sealed
 
 results = typer.Typer()
-PARAMS = Path("params.yaml")
+PARAMS, PAPERS = Path("params.yaml"), Path("papers")
 Scale = Annotated[str | None, typer.Option(help="instead of the one in params.yaml")]
 
 
@@ -70,10 +71,10 @@ def explain(
 @results.command()
 def claims(
     scale: Scale = None,
-    strict: Annotated[bool, typer.Option("--strict", help="exit with 1 unless every claim is reproduced")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="exit with 1 unless every claim is shown, or counted as claimed")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="what the rule `claims` wrote, for machines")] = False,
 ) -> None:
-    """Show the verdict on every claim, as the rule `claims` found it."""
+    """Show what was found of every claim, as the rule `claims` found it."""
     file = Path("results") / (scale or load(PARAMS).scale) / "claims.json"
     check(file.parent, [file])
     found = read_json(file)
@@ -85,16 +86,31 @@ def claims(
 
         from ablate.terminal import show
 
-        table = Table("paper", "claim", "verdict", "what was found")
+        table = Table("paper", "claim", "finding", "protocol", "verdict", "what was found")
         for c in assessed.claims:
-            table.add_row(c.paper, c.statement, c.verdict, " ".join(filter(None, [c.sentence, c.why])))
+            table.add_row(c.paper, c.statement, c.finding, c.protocol, c.verdict, c.sentence)
         show(table, width=200)
         for k in assessed.controls:
             say(f"control {k.outcome}: {k.dataset}, {k.control}, seed {k.seed}: {k.said}")
         counted = Counter(c.verdict for c in assessed.claims)
         say(", ".join(f"{n} {word}" for word, n in counted.items()))
-    if strict and any(c.verdict != "reproduced" for c in assessed.claims):
+    if strict and not all(c.holds for c in assessed.claims):
         raise typer.Exit(1)
+
+
+@results.command()
+def freeze(
+    scale: Scale = None,
+    again: Annotated[bool, typer.Option("--again", help="over an earlier one, which is kept in the file")] = False,
+) -> None:
+    """Write down the analysis before its runs: claims, margins, headlines, arms, seeds, looks, thresholds, code."""
+    from ablate.papers.paper import check_files
+    from ablate.verdicts.frozen import write_frozen
+
+    project = open_project(PARAMS, {"scale": scale} if scale else {})
+    check_files(project, PAPERS)
+    folder = Path("results") / project.params.scale
+    say(f"{folder / FROZEN}: frozen {write_frozen(project, folder, PAPERS, again=again).said}")
 
 
 @results.command()
@@ -103,7 +119,7 @@ def decide(
     cores: Annotated[str, typer.Option(help="as of snakemake --cores")] = "all",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what the next look would train")] = False,
 ) -> None:
-    """Run `snakemake decide`: add seeds to the arms of undecided claims, look by look, and show what was decided."""
+    """Run `snakemake decide`: add seeds to the arms of open claims, look by look, and show what was decided."""
     chosen = scale or load(PARAMS).scale
     words = [sys.executable, "-m", "snakemake", "--cores", cores, "decide", *(["--dry-run"] if dry_run else [])]
     with left_to_child():

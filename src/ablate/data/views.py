@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,8 +71,11 @@ class Pack:
                 raise choose("params.yaml: classes", name, known, "class")
         return sorted(known.index(name) for name in settings.classes)
 
-    def views(self, settings: Settings) -> dict[str, View]:
-        """train, val and, for a holdout split, test. Nothing is copied but positions and labels."""
+    def views(self, settings: Settings, seed: int) -> dict[str, View]:
+        """train, val and, for a holdout split, test. Nothing is copied but positions and labels.
+
+        ``seed`` draws the training images with ``subset: by-seed``. Val and test are the same for all seeds.
+        """
         train: list[int] = []
         held: dict[str, list[int]] = {"val": [], "test": []}
         chosen = self.chosen(settings)
@@ -85,9 +89,21 @@ class Pack:
                 mine = mine[: 8 * tenth]
             else:
                 held["val"] += (n_train + np.flatnonzero(self.labels[n_train:] == label)).tolist()
+            if settings.per_class and settings.subset == "by-seed":
+                key = f"{seed}/{settings.dataset}/{self.meta['classes'][label]}"
+                mine = mine[drawn(len(mine), settings.per_class, key)]
             train += mine[: settings.per_class].tolist()
         parts = {"train": train, **{name: rows for name, rows in held.items() if rows}}
         labels = {name: np.searchsorted(chosen, self.labels[rows]) for name, rows in parts.items()}
         if settings.labels == "shuffled":
             labels["train"] = np.random.default_rng(0).permutation(labels["train"])
         return {name: View(self.images, np.array(rows, np.int64), labels[name]) for name, rows in parts.items()}
+
+
+def drawn(n: int, k: int, key: str) -> list[int]:
+    """``k`` of ``range(n)`` at random, ascending: the first ``k`` of a permutation that ``key`` alone decides.
+
+    So a smaller draw is part of a larger one. By digests, since NumPy's streams may change with its versions.
+    """
+    permutation = sorted(range(n), key=lambda i: hashlib.sha256(f"{key}/{i}".encode()).digest())
+    return sorted(permutation[:k])

@@ -36,7 +36,7 @@ def samples(results: StudyResults, places: RunFiles, argument: str = "") -> Figu
         spread = np.linspace(0, len(classes) - 1, min(CLASSES, len(classes))).round().astype(int)
         names = class_names(pack.meta, classes)
         chosen = {names[i]: classes[i] for i in spread}
-        rows = pack.views(settings)["train"].positions
+        rows = pack.views(settings, results.planned[0].seed)["train"].positions
         labels = pack.labels[rows]
     most = count or ACROSS * (2 if len(chosen) <= 2 else 1)
     across = min(most, ACROSS)
@@ -121,7 +121,7 @@ def augmented(results: StudyResults, places: RunFiles, argument: str = "") -> Fi
         raise choose("augmented", argument, AUGMENTS, "augmentation")
     settings = results.settings(results.arms[0])
     pack = places.pack(settings.dataset)
-    train = pack.views(settings)["train"]
+    train = pack.views(settings, results.planned[0].seed)["train"]
     picked = train.positions[np.linspace(0, len(train.positions) - 1, 5).round().astype(int)[1:4]]
     figure, (axis,) = panels(1, 1, WIDE, WIDE / ACROSS * len(picked) + 0.6)
     generator = torch.Generator().manual_seed(0)

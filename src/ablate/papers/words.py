@@ -14,7 +14,12 @@ from ablate.plan.settings import Settings
 Word = Literal["stated", "deviation", "choice", "own"]
 ALL_OF_IT = "the whole study"
 MANY = 2  # values of one setting, beyond which they are counted
-NAMES = {"lr": "learning rate", "n_classes": "classes", "images": "training images"}
+NAMES = {
+    "lr": "learning rate",
+    "n_classes": "classes",
+    "images": "training images",
+    "subset": "subset of training images",
+}
 COUNTED = ("n_classes", "images")  # the number stands before the name
 # What these come to is told, n_classes; per_class comes to images.
 UNTOLD = ("classes",)

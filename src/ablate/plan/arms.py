@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from ablate.errors import UserError, choose
 from ablate.models import registry as models
 from ablate.plan.fit_rules import check_fit, weights_fault
-from ablate.plan.params import Params
+from ablate.plan.params import Dataset, Params
 from ablate.plan.settings import Settings
 from ablate.records import explain, tuples
 
@@ -43,7 +43,20 @@ def resolve(layers: Iterable[tuple[str, Mapping[str, Any]]], params: Params) -> 
     if fault := check_fit(arm, params.datasets[arm.dataset]):
         key, said = fault.split(": ", 1)
         raise UserError(f"{origin.get(key, f'params.yaml: defaults.{key}')}: {said}")
-    return arm
+    return _as_it_acts(arm, params.datasets[arm.dataset])
+
+
+def _as_it_acts(arm: Settings, data: Dataset) -> Settings:
+    """The arm, with what there is nothing to draw for at its default.
+
+    So a scale can ask for draws by seed of all its arms, and those without any keep their runs.
+    """
+    idle = {}
+    if arm.per_class in (None, data.trainable(arm)):
+        idle["subset"] = "first"
+    if not arm.weights.startswith("pretrain:"):
+        idle["pretraining"] = "shared"
+    return arm.model_copy(update=idle)
 
 
 def check_stand_in(params: Params) -> None:

@@ -84,7 +84,7 @@ class Dataset(Record):
         return n_classes, min(self.trainable(s), s.per_class or self.train_per_class), self._held(s)
 
     def trainable(self, s: Settings) -> int:
-        """Training images of each class that a run may use, before it takes the first of them."""
+        """Training images of each class that a run may use, of which it takes `per_class`."""
         return 8 * (self.train_per_class // 10) if s.split == "holdout" else self.train_per_class
 
     def tested(self, s: Settings) -> int:

@@ -19,10 +19,12 @@ from ablate.plan.kinds import PICTURES
 from ablate.plan.record import AGAIN, PlannedRun, PlanRecord, read_plan
 from ablate.plan.runs import RUNS
 from ablate.plan.studies import DRAWN
-from ablate.seals import read_if_sealed, sealed, sha256_of
+from ablate.seals import read_if_sealed, read_sealed, sealed, sha256_of
 
 FOLDER = ".receipts"
 PLAN = "plan.json"
+FROZEN = "frozen.json"  # the analysis as `ablate freeze` wrote it, where it did
+FROZEN_AGAIN = "restore it from Git, or delete it and say `ablate freeze`"
 COLLECTED = ("runs.csv", "history.csv", "metrics.json", "provenance.json")
 TABLE = (".csv", ".md", ".tex", ".runs.json")
 FIGURE = (".svg", ".png")
@@ -85,12 +87,14 @@ class Job:
 def check(folder: Path, paths: Collection[Path]) -> None:
     """Refuse one of ``paths`` below results/<scale>, ``folder``, that is not as its step left it.
 
-    The plan carries its own digest. What lies elsewhere is checked by whoever reads it.
+    The plan and what is frozen carry their own digest. What lies elsewhere is checked by whoever reads it.
     """
     known = _recorded(folder)
     for path in paths:
         if path.name == PLAN:
             read_plan(path)
+        elif path.name == FROZEN:
+            read_sealed(path, FROZEN_AGAIN)
         elif not (place := Path(os.path.relpath(path, folder)).as_posix()).startswith("../") and path.exists():
             if known.get(place) is None:
                 raise UserError(f"{path}: has no receipt of the step that made it; {AGAIN}")
@@ -170,7 +174,8 @@ def rendering(
     every = [path for name in names for path in (*collected[name], files[name])]
     add("comparison", "compare", every, [folder / f"comparison{suffix}" for suffix in TABLE])
     claims = [folder / f"claims{suffix}" for suffix in (".json", *TABLE, *FIGURE)]
-    add("claims", "claims", every, claims + [folder / f"models{suffix}" for suffix in TABLE])
+    analysis = [path for path in (folder / FROZEN,) if path.exists()]
+    add("claims", "claims", [*every, *analysis], claims + [folder / f"models{suffix}" for suffix in TABLE])
     rows = [folder / name / "runs.csv" for name in names]
     add("calibrate", "calibrate", rows, [folder / f"calibration{suffix}" for suffix in (".csv", *FIGURE)])
     curves = [folder / name / file for name in names for file in ("metrics.json", "history.csv")]
@@ -180,6 +185,7 @@ def rendering(
     shown += [folder / "data" / f"{each}{suffix}" for each in used for suffix in DESCRIBED[:3]]
     shown += [folder / f"{name}.csv" for name in ("claims", "models", "calibration", "comparison")]
     shown += [folder / f"{name}.png" for name in ("claims", "calibration")]
+    shown.append(folder / "claims.json")
     shown += [path for name in names for path in (folder / name / "provenance.json", files[name])]
     add("report", "report", shown, [folder / "report.html"], *DRAWN)
     return jobs

@@ -40,6 +40,8 @@ class Run(Record):
         s = self.settings
         stable = self.model_dump(mode="json", exclude={"seed", "settings"}, exclude_none=True)
         stable["settings"] = s.model_dump(mode="json", exclude_defaults=True)
+        if self.start and s.pretraining == "by-seed":
+            stable["start"] = self.start.removesuffix(f"_s{self.seed}")  # the seeds of an arm differ in nothing else
         code = hashlib.sha256(json.dumps(stable, sort_keys=True).encode()).hexdigest()[:10]
         data = s.dataset if self.variant == "official" else f"{self.variant}-{s.dataset}"
         classes = f"-{len(s.classes)}names" if s.classes else ""
@@ -152,18 +154,21 @@ def make_plan(params: Params, added: Collection[str] | None = None, *, whole: bo
                     ],
                     params,
                 )
-                start = _source(arm, params)
-                if start:
-                    sources[start.id] = start
+                source = _source(arm, params)
                 label = arm_name(labels.values()) if labels else arm.model
                 base = study.seeds or params.seeds
                 for seed in more_seeds(base, looks[-1] if looks else 0):
+                    start = source
+                    if source and arm.pretraining == "by-seed":
+                        start = source.model_copy(update={"seed": seed})
                     run = _run(arm, seed, params, start)
                     if seed not in base and not whole and run.id not in more:
                         continue
                     if run.id in seen:
                         raise UserError(f"{where}: arm {label!r} repeats another arm's settings; remove one")
                     seen.add(run.id)
+                    if start:
+                        sources[start.id] = start
                     planned.append(Planned(run, paper, name, label, labels))
     return Plan(params.scale, tuple(planned), sources, looks)
 

@@ -42,7 +42,7 @@ class Settings(Record):
     stem: Annotated[str, OneOf(STEMS)] | None = None  # of torchvision's ResNets; cifar: 3x3, no pooling
     last_relu: bool = False  # of alexnet10: a ReLU after the last fully connected layer as well
     weights: str = "scratch"  # or imagenet, pretrain:<name under pretraining>, file:<path>.safetensors
-    pretraining: Literal["one", "by-seed"] = "one"  # runs behind pretrain:<name>: one for all seeds, or one for each
+    pretraining: Literal["shared", "by-seed"] = "shared"  # a run of pretrain:<name> for all seeds, or one for each
     finetune: Literal["all", "head"] = "all"  # which parameters are trained; head goes with weights to start from
     augment: Annotated[str, OneOf(AUGMENTS)] = "none"
     mix: Annotated[str, OneOf(MIXES)] = "none"  # of images and their labels

@@ -28,6 +28,6 @@ def _fixed(p: PlannedRun) -> list[str]:
         factors.append(f"the same {s.per_class:,} training {images} per class")
     if s.labels == "shuffled":
         factors.append("one shuffle of the labels")
-    if s.pretraining == "one" and s.weights.startswith("pretrain:"):
+    if s.pretraining == "shared" and s.weights.startswith("pretrain:"):
         factors.append("one pretraining run")
     return factors

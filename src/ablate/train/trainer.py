@@ -100,7 +100,8 @@ class Trainer:
         on_gpu = device.type == "cuda"
         if on_gpu:  # graphs are captured in the stream of all else, which must not be the default one
             torch.cuda.set_stream(torch.cuda.Stream(device))  # type: ignore[no-untyped-call]
-        self.loaders = {name: Loader(view, s, opened.meta, device) for name, view in opened.views(s).items()}
+        views = opened.views(s, run.seed)
+        self.loaders = {name: Loader(view, s, opened.meta, device) for name, view in views.items()}
         self.model, self.replaced = self._network(opened, start)
         self.optimizer = make_optimizer(self.model, s)
         self.schedule = Schedule(self.optimizer, s, self.loaders["train"].steps)
