@@ -18,6 +18,7 @@ from ablate.papers.paper import Paper
 from ablate.plan.names import arm_name
 from ablate.plan.record import PlannedRun, PlanRecord, StudyPlan
 from ablate.records import check_record
+from ablate.verdicts.contrasts import contrasts
 from ablate.verdicts.verdict import SHOWN
 
 MARGIN = 2.0  # points, of every claim
@@ -61,6 +62,33 @@ class Board:
                 for claim in self.claims
             ],
         }  # fmt: skip
+
+    def effects(self, val: Array, train: Array, failing: float = 0.0) -> Array:
+        """(8,): what is true of each claim, in margins and its direction, where arms come to ``val`` and ``train``.
+
+        With ``failing`` it is what is true of all runs, where so many of SHARED's stay at chance.
+        """
+        names, kept = list(self.levels), np.ones(len(self.levels))
+        kept[[arm == SHARED for arm in names]] -= failing
+        val, train = (kept * v + (1 - kept) / CLASSES for v in (val, train))
+        places = {(self.study_of(arm), arm_name(levels.values())): i for i, (arm, levels) in enumerate(self.levels.items())}
+        found = []
+        for claim in self.paper.claims:
+            levels = {name: dict(self.levels[names[i]]) for (study, name), i in places.items() if study == claim.study}
+            numbers = train - val if claim.kind == "gap" else val
+            parts = [
+                sum(w * numbers[places[str(claim.study), arm]] for arm, w in c.weights.items()) - c.claimed
+                for c in contrasts(claim, self.paper, levels)
+            ]
+            found.append(min(parts) / claim.margin)
+        return np.round(np.array(found), 9)
+
+    def compared(self, number: int) -> set[str]:
+        """The arms that a claim compares, by our own names."""
+        claim = self.paper.claims[number]
+        if claim.kind == "effect":
+            return {arm for arm in self.levels if self.study_of(arm) == claim.study}
+        return {name for names in claim.named.values() for name in names}
 
     @property
     def same(self) -> NDArray[np.bool_]:
