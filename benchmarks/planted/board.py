@@ -71,13 +71,15 @@ class Board:
         names, kept = list(self.levels), np.ones(len(self.levels))
         kept[[arm == SHARED for arm in names]] -= failing
         val, train = (kept * v + (1 - kept) / CLASSES for v in (val, train))
-        places = {(self.study_of(arm), arm_name(levels.values())): i for i, (arm, levels) in enumerate(self.levels.items())}
+        every = [(self.study_of(arm), arm_name(levels.values())) for arm, levels in self.levels.items()]
         found = []
         for claim in self.paper.claims:
-            levels = {name: dict(self.levels[names[i]]) for (study, name), i in places.items() if study == claim.study}
-            numbers = train - val if claim.kind == "gap" else val
+            levels = {
+                arm: dict(self.levels[names[i]]) for i, (study, arm) in enumerate(every) if study == claim.study
+            }
+            of_arm = dict(zip(every, train - val if claim.kind == "gap" else val, strict=True))
             parts = [
-                sum(w * numbers[places[str(claim.study), arm]] for arm, w in c.weights.items()) - c.claimed
+                sum(w * of_arm[str(claim.study), arm] for arm, w in c.weights.items()) - c.claimed
                 for c in contrasts(claim, self.paper, levels)
             ]
             found.append(min(parts) / claim.margin)
@@ -118,7 +120,7 @@ class Board:
         """The study whose axes the arm's levels are on."""
         return next(study for study, axes in self.studies.items() if axes == tuple(self.levels[arm]))
 
-    def plan(self, seeds: Mapping[str, int], protocol: str = "the paper's", looks: tuple[int, ...] = ()) -> PlanRecord:
+    def plan(self, seeds: Mapping[str, int], protocol: str, looks: tuple[int, ...]) -> PlanRecord:
         """So many ``seeds`` of each arm."""
         made: dict[str, dict[str, Any]] = {}
         for arm, levels in self.levels.items():
@@ -162,7 +164,8 @@ MIXED = Board(
          "reported": "printed-gap"},
     ),
     reported=(
-        {"id": "printed", "value": PRINTED, "metric": "val_top1", "study": "s", "arm": "a5", "where": "T", "quote": "q"},
+        {"id": "printed", "value": PRINTED, "metric": "val_top1", "study": "s", "arm": "a5", "where": "T",
+         "quote": "q"},
         {"id": "printed-gap", "value": PRINTED_GAP, "metric": "val_top1", "study": "s", "arm": "a7", "minus": SHARED,
          "where": "T", "quote": "q"},
     ),

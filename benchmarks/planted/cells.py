@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from zlib import crc32
 
 import numpy as np
-
 from planted.board import MIXED, SHARED, VALUES, Array, Board
 from planted.runs import Noise, Scatter
 
@@ -32,6 +31,11 @@ class Cell:
     looks: tuple[int, ...] = ()
     promised: bool = True  # that no more than 5 % of its papers have a false verdict
 
+    @property
+    def every(self) -> int:
+        """It has one paper where other cells have so many, since its papers take long."""
+        return 4 if self.seeds > 20 else 2 if self.looks else 1
+
     def rng(self, paper: int) -> np.random.Generator:
         """The same paper whatever else is fabricated."""
         return np.random.default_rng([crc32(self.name.encode()), self.seeds, paper])
@@ -50,7 +54,7 @@ class Cell:
 
 
 def noises(sd: float, sds: Array) -> dict[str, Noise]:
-    """By name. ``sd`` (points) is the pooled one of measured arms, which has a share of chance answers; ``sds`` theirs."""
+    """By name. ``sd`` (points) is pooled over measured arms, with what their answers vary by chance; ``sds`` each."""
     seeds = float(_beyond_answers(np.array([sd]))[0])
 
     def normal(rng: np.random.Generator, size: tuple[int, int]) -> Array:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from planted.board import CLASSES, SHARED, Array, Board
 from scipy.special import ndtri
 from scipy.stats import binom
 
@@ -19,7 +20,6 @@ from ablate.plan.health import BETWEEN, NUMBERS, Health, words
 from ablate.plan.record import PlanRecord
 from ablate.results.collect import METRICS, PLACE
 from ablate.verdicts.images import Answers
-from planted.board import CLASSES, SHARED, Array, Board
 
 TRAINED = 2000  # training images of a run
 FAR = 0.005  # accuracies stay within that of 0 and 1
@@ -65,7 +65,7 @@ def answers(right: NDArray[np.bool_]) -> Answers:
 def fabricate(
     board: Board, plan: PlanRecord, noise: Noise, effects: Array, rng: np.random.Generator, spare: float = 0.0
 ) -> Results:
-    """Results of all planned runs, with these ``effects`` (8,) in margins; every arm has the plan's most seeds drawn."""
+    """Results of all planned runs, with these ``effects`` (8,) in margins; all arms have as many seeds."""
     arms = list(board.levels)
     n = 1 + max(p.seed for p in plan.runs)
     val, train = board.arms(effects, spare)

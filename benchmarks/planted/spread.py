@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from planted.board import Array
 from scipy.stats import binom
 
 from ablate.csv_text import read_csv
 from ablate.plan.health import NOT_ABOVE_CHANCE, Health
 from ablate.plan.runs import ENDED
 from ablate.results.collect import TEXT
-from planted.board import Array
 
 
 def measured_sds(results: Path) -> tuple[Array, Array]:
