@@ -329,3 +329,22 @@ def test_the_command_shows_the_board_and_strict_is_an_exit_code(workspace: Works
     (target / "claims.json").unlink()
     missing = workspace.run("ablate", "claims")
     assert missing.returncode == 2 and "claims.json" in missing.stderr and "Traceback" not in missing.stderr
+
+
+def test_a_board_that_was_looked_at_before_says_so(tmp_path: Path) -> None:
+    """Three seeds, the same again, then five: the second look is of ten runs, after one of six."""
+    made = planted(tmp_path, seeds=3)
+    board(made)
+    file = made.plan.parent / "claims.json"
+    assert json.loads(file.read_text())["looked"] == ""
+    board(made)
+    assert json.loads(file.read_text())["looked"] == ""
+    for seed in (3, 4):
+        made.run("s", {"arm": "a"}, seed, val_top1=0.55 + 0.001 * seed, n_val=10_000)
+        made.run("s", {"arm": "b"}, seed, val_top1=0.5 + 0.0005 * seed, n_val=10_000)
+    board(made)
+    said = "Looked at before, with 6 runs: 5 % is the error of one look, not of all of them."
+    assert json.loads(file.read_text())["looked"] == said
+    assert said in file.with_suffix(".md").read_text()
+    board(made)
+    assert json.loads(file.read_text())["looked"] == said

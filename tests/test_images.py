@@ -41,7 +41,7 @@ def test_the_sums_over_images_are_the_claim_s_number() -> None:
 
 
 def test_the_part_of_the_images_is_what_is_planted() -> None:
-    """Each image has a chance of being right in each arm. Over many draws of images and seeds the estimate's mean is the
+    """Each image has a chance of being right in each arm. Over many draws the estimate's mean is the
     variance of the true difference over images, divided by their number; seeds are no part of it.
     """
     draw = np.random.default_rng(0)

@@ -195,6 +195,8 @@ def test_words_of_studies_in_full(arms: dict[tuple[str, str, str, str], PlannedR
             "weight decay 0.0005", "schedule step", "step epochs 4, not our 25", "precision bf16, not our fp32",
         ),
     )  # fmt: skip
+    drawn = [c for c in of_study(arms, "pilot", "resnet18-init", "subset").choices if "seed" in c or "shared" in c]
+    assert drawn == ["subset of training images by-seed, not our first", "pretraining by-seed, not our shared"]
     assert of_study(arms, "demo", "alexnet-vs-resnet", "sweep").deviations[-1] == "embedded data"
     assert of_study(arms, "paper", "resnet-vs-plain", "nets").deviations == ("PyTorch in place of Torch",)
     assert of_study(arms, "paper", "resnet18-init", "initialisation").own == ("Kaiming",)

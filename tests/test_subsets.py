@@ -13,14 +13,14 @@ import torch
 
 from ablate.data.views import Pack, drawn
 from ablate.errors import UserError
-from ablate.files import digest
+from ablate.files import digest, read_json
 from ablate.plan.params import load
 from ablate.plan.runs import Plan, make_plan
 from ablate.plan.settings import Settings
 from ablate.runtime import checkpoint
 from ablate.train.job import train
 from ablate.train.trainer import Trainer
-from conftest import TINY
+from conftest import TINY, Workspace
 from test_checkpoints import Killed, killed_at
 from test_train import small
 
@@ -185,3 +185,20 @@ def test_an_axis_of_draws_without_any_is_refused(tmp_path: Path) -> None:
     study = {"settings": {"per_class": None}, "axes": {"subset": ["first", "by-seed"]}}
     with pytest.raises(UserError, match="'by-seed' repeats another arm's settings"):
         planned(tmp_path, studies={"tinyimage10": {"optimiser": {"axes": None}, "draws": study}})
+
+
+@pytest.mark.slow
+def test_the_workflow_trains_each_run_from_the_weights_of_its_seed(workspace: Workspace) -> None:
+    """Oracle: the digests of the weights that it kept."""
+    asked = "scales: {tiny: {seeds: [0, 1], overrides: {subset: by-seed, pretraining: by-seed}}}"
+    workspace.params.write_text(STARTED.replace("scales: {tiny: {}}", asked))
+    assert workspace.jobs("runs")["pretrain"] == 2
+    results = workspace.folder / "results"
+    kept = {int(file.parent.name[-1]): digest(file) for file in results.glob("pretrained/*/weights.safetensors")}
+    started = {
+        read_json(file.with_name("run.json"))["seed"]: start["sha256"]
+        for file in results.glob("runs/*/manifest.json")
+        if (start := read_json(file)["start"])
+    }
+    assert started == kept and len(set(kept.values())) == 2
+    assert "Nothing to be done" in workspace.snakemake("runs").stderr

@@ -71,7 +71,9 @@ def explain(
 @results.command()
 def claims(
     scale: Scale = None,
-    strict: Annotated[bool, typer.Option("--strict", help="exit with 1 unless every claim is shown, or counted as claimed")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="exit with 1 unless every claim is shown, or counted as claimed")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="what the rule `claims` wrote, for machines")] = False,
 ) -> None:
     """Show what was found of every claim, as the rule `claims` found it."""

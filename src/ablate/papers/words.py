@@ -23,6 +23,7 @@ NAMES = {
 COUNTED = ("n_classes", "images")  # the number stands before the name
 # What these come to is told, n_classes; per_class comes to images.
 UNTOLD = ("classes",)
+DRAWN = ("subset", "pretraining")  # arms without anything to draw have their defaults, of which nothing is told
 
 
 class Standing(NamedTuple):
@@ -146,7 +147,8 @@ def _told(word: Word, arms: Iterable[Mapping[str, Standing]]) -> list[str]:
     for found in arms:
         for key, standing in found.items():
             those = by_key.setdefault(key, [])
-            if standing.word == word and not standing.declared and key != "data":
+            idle = key in DRAWN and standing.ours == Settings.model_fields[key].default
+            if standing.word == word and not standing.declared and key != "data" and not idle:
                 those.append(standing)
     return [
         text for key, those in by_key.items() if any(s.worth_saying(key) for s in those) for text in _of(key, those)

@@ -133,7 +133,7 @@ class Adaptive(Record):
     looks: Annotated[
         tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)
     ]  # seeds of an arm at each look; the last is the cap
-    # of being decided at the last look: an undecided claim below it gets no more seeds; 0: all get them up to the cap
+    # of being decided at the last look: an open claim below it gets no more seeds; 0: all get them up to the cap
     least_chance: Annotated[float, Field(ge=0, lt=1)] = 0.1
 
     @field_validator("looks")

@@ -47,7 +47,8 @@ def draw_board(every: Sequence["Judged"], scale: str, svg: Path) -> None:
         if part and part.direction in ("same", "differs"):
             axis.barh(y, 2, left=-1, height=0.8, color="0.92", zorder=0)
         if part is None or j.by_test.estimate is None or not part.margin or j.why or j.word == "counted":
-            axis.text(0, y, j.word, ha="center", va="center", color="0.4")
+            paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+            axis.text(0, y, j.word, ha="center", va="center", color="0.4", bbox=paper)
             continue
         ends = [v for v in (j.by_test.low, j.by_test.high) if v is not None]
         middle, *ends = (max(-REACH, min(REACH, sense * v / part.margin)) for v in (j.by_test.estimate, *ends))
@@ -61,10 +62,12 @@ def draw_board(every: Sequence["Judged"], scale: str, svg: Path) -> None:
         xlabel=f"effect in margins of the claim (beyond {REACH:g}: at the border)",
     )
     axis.set_yticks(range(len(every)), [f"{j.paper}: {j.claim.id}" for j in every])
+    for label, j in zip(axis.get_yticklabels(), every, strict=True):
+        label.set_fontweight("bold" if j.headline else "normal")
     shown = [word for word in LOOKS if any(j.word == word for j in every)]
     handles = [Line2D([], [], color=LOOKS[w][0], marker=LOOKS[w][1], linestyle="", markersize=4.5) for w in shown]
     counted = [f"{word} ({sum(j.word == word for j in every)})" for word in shown]
     figure.legend(handles, counted, loc="outside lower center", ncols=len(shown), frameon=False)
     about = ": ".join(filter(None, [scale, LABELS.get(scale)]))
-    figure.suptitle(f"Claims of all papers\n{about}; lines are simultaneous 95 % intervals")
+    figure.suptitle(f"Claims of all papers\n{about}; lines are simultaneous 95 % intervals, headlines bold")
     save(figure, svg)

@@ -14,6 +14,8 @@ from ablate.results.study import title
 from ablate.results.table import Table
 from ablate.verdicts.assess import COUNTED, WORDS, Judged, assess, claiming
 from ablate.verdicts.controls import outcomes
+from ablate.verdicts.frozen import frozen
+from ablate.verdicts.looked import look_again
 from ablate.verdicts.model_pairs import trained_pairs
 from ablate.verdicts.sentence import rounded
 
@@ -75,16 +77,25 @@ def write_claims(plan_file: Path, papers: Path, runs: Path, output: Path) -> Non
     plan = read_plan(plan_file)
     read = claiming(plan, papers)
     every = assess(plan, read, output.parent, runs)
+    state = frozen(plan, read, output.parent)
+    before = "" if plan.looks else look_again(every, output.parent)
     table = claims_table(every)
     said = " ".join(text for j in every for text in j.found.health)
-    table.caption = (
-        f"{table.caption} {tally(every)} {legend(plan.health, [word for word in OF_HEALTH if word in said])}".strip()
-    )
+    of_health = legend(plan.health, [word for word in OF_HEALTH if word in said])
+    table.caption = " ".join(filter(None, [table.caption, tally(every), state.sentence, before, of_health]))
     table.write(output.with_suffix(".csv"), title("Claims and verdicts", plan.scale))
     draw_board(every, plan.scale, output.with_suffix(".svg"))
     models = trained_pairs(read, plan.runs, runs)
     models.write(output.with_name("models.csv"), title("Trained models that claims compare", plan.scale))
-    write_json(output, {"scale": plan.scale, "controls": outcomes(plan, runs), "claims": [_plain(j) for j in every]})
+    board = {
+        "scale": plan.scale,
+        "tally": tally(every),
+        "frozen": asdict(state),
+        "looked": before,
+        "controls": outcomes(plan, runs),
+        "claims": [_plain(j) for j in every],
+    }
+    write_json(output, board)
 
 
 def _plain(j: Judged) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which seeds to add for claims that are undecided: one look of several, for which the verdicts are corrected."""
+"""Which seeds to add for claims that are open: one look of several, for which the findings are corrected."""
 
 import tempfile
 from pathlib import Path
@@ -25,7 +25,7 @@ def write_look(
     ``output`` has ``digest`` (of the plan before any look), ``look``, ``looks`` (seeds of an arm at each), ``claims``
     (the verdicts so far) and ``added`` (all runs so far beyond the seeds of params.yaml). Without ``previous`` it is
     look 0, at which nothing is known and the arms of every claim get the seeds of look 1. Later, only those of claims
-    that are undecided and have a chance (`adaptive.least_chance`), see `goes_on`.
+    that are open and have a chance (`adaptive.least_chance`), see `goes_on`.
 
     Raises:
         UserError: Without ``adaptive`` in params.yaml, and for a run that is missing.
