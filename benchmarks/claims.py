@@ -1,53 +1,101 @@
-"""How often the verdicts on planted claims are right, by number of seeds, and what stopping early saves.
+"""How often the board is right: papers are fabricated whose truth is known, and judged as any other.
 
-    python benchmarks/claims.py [--families 400] [--claims 8] [--sd POINTS] [--schedule 12,16,20] [--output FOLDER]
+    python benchmarks/claims.py [--papers 100] [--minutes M] [--disk 1] [--output FOLDER]
 
-Papers of eight claims with an effect of -1, 0, 1 or 2 margins are simulated with normal and heavy-tailed seeds, each
-judged with 2 to 20 seeds and once more with looks at the schedule, where a claim with hardly a chance to be decided
-gets no more seeds (``--least-chance 0``: all get them up to the cap). ``--sd`` is an arm's scatter over seeds;
-without it, the pooled one of results/pilot. With ``--output``, calibration.csv, .svg and .png. The last line is JSON:
-``false_reproduced`` and ``false_contradicted`` (worst rate per claim) and ``runs_saved`` (share of the cap's).
+Every paper has eight claims of mixed kinds, three of them headlines, and goes through `assess_paper`: evidence,
+findings, words. The first ``--disk`` papers of each cell go the whole way as well, over run folders on disk, and must
+come out the same. Cells (`planted/cells.py`) are of one noise and one number of seeds; half of the effects are zero
+and half at the margin, where a finding is untrue most easily. Papers are made in rounds over all cells, until there
+are ``--papers`` in each or a round ends after ``--minutes``; the long form is ``--papers 5000``. With ``--output``,
+calibration.csv (a row per cell) and calibration-seeds.csv (findings by effect and seeds, up to 160).
+
+The last line is JSON. Upper ends of 95 % intervals of the share of papers with an untrue finding, in the worst cell:
+``false_papers`` (of all at a fixed number of seeds), ``false_failing`` (an arm fails in 10 or 30 % of its seeds),
+``false_diverging`` (in 40 %, where what is said must be true of all runs, too), ``false_shared_images`` (claims of
+one arm against a printed number), ``false_looks`` (seeds are added look by look). Power: ``power_3``, ``power_5``, the
+share of headlines that are shown at a true 8 points with so many seeds, ``power_3_others`` and ``power_5_others`` of
+the other claims of a direction. ``runs_saved`` is the share of the cap's that looks save, ``forbidden`` counts claims
+called reproduced or contradicted at a reduced protocol or with an arm at chance, ``least_of_peak`` is what is left of
+the peak of a word's probability with more seeds, ``largest_drop`` by how many standard errors a true statement's
+falls, ``papers`` are those of a cell, and ``from_disk`` how many came from folders.
 """
 
 import argparse
 import json
-from dataclasses import fields
+import tempfile
+import time
+from collections import defaultdict
 from pathlib import Path
 
-from ablate.verdicts.calibration import Design, by_seeds, calibrate, pooled_sd, summary
+import pandas as pd
+from planted.cells import Cell, cells, growing, noises
+from planted.folders import judged_from
+from planted.judged import Paper, assessed, counted, grown, judged, planted, summary
+from planted.spread import measured_sds, pooled
+
+from ablate.plan.params import load
 
 ROOT = Path(__file__).parents[1]
+ROUND = 50  # papers of a cell
 
 
 def main() -> None:
-    default = {field.name: field.default for field in fields(Design)}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--families", type=int, default=default["families"], help="simulated papers")
-    parser.add_argument("--claims", type=int, default=default["claims"], help="of a paper")
-    parser.add_argument("--margin", type=float, default=default["margin"], help="points")
-    parser.add_argument("--sd", type=float, default=None, help="points, of an arm over its seeds")
-    parser.add_argument("--schedule", default=",".join(map(str, Design.schedule)), help="seeds at each look")
-    parser.add_argument("--least-chance", type=float, default=default["least_chance"], help="see params.yaml")
-    parser.add_argument("--seed", type=int, default=default["seed"])
+    parser.add_argument("--papers", type=int, default=100, help="of a cell")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="after which no new round begins")
+    parser.add_argument("--disk", type=int, default=1, help="papers of a cell that go over run folders as well")
+    parser.add_argument("--cells", default="", help="names, with commas between; all")
     parser.add_argument("--output", type=Path, default=None)
     args = parser.parse_args()
-    sd = pooled_sd(sorted((ROOT / "results/pilot").glob("*/runs.csv"))) if args.sd is None else args.sd
-    schedule = tuple(int(n) for n in args.schedule.split(","))
-    design = Design(
-        args.families, args.claims, args.margin, sd, schedule, seed=args.seed, least_chance=args.least_chance
-    )
-    table = calibrate(design)
-    print(f"margin {design.margin:g} points, seeds scatter by {sd:.2f} points, {design.claims} claims a paper; in %")
-    print(by_seeds(table).to_string())
-    looked = table[table["design"] == "sequential"]
-    print(f"looks at {args.schedule} seeds, shares of 1")
-    columns = ["direction", "noise", "planted", "effect", "reproduced", "contradicted", "wrong", "any_wrong"]
-    print(looked[[*columns, "mean_seeds"]].round(3).to_string(index=False))
-    if args.output:
-        from ablate.verdicts.calibration_figure import write_calibration
+    adaptive = load(ROOT / "params.yaml").adaptive
+    assert adaptive is not None
+    sds, freedom = measured_sds(ROOT / "results")
+    sd = pooled(sds, freedom)
+    print(f"seeds of {len(sds)} measured arms that learnt scatter by {sd:.2f} points")
+    every = [*cells(noises(sd, sds), adaptive.looks), *growing(noises(sd, sds))]
+    every = [cell for cell in every if not args.cells or cell.name in args.cells.split(",")]
+    for cell in every:
+        for number in range(args.disk if not cell.looks and cell.seeds <= 20 else 0):
+            check_disk(cell, number)
+    papers: dict[Cell, list[Paper]] = defaultdict(list)
+    start = time.monotonic()
+    for first in range(0, args.papers, ROUND):
+        for cell in every:
+            last = min(first + ROUND, args.papers)
+            numbers = range(-(-first // cell.every), -(-last // cell.every))
+            papers[cell] += [judged(cell, number, adaptive.least_chance) for number in numbers]
+        if args.output:
+            args.output.mkdir(parents=True, exist_ok=True)
+            said = report(papers, args.output)
+        if time.monotonic() - start > 60 * args.minutes:
+            break
+    said = report(papers, args.output)
+    said["from_disk"] = args.disk * sum(not cell.looks and cell.seeds <= 20 for cell in every)
+    print(json.dumps(said))
 
-        write_calibration(table, args.output)
-    print(json.dumps(summary(table)))
+
+def check_disk(cell: Cell, number: int) -> None:
+    """The same paper in memory and over run folders must be judged alike, to the last digit and word."""
+    results, _, _, plan = planted(cell, number)
+    ours = assessed(cell, plan, results.rows, results)
+    with tempfile.TemporaryDirectory() as folder:
+        theirs = judged_from(Path(folder), cell.board, plan, results)
+    for a, b in zip(ours, theirs, strict=True):
+        assert a == b, f"{cell.name}, {cell.seeds} seeds, paper {number}: {a.claim.id} in memory\n{a}\non disk\n{b}"
+
+
+def report(papers: dict[Cell, list[Paper]], output: Path | None) -> dict[str, float]:
+    """Print what was found, write it, and return the summary."""
+    rows, tables = zip(*(counted(cell, found) for cell, found in papers.items()), strict=True)
+    table, findings = pd.DataFrame(rows), pd.concat(tables)
+    by_seeds = grown(findings[findings["cell"] == "growing"])
+    if output:
+        for frame, name in ((table, "calibration"), (by_seeds, "calibration-seeds")):
+            text = frame.to_csv(index=False, lineterminator="\n", float_format="%.4g")
+            (output / f"{name}.csv").write_text(text)
+    shown = table.drop(columns=["planted", "protocol", "looks", "promised"])
+    print(shown.round(3).to_string(index=False), flush=True)
+    return summary(table, by_seeds)
 
 
 if __name__ == "__main__":

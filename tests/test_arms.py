@@ -41,6 +41,7 @@ from ablate.tables.comparison import compare, write_comparison
 from ablate.tables.effects import contrasts
 from ablate.tables.registry import write_table
 from ablate.verdicts.calibration import pooled_sd
+from ablate.verdicts.collected import Collected
 from ablate.verdicts.evidence import evidence
 from ablate.verdicts.looks import arms_of, first_seeds
 from ablate.verdicts.model_pairs import trained_pairs
@@ -225,7 +226,7 @@ def check_verdicts(axes: Axes, folder: Path) -> None:
 
     def measured(asked: Claim) -> list[dict[int, float]]:
         check_names(asked, {"s": levels}, {}, "p.yaml")
-        found = evidence(asked, paper(), plan.runs, rows, history, made.runs)
+        found = evidence(asked, paper(), plan.runs, Collected(rows, history, made.runs))
         assert not found.missing and found.paired and len({p.name for p in found.parts}) == len(found.parts)
         assert arms_of(asked, paper(), plan.runs) >= {arm for arm in arms if arm in asked.arms}
         return [dict(part.by_seed) for part in found.parts]

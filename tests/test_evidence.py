@@ -11,6 +11,7 @@ from ablate.files import read_json
 from ablate.papers.claim import Claim
 from ablate.papers.paper import Paper
 from ablate.results.study import collected_runs
+from ablate.verdicts.collected import Collected
 from ablate.verdicts.evidence import Evidence, evidence
 from ablate.verdicts.measured import NO_TEST
 from ablate.verdicts.verdict import Part
@@ -20,10 +21,9 @@ from fabricated import Fabricated, claim, paper, reported, vouch
 def said(fab: Fabricated, asked: Claim, record: Paper | None = None, study: str = "s") -> Evidence:
     fab.collect(partial=True)
     whole = fab.planned()
-    return evidence(
-        asked, record or paper(), whole.runs, collected_runs(whole, fab.collected),
-        pd.read_csv(fab.collected / "history.csv"), fab.runs,
-    )  # fmt: skip
+    history = pd.read_csv(fab.collected / "history.csv")
+    collected = Collected(collected_runs(whole, fab.collected), history, fab.runs)
+    return evidence(asked, record or paper(), whole.runs, collected)
 
 
 def curve(fab: Fabricated, run: str, **columns: list[float]) -> None:
@@ -108,14 +108,14 @@ def test_order_of_groups_has_a_part_for_each_pair_across(fab: Fabricated) -> Non
         "B / yes over B / no": {0: 4.0, 1: -6.0},
     }
     networks = {"arms": ["alexnet"], "below": ["resnet18"], "study": None, "metric": "parameters"}
-    found = evidence(claim(kind="order", **networks), paper(), [], pd.DataFrame(), pd.DataFrame(), Path())
+    found = evidence(claim(kind="order", **networks), paper(), [], Collected(pd.DataFrame(), pd.DataFrame(), Path()))
     assert only(found) == {0: 57_823_240 - 11_279_112}
 
 
 def test_order_of_networks_is_of_counts() -> None:
     """Oracle: torchvision's two networks with 200 classes, by their layers' published counts."""
     asked = claim(kind="order", metric="parameters", arms=["alexnet", "resnet18"], study=None, margin=1)
-    found = evidence(asked, paper(), [], pd.DataFrame(), pd.DataFrame(), Path())
+    found = evidence(asked, paper(), [], Collected(pd.DataFrame(), pd.DataFrame(), Path()))
     assert only(found) == {0: 57_823_240 - 11_279_112}
     assert (found.unit, found.varies_over, found.runs) == ("parameters", "nothing", ())
 

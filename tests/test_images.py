@@ -5,10 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ablate.verdicts.images import Answers, correct, from_folders, image_variance
+from ablate.verdicts.images import Answers, PerImage, correct, from_folders, image_variance, per_image
 from fabricated import Fabricated, claim
 
 LABELS = np.array([0, 0, 1, 1, 2])
+
+
+def of_arm(runs: list[np.ndarray]) -> PerImage:
+    found = per_image(runs)
+    assert found is not None
+    return found
 
 
 def answers(*predicted: int) -> Answers:
@@ -44,15 +50,26 @@ def test_the_part_of_the_images_is_what_is_planted() -> None:
         p, q = draw.uniform(0.2, 1.0, images), draw.uniform(0.0, 0.8, images)
         runs = {"a": [(draw.random(images) < p) * 1.0 for _ in range(n)]}
         runs["b"] = [(draw.random(images) < q) * 1.0 for _ in range(n)]
-        found.append(image_variance({"a": 1.0, "b": -1.0}, runs))
+        found.append(image_variance({"a": 1.0, "b": -1.0}, {arm: of_arm(each) for arm, each in runs.items()}))
         true.append((p - q).var(ddof=1) / images)
     assert np.mean(found) == pytest.approx(np.mean(true), rel=0.03)
 
 
+def test_an_arm_s_runs_are_told_by_their_variances() -> None:
+    """Oracle: numpy's, of arrays of the runs."""
+    every = np.random.default_rng(0).normal(size=(4, 30))
+    found = of_arm([*every])
+    assert found.between == pytest.approx(every.var(axis=0, ddof=1).mean())
+    assert found.binomial == pytest.approx(every.var(axis=1).mean() / 30)
+    assert (found.runs, of_arm([every[0]]).between) == (4, 0.0)
+
+
 def test_equal_answers_of_both_arms_add_nothing() -> None:
-    same = [np.array([1.0, 0.0, 1.0, 1.0])] * 3
+    values = np.array([1.0, 0.0, 1.0, 1.0])
+    same = of_arm([values] * 3)
     assert image_variance({"a": 1.0, "b": -1.0}, {"a": same, "b": same}) == 0.0
-    assert image_variance({"a": 1.0}, {"a": same}) == pytest.approx(np.var(same[0], ddof=1) / 4)
+    assert image_variance({"a": 1.0}, {"a": same}) == pytest.approx(np.var(values, ddof=1) / 4)
+    assert per_image([]) is None and per_image([values, values[:2]]) is None
 
 
 def test_answers_are_read_once_and_of_the_split_that_there_is(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from ablate.papers.paper import Paper
 from ablate.plan.names import arm_name
 from ablate.plan.record import PlannedRun, PlanRecord, StudyPlan
 from ablate.records import check_record
+from ablate.verdicts.contrasts import contrasts
 from ablate.verdicts.verdict import SHOWN
 
 MARGIN = 2.0  # points, of every claim
@@ -62,6 +63,35 @@ class Board:
             ],
         }  # fmt: skip
 
+    def effects(self, val: Array, train: Array, failing: float = 0.0) -> Array:
+        """(8,): what is true of each claim, in margins and its direction, where arms come to ``val`` and ``train``.
+
+        With ``failing`` it is what is true of all runs, where so many of SHARED's stay at chance.
+        """
+        names, kept = list(self.levels), np.ones(len(self.levels))
+        kept[[arm == SHARED for arm in names]] -= failing
+        val, train = (kept * v + (1 - kept) / CLASSES for v in (val, train))
+        every = [(self.study_of(arm), arm_name(levels.values())) for arm, levels in self.levels.items()]
+        found = []
+        for claim in self.paper.claims:
+            levels = {
+                arm: dict(self.levels[names[i]]) for i, (study, arm) in enumerate(every) if study == claim.study
+            }
+            of_arm = dict(zip(every, train - val if claim.kind == "gap" else val, strict=True))
+            parts = [
+                sum(w * of_arm[str(claim.study), arm] for arm, w in c.weights.items()) - c.claimed
+                for c in contrasts(claim, self.paper, levels)
+            ]
+            found.append(min(parts) / claim.margin)
+        return np.round(np.array(found), 9)
+
+    def compared(self, number: int) -> set[str]:
+        """The arms that a claim compares, by our own names."""
+        claim = self.paper.claims[number]
+        if claim.kind == "effect":
+            return {arm for arm in self.levels if self.study_of(arm) == claim.study}
+        return {name for names in claim.named.values() for name in names}
+
     @property
     def same(self) -> NDArray[np.bool_]:
         """(8,): claims of no difference."""
@@ -90,7 +120,7 @@ class Board:
         """The study whose axes the arm's levels are on."""
         return next(study for study, axes in self.studies.items() if axes == tuple(self.levels[arm]))
 
-    def plan(self, seeds: Mapping[str, int], protocol: str = "the paper's", looks: tuple[int, ...] = ()) -> PlanRecord:
+    def plan(self, seeds: Mapping[str, int], protocol: str, looks: tuple[int, ...]) -> PlanRecord:
         """So many ``seeds`` of each arm."""
         made: dict[str, dict[str, Any]] = {}
         for arm, levels in self.levels.items():
@@ -134,7 +164,8 @@ MIXED = Board(
          "reported": "printed-gap"},
     ),
     reported=(
-        {"id": "printed", "value": PRINTED, "metric": "val_top1", "study": "s", "arm": "a5", "where": "T", "quote": "q"},
+        {"id": "printed", "value": PRINTED, "metric": "val_top1", "study": "s", "arm": "a5", "where": "T",
+         "quote": "q"},
         {"id": "printed-gap", "value": PRINTED_GAP, "metric": "val_top1", "study": "s", "arm": "a7", "minus": SHARED,
          "where": "T", "quote": "q"},
     ),

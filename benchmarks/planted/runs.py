@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from planted.board import CLASSES, SHARED, Array, Board
 from scipy.special import ndtri
 from scipy.stats import binom
 
@@ -19,7 +20,6 @@ from ablate.plan.health import BETWEEN, NUMBERS, Health, words
 from ablate.plan.record import PlanRecord
 from ablate.results.collect import METRICS, PLACE
 from ablate.verdicts.images import Answers
-from planted.board import CLASSES, SHARED, Array, Board
 
 TRAINED = 2000  # training images of a run
 FAR = 0.005  # accuracies stay within that of 0 and 1
@@ -35,8 +35,8 @@ class Noise:
     images: int = 500
     hard: float = 1.0  # sd of the images' difficulty
     chance: float = 1.0  # sd of what an answer has of chance; with 0, seeds of equal skill give equal answers
-    fails: Mapping[str, float] = ()  # type: ignore[assignment]  # {arm: share of its runs that stay at chance}
-    diverges: Mapping[str, float] = ()  # type: ignore[assignment]  # {arm: share of its runs that diverge}
+    fails: float = 0.0  # share of runs of the arm SHARED that stay at chance
+    diverges: float = 0.0  # share of its runs that diverge
     missing: float = 0.0  # share of all runs
 
 
@@ -62,20 +62,16 @@ def answers(right: NDArray[np.bool_]) -> Answers:
     return Answers(label, np.where(right, label, (label + 1) % CLASSES))
 
 
-def _shares(by_arm: Mapping[str, float], arms: list[str]) -> Array:
-    return np.array([[dict(by_arm).get(arm, 0.0)] for arm in arms])
-
-
 def fabricate(
     board: Board, plan: PlanRecord, noise: Noise, effects: Array, rng: np.random.Generator, spare: float = 0.0
 ) -> Results:
-    """Results of all planned runs, with these ``effects`` (8,) in margins; every arm has the plan's most seeds drawn."""
+    """Results of all planned runs, with these ``effects`` (8,) in margins; all arms have as many seeds."""
     arms = list(board.levels)
     n = 1 + max(p.seed for p in plan.runs)
     val, train = board.arms(effects, spare)
     size = len(arms), n
-    failed = rng.random(size) < _shares(noise.fails, arms)
-    diverged = rng.random(size) < _shares(noise.diverges, arms)
+    shared = np.array([[arm == SHARED] for arm in arms])
+    failed, diverged = (shared & (rng.random(size) < share) for share in (noise.fails, noise.diverges))
     gone = rng.random(size) < noise.missing
     skill = np.clip(val[:, None] + noise.scatter(rng, size) / 100, FAR, 1 - FAR)
     trained = np.clip(train[:, None] + noise.scatter(rng, size) / 200, FAR, 1 - FAR)
@@ -126,8 +122,3 @@ def _rows(plan: PlanRecord, every: list[dict[str, Any]]) -> pd.DataFrame:
     table["health"] = [BETWEEN.join(words(m, health)) if m else "" for m in every]
     table["data"] = [""] * len(every)
     return pd.DataFrame(table)
-
-
-def learnt_arms(results: Results, plan: PlanRecord) -> dict[str, int]:
-    """{arm: runs that are planted to have learnt}; by the accuracy that they were given, not by the gate."""
-    raise NotImplementedError

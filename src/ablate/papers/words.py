@@ -131,6 +131,16 @@ def words(paper: Paper, planned: Iterable[PlannedRun], scale: str, archives: Col
     return Words(tuple(deviations), tuple(_told("choice", compared.values())), own)
 
 
+def deviates(paper: Paper, planned: PlannedRun, scale: str, archives: Collection[str] = ()) -> bool:
+    """Whether `words` has a deviation of this arm, or calls it our own; in a fraction of its time."""
+    place = (planned.study, planned.arm, planned.levels.values())
+    return (
+        bool(archives or {planned.facts.get("data", "official")} - {"official"})
+        or any(entry.at(scale) and entry.covers(*place) for entry in paper.deviations)
+        or any(s.word in ("deviation", "own") for key, s in standings(paper, planned, scale).items() if key != "data")
+    )
+
+
 def _told(word: Word, arms: Iterable[Mapping[str, Standing]]) -> list[str]:
     """What is to say of the settings that have ``word``, but for what the paper's file tells, in their order."""
     by_key: dict[str, list[Standing]] = {}  # all arms have the same settings

@@ -6,7 +6,7 @@ learnt, an event that had not come by the last epoch. A claim of which runs are 
 the paper's, near it, or reduced, by what deviates; only at the first two is a claim reproduced or contradicted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import pandas as pd
 from ablate.papers.claim import Claim
 from ablate.papers.paper import Paper, read
 from ablate.papers.statement import statement
-from ablate.papers.words import words
+from ablate.papers.words import deviates
 from ablate.plan.record import PlanRecord
 from ablate.plan.shared import shared_factors
 from ablate.results.study import archives, collected_history, collected_runs
@@ -113,10 +113,10 @@ def assess_paper(
 
     found = look_by_look(paper, planned, Collected(rows, history, runs, ask), plan.looks, lambda c, e: why(c, e)[1])
     family = sum(v is not None and v.share is not None for _, v in found.values())
-    mine, other = {}, archives(rows, planned)
+    mine, others = {}, deviating(paper, planned, plan.scale, archives(rows, planned))
     for claim in paper.claims:
         e, verdict = found[claim.id]
-        at = protocol(claim, paper, planned, e, plan.scale, other)
+        at = protocol(claim, planned, e, others)
         word, bars = why(claim, e)
         headline = bool(paper.headlines and claim.id in paper.headlines.claims)
         tested = verdict or Verdict("not testable")
@@ -126,8 +126,14 @@ def assess_paper(
     return [_beside(j, mine) for j in mine.values()]
 
 
-def protocol(claim: Claim, paper: Paper, planned: Planned, e: Evidence, scale: str, other_archives: list[str]) -> str:
-    """How far the arms of ``claim`` are from what the paper did, by the deviations that its tables tell."""
+def deviating(paper: Paper, planned: Planned, scale: str, other_archives: Collection[str]) -> set[tuple[str, str]]:
+    """(study, arm) of those that are not what the paper did, by the deviations that its tables tell."""
+    arms = {(p.study, p.arm): p for p in planned}
+    return {at for at, p in arms.items() if p.deviations or deviates(paper, p, scale, other_archives)}
+
+
+def protocol(claim: Claim, planned: Planned, e: Evidence, others: Collection[tuple[str, str]]) -> str:
+    """How far the arms of ``claim`` are from what the paper did; ``others`` of `deviating`."""
     arms = {arm for contrast in e.contrasts for arm in contrast.weights}
     mine = [p for p in planned if p.study == claim.study and p.arm in arms]
     if not mine:
@@ -136,8 +142,7 @@ def protocol(claim: Claim, paper: Paper, planned: Planned, e: Evidence, scale: s
         return GENERATED
     if e.apart or any(p.deviations is None for p in mine):
         return REDUCED
-    told = words(paper, mine, scale, other_archives)
-    return NEAR if told.deviations or told.own or any(p.deviations for p in mine) else PAPERS
+    return NEAR if any((p.study, p.arm) in others for p in mine) else PAPERS
 
 
 def _generated(planned: Planned) -> bool:

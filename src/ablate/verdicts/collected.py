@@ -1,6 +1,6 @@
 """What was collected of a paper's runs, looked up by place: its claims ask for the same runs again and again."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -8,7 +8,7 @@ import pandas as pd
 from ablate.papers.claim import Claim
 from ablate.plan.record import PlannedRun
 from ablate.verdicts.behaviours import Row
-from ablate.verdicts.images import Array, Ask, correct, from_folders, split_of, sums_over_images
+from ablate.verdicts.images import Ask, PerImage, correct, from_folders, per_image, split_of, sums_over_images
 
 
 class Collected:
@@ -26,13 +26,13 @@ class Collected:
         self.folder, self.no_curve = folder, history.iloc[:0]
         self._history = history
         self._ask = ask or from_folders(folder)
-        columns = [list(map(str, runs)), *(runs[name].tolist() for name in runs)]
-        names, *values = columns
         self._rows: dict[tuple[str, str, str], Row] = {}
-        for row, gone in zip(zip(*values, strict=True), runs.isna().to_numpy().tolist(), strict=True):
-            found = {name: None if no else v for name, v, no in zip(names, row, gone, strict=True)}
-            self._rows[found["study"], found["arm"], found["run"]] = found
-        self._sums: dict[tuple[object, ...], Array | None] = {}
+        names = [str(name) for name in runs]
+        values = zip(*(runs[name].tolist() for name in names), strict=True)
+        for cells, gone in zip(values, runs.isna().to_numpy().tolist(), strict=True):
+            row: Row = {name: None if no else cell for name, cell, no in zip(names, cells, gone, strict=True)}
+            self._rows[row["study"], row["arm"], row["run"]] = row
+        self._per_image: dict[tuple[object, ...], PerImage | None] = {}
 
     def rows(self, planned: Collection[PlannedRun]) -> list[Row]:
         """Those of ``planned`` that there are, in its order; what a row lacks is None."""
@@ -44,17 +44,14 @@ class Collected:
         mine = self._history[(self._history["study"] == study) & self._history["run"].isin([*runs])]
         return {str(run): curve.sort_values("epoch") for run, curve in mine.groupby("run")}
 
-    def sums(self, claim: Claim, runs: Collection[str]) -> list[Array]:
-        """What each image adds to each run's number (`correct`); nothing where a run left no such answers."""
+    def per_image(self, claim: Claim, runs: Sequence[str]) -> PerImage | None:
+        """What each image adds to the numbers of an arm's ``runs``; None where one of them left no such answers."""
         if not sums_over_images(claim):
-            return []
-        each = [self._sum(claim, run) for run in runs]
-        found = [s for s in each if s is not None]
-        return found if len(found) == len(each) else []
-
-    def _sum(self, claim: Claim, run: str) -> Array | None:
-        key = run, claim.kind == "gap", claim.metric, claim.behaviour, *claim.labels.values()
-        if key not in self._sums:
-            answers = self._ask(run, split_of(claim))
-            self._sums[key] = None if answers is None else correct(claim, answers)
-        return self._sums[key]
+            return None
+        key = *runs, claim.kind == "gap", claim.metric, claim.behaviour, *claim.labels.values()
+        if key not in self._per_image:
+            answers = [self._ask(run, split_of(claim)) for run in runs]
+            sums = [correct(claim, found) for found in answers if found is not None]
+            known = [each for each in sums if each is not None]
+            self._per_image[key] = per_image(known) if len(known) == len(runs) else None
+        return self._per_image[key]

@@ -9,8 +9,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from ablate.papers.claim import OF_NETWORKS, Claim
 from ablate.papers.paper import Paper
 from ablate.plan import health
@@ -18,7 +16,7 @@ from ablate.plan.runs import ENDED
 from ablate.verdicts.behaviours import Row
 from ablate.verdicts.collected import Collected
 from ablate.verdicts.contrasts import Contrast, contrasts
-from ablate.verdicts.images import Array, image_variance
+from ablate.verdicts.images import PerImage, image_variance
 from ablate.verdicts.measured import ACCURACIES, Planned, absent, censored, lacking, measured
 from ablate.verdicts.spread import LEAST, Sample
 from ablate.verdicts.verdict import Part
@@ -87,18 +85,18 @@ def evidence(claim: Claim, paper: Paper, planned: Planned, collected: Collected)
     mine = [p for p in of_study if p.arm in names]
     rows = collected.rows(mine)
     numbers, notes = measured(claim, mine, rows, collected)
-    arms, samples, sums = {}, {}, {}
+    arms, samples, answered = {}, {}, {}
     counting: dict[str, list[str]] = {}
     for arm in names:
         entries = [p for p in mine if p.arm == arm]
         of_arm = [row for row in rows if row["arm"] == arm]
         found = arms[arm] = _arm(claim, arm, entries, of_arm, numbers)
         counting[arm] = [p.run for p in entries if p.seed in found.values]
-        sums[arm] = collected.sums(claim, counting[arm])
+        answered[arm] = collected.per_image(claim, counting[arm])
         if found.values:
-            floor = _floor(claim, of_arm, found, sums[arm])
+            floor = _floor(claim, of_arm, found, answered[arm])
             samples[arm] = Sample(tuple(found.values.values()), floor, found.must_learn)
-    parts = tuple(_part(claim, c, arms, sums) for c in asked)
+    parts = tuple(_part(claim, c, arms, answered) for c in asked)
     missing = [f"{c.name} is not planned at this scale" for c in asked if not c.weights]
     missing += absent(claim, mine)
     missing += lacking(claim, names, mine, rows, numbers)
@@ -159,12 +157,12 @@ def _arm(claim: Claim, arm: str, planned: Planned, rows: Sequence[Row], numbers:
     )
 
 
-def _floor(claim: Claim, rows: Sequence[Row], arm: Arm, sums: Sequence[Array]) -> float:
+def _floor(claim: Claim, rows: Sequence[Row], arm: Arm, answered: PerImage | None) -> float:
     """What one run's number varies by at least: over its images, or by the margin where it is no mean over images."""
     factor = claim.measure.factor
     measure = str("gap" if claim.kind == "gap" else claim.behaviour or claim.metric)
-    if sums:
-        return max(factor**2 * float(np.mean([each.var() / len(each) for each in sums])), TINY)
+    if answered:
+        return max(factor**2 * answered.binomial, TINY)
     counts = [row[ACCURACIES[measure]] for row in rows] if measure in ACCURACIES else []
     n = float(next((count for count in counts if count is not None), 0))
     if not n:
@@ -214,11 +212,12 @@ def _of_networks(claim: Claim, paper: Paper, planned: Planned) -> Evidence:
     )  # fmt: skip
 
 
-def _part(claim: Claim, contrast: Contrast, arms: Mapping[str, Arm], sums: Mapping[str, Sequence[Array]]) -> Part:
+def _part(claim: Claim, contrast: Contrast, arms: Mapping[str, Arm], answered: Mapping[str, PerImage | None]) -> Part:
     factor = claim.measure.factor
     margin, claimed = (round(factor * v, 9) for v in (claim.margin, contrast.claimed))
-    sizes = {len(each) for arm in contrast.weights for each in sums[arm]}
-    complete = len(sizes) == 1 and all(sums[arm] for arm in contrast.weights)
+    known = {arm: found for arm in contrast.weights if (found := answered[arm])}
+    sizes = {len(found.mean) for found in known.values()}
+    complete = len(sizes) == 1 and len(known) == len(contrast.weights)
     every = [arms[arm].of_all for arm in contrast.weights]
     of_all = None
     if every and None not in every:
@@ -231,7 +230,7 @@ def _part(claim: Claim, contrast: Contrast, arms: Mapping[str, Arm], sums: Mappi
         margin=margin,
         unit=claim.measure.unit,
         claimed=claimed,
-        images=factor**2 * image_variance(contrast.weights, sums) if complete else 0.0,
+        images=factor**2 * image_variance(contrast.weights, known) if complete else 0.0,
         n_images=sizes.pop() if complete else 0,
         of_all=of_all,
     )

@@ -5,6 +5,7 @@ images is then s2/n + i2/N + r2/(nN), for seeds, images, and what is left, and w
 already (Searle, Casella and McCulloch 1992, chapter 4). Here is the rest, i2/N.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -80,18 +81,36 @@ def split_of(claim: Claim) -> str:
     return SPLIT.get(_measure(claim), "test")
 
 
-def image_variance(weights: Mapping[str, float], of_arms: Mapping[str, Sequence[Array]]) -> float:
-    """i2/N of the contrast, in squares of the metric's unit; ``of_arms`` has each arm's (N,) arrays, one per run.
+class PerImage(NamedTuple):
+    """What an arm's runs add up to, image by image."""
+
+    runs: int
+    mean: Array  # (N,)
+    between: float  # variance of the runs' answers to one image, mean over images; 0 of one run
+    binomial: float  # variance over the images of one run's mean, mean over runs
+
+
+def per_image(runs: Sequence[Array]) -> PerImage | None:
+    """Of one arm's runs, (N,) each; None where there are none, or not of equally many images."""
+    if not runs or len({len(run) for run in runs}) > 1:
+        return None
+    every = np.stack(runs)
+    n, images = every.shape
+    mean, squares = every.mean(0), np.einsum("ij,ij", every, every)
+    between = max(0.0, squares - n * np.vdot(mean, mean)) / ((n - 1) * images) if n > 1 else 0.0
+    own = every.mean(1)
+    return PerImage(n, mean, float(between), float(squares / (n * images) - np.vdot(own, own) / n) / images)
+
+
+def image_variance(weights: Mapping[str, float], of_arms: Mapping[str, PerImage]) -> float:
+    """i2/N of the contrast, in squares of the metric's unit; all arms are on the same N images.
 
     It is the variance over images of the contrast of means, less what runs of one arm differ by on the same image,
     which their own scatter has already. An arm of one run gives no such difference, and nothing is taken off for it.
     """
-    means, within = [], 0.0
-    for arm, weight in weights.items():
-        runs = np.stack(of_arms[arm])
-        n, images = runs.shape
-        means.append(weight * runs.mean(0))
-        within += weight**2 * float(runs.var(0, ddof=1).mean()) / n if n > 1 else 0.0
+    mean = sum(weight * of_arms[arm].mean for arm, weight in weights.items())
+    images = np.size(mean)
     if images < 2:
         return 0.0
-    return float(max(0.0, float(np.sum(means, axis=0).var(ddof=1)) - within) / images)
+    within = math.fsum(weight**2 * of_arms[arm].between / of_arms[arm].runs for arm, weight in weights.items())
+    return float(max(0.0, float(np.var(mean, ddof=1)) - within) / images)

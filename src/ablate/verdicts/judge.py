@@ -21,6 +21,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
+
 from ablate.verdicts.spread import Estimate, estimate, usual
 from ablate.verdicts.verdict import OPEN, Asked, Finding, Part, Verdict
 
@@ -252,10 +254,6 @@ def _seeds(
 def _enough(size: float, spread: float, images: float, level: float, n: int) -> int | None:
     from scipy.special import ndtri, stdtrit
 
-    if size <= 0:
-        return None
-    for more in range(n + 1, MOST + 1):
-        se = math.sqrt(spread / more + images)
-        if size >= se * (float(ndtri(POWER)) - float(stdtrit(2.0 * more, level / 2))):
-            return more
-    return None
+    more = np.arange(n + 1, MOST + 1)
+    enough = size >= np.sqrt(spread / more + images) * (ndtri(POWER) - stdtrit(2.0 * more, level / 2))
+    return int(more[enough][0]) if size > 0 and enough.any() else None
