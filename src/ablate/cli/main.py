@@ -104,12 +104,23 @@ def plan(
 def status(
     scale: Annotated[str | None, typer.Option(help="instead of the one in params.yaml")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="a list of objects, for machines")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="the whole study, again and again, with the time left")
+    ] = False,
 ) -> None:
     """Say what every run of the plan is doing: planned, running, interrupted, failed, done, diverged."""
     from ablate.plan.status import statuses
     from ablate.runtime.progress import format_duration
 
-    params = load(PARAMS, {"scale": scale} if scale else {})
+    values = {"scale": scale} if scale else {}
+    if watch:
+        from ablate.cli.watch import watch as show_again
+
+        if as_json:
+            raise UserError("--watch and --json: say one of them; --json tells what is so now")
+        show_again(PARAMS, values)
+        return
+    params = load(PARAMS, values)
     found = statuses(current_plan(params), params.health)
     if as_json:
         print(json.dumps(found, indent=1))
