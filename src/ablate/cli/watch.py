@@ -65,10 +65,6 @@ def watch(params_file: Path, values: Mapping[str, Any]) -> None:
         UserError: For a mistake in ``params_file``.
     """
     looks = _Looks(params_file, values)
-    first = looks.look()
-    if not first.total.runs:
-        say(f"scale {first.scale}: nothing is planned")
-        return
     console = Terminal()
     last = _screen(looks, console) if console.is_terminal and not console.is_dumb_terminal else _lines(looks)
     if last.over:
@@ -85,13 +81,15 @@ def _screen(looks: _Looks, console: Console) -> View:
 
     before = signal.signal(signal.SIGTERM, stop)
     view = looks.look()
+    live = Live(console=console, screen=True, auto_refresh=False)
     try:
-        with Live(Screen(view), console=console, screen=True, auto_refresh=False) as live:
-            while not view.over:
-                live.update(Screen(view, looks.fault), refresh=True)
-                time.sleep(EVERY_S)
-                view = looks.look()
+        live.start()
+        while not view.over:
+            live.update(Screen(view, looks.fault), refresh=True)
+            time.sleep(EVERY_S)
+            view = looks.look()
     finally:
+        live.stop()  # of a start as well into which Ctrl-C came
         signal.signal(signal.SIGTERM, before)
         say(in_a_line(view))
     return view

@@ -110,7 +110,7 @@ class Watch:
         self._said: dict[str, tuple[Any, bool]] = {}  # run: what its log was then, whether it ends with an error
         self._seen: dict[tuple[str, str], tuple[float, float, float]] = {}  # see `_since`
         self._costs: dict[Any, float] = {}
-        self._counted = 0, False  # measured runs in `_costs`, and whether it is about other machines
+        self._counted = -1, False  # measured runs in `_costs`, and whether it is about other machines
 
     def look(self) -> View:
         """What every run is doing now."""
@@ -225,8 +225,8 @@ class Watch:
         """{run that is to do or running: seconds that it will still take}."""
         elsewhere = any(r.host not in (None, platform.node()) for r in running.values())
         count, where = self._counted
-        if where != elsewhere or len(self._measured) >= GROWN * count:
-            self._counted, self._costs = (len(self._measured) or 1, elsewhere), {}
+        if where != elsewhere or len(self._measured) > GROWN * count:
+            self._counted, self._costs = (len(self._measured), elsewhere), {}
             self._alike: dict[tuple[str, int], list[Measured]] = {}
             self._of_arm: dict[str, list[Measured]] = {}
             for m in self._measured.values():
