@@ -451,21 +451,18 @@ def test_locales_and_terminals_that_know_little(study: Study, locale: dict[str, 
 @pytest.mark.slow
 def test_a_watch_beside_snakemake_sees_a_run_and_its_end(workspace: Workspace) -> None:
     """The watch starts first, on a terminal; of Snakemake it knows no more than the files."""
-    workspace.edit("epochs: 1", "epochs: 60")
-    env = workspace.env
-    snakemake = subprocess.Popen(
-        ["snakemake", "--cores", "1", "all"], cwd=workspace.folder, env=env, stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    workspace.edit("epochs: 1", "epochs: 30")
+    with (workspace.folder / "said").open("w") as said:
+        words = ["snakemake", "--cores", "1", "runs"]
+        snakemake = subprocess.Popen(words, cwd=workspace.folder, env=workspace.env, stdout=said, stderr=said)
     try:
         words = [sys.executable, "-m", "ablate", "status", "--watch"]
         status, output = in_terminal(words, workspace.folder, patience_s=300)
-        assert snakemake.wait(300) == 0, snakemake.stderr and snakemake.stderr.read()
+        assert snakemake.wait(60) == 0, (workspace.folder / "said").read_text()
     finally:
         snakemake.kill()
-        if snakemake.stderr:
-            snakemake.stderr.close()
+        snakemake.wait()
     assert status == 0, output
-    assert "1 running" in output and "/60" in output and "images/s each" in output
+    assert "1 running" in output and "/30" in output and "images/s each" in output
     assert "3 of 3 done, 0 running, 0 to do" in output.partition("\x1b[?1049l")[2]
     assert output.rstrip().endswith("nothing runs, and nothing is to do")

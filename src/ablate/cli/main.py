@@ -158,18 +158,14 @@ def papers(write: Annotated[bool, typer.Option("--write", help="to docs/papers.m
 
 
 @app.command()
-def outputs() -> None:
-    """Name the tables and figures of the current scale."""
-    plan = open_project(PARAMS).record
-    for paper in plan.papers:
-        say(f"results/{plan.scale}/{paper}/comparison.md")
-        for study in plan.studies_of(paper).values():
-            for name in study.tables:
-                say(f"results/{plan.scale}/{paper}/{name}.md")
-            for name in study.figures:
-                say(f"results/{plan.scale}/{paper}/{name}.svg")
-    say(f"results/{plan.scale}/comparison.md")
-    say(f"results/{plan.scale}/report.html")
+def outputs(
+    scale: Annotated[str | None, typer.Option(help="instead of the one in params.yaml")] = None,
+) -> None:
+    """Show what `snakemake all` says at its end: what it made, what was found of claims, where the report is."""
+    from ablate.workflow.outcome import screen
+
+    for line in screen(load(PARAMS, {"scale": scale} if scale else {}).scale):
+        say(line)
 
 
 @app.command()
