@@ -220,7 +220,7 @@ def test_the_end_of_a_real_call(workspace: Workspace) -> None:
     assert "made: 3 runs trained, 0 reused; 7 of 7 tables, 4 of 4 figures" in first.stdout
     link = (workspace.folder / HERE / "report.html").resolve().as_uri()
     assert first.stdout.rstrip().endswith(link) and first.stdout.count("scale tiny\n") == 1
-    assert workspace.do("ablate outputs") == first.stdout
+    assert first.stdout.endswith(workspace.do("ablate outputs"))
     again = workspace.snakemake("all")
     assert "Nothing to be done" in again.stderr and "`ablate outputs` says what there is" in again.stderr
     assert "made:" not in again.stdout

@@ -204,7 +204,14 @@ def test_silence(study: Study) -> None:
     study.pass_(SILENT_AFTER_S + 1)
     assert watch.look().running[0].silent_s
     study.finish(run)  # it is over, whatever became of its heartbeat
-    assert counts(watch.look().total) == (6, 1, 0, 5, 0)
+    view = watch.look()
+    assert counts(view.total) == (6, 1, 0, 5, 0) and view.running == []
+    study.beat("other_s0")
+    for other in study.ids:
+        study.finish(other)
+    assert not watch.look().over
+    study.pass_(SILENT_AFTER_S + 1)
+    assert watch.look().over
 
 
 @pytest.mark.parametrize("off", [-7200.0, -1200.0, 0.0, 1200.0, 86400.0 * 400])
@@ -451,7 +458,7 @@ def test_locales_and_terminals_that_know_little(study: Study, locale: dict[str, 
 @pytest.mark.slow
 def test_a_watch_beside_snakemake_sees_a_run_and_its_end(workspace: Workspace) -> None:
     """The watch starts first, on a terminal; of Snakemake it knows no more than the files."""
-    workspace.edit("epochs: 1", "epochs: 30")
+    workspace.edit("epochs: 1", "epochs: 6")
     with (workspace.folder / "said").open("w") as said:
         words = ["snakemake", "--cores", "1", "runs"]
         snakemake = subprocess.Popen(words, cwd=workspace.folder, env=workspace.env, stdout=said, stderr=said)
@@ -463,6 +470,6 @@ def test_a_watch_beside_snakemake_sees_a_run_and_its_end(workspace: Workspace) -
         snakemake.kill()
         snakemake.wait()
     assert status == 0, output
-    assert "1 running" in output and "/30" in output and "images/s each" in output
+    assert "1 running" in output and "/6" in output and "images/s each" in output
     assert "3 of 3 done, 0 running, 0 to do" in output.partition("\x1b[?1049l")[2]
     assert output.rstrip().endswith("nothing runs, and nothing is to do")

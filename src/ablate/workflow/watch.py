@@ -79,7 +79,7 @@ class View:
     @property
     def over(self) -> bool:
         """Whether nothing runs and nothing is to do."""
-        return not (self.total.to_do or self.running)
+        return not (self.total.to_do or any(r.silent_s is None for r in self.running))
 
 
 class Watch:
@@ -129,6 +129,7 @@ class Watch:
                 failed = f"{run}.log" in logs[folder] and self._failed(run)
                 states[run] = "failed" if failed else "to do"
         self._looked = True
+        running = [r for r in running if states.get(r.run) not in ("done", "failed")]  # what a killed process left
         wanted = {found.start for run, (found, _) in self._runs.items() if states[run] == "to do"}
         for run in self._studies.get(WEIGHTS, []):
             if states[run] == "to do" and run not in wanted:
