@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ablate.errors import UserError
+from ablate.files import stamp
 from ablate.inert import say, visible
 from ablate.plan import cost
 from ablate.plan.params import load
@@ -44,8 +45,8 @@ class _Looks:
         here = cost.machine(params.compute, len(plan.planned))
         self._watch = Watch(params, plan, here, cost.read_history(Path("results"), params.datasets))
 
-    def _times(self) -> list[int | None]:
-        return [file.stat().st_mtime_ns if file.exists() else None for file in self._files]
+    def _times(self) -> list[tuple[int, int, int] | None]:
+        return list(map(stamp, self._files))
 
     def look(self) -> View:
         if (now := self._times()) != self._read:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import UserError
-from ablate.files import read_json, write_json
+from ablate.files import read_json, stamp, write_json
 from ablate.inert import say
 from ablate.plan.receipts import check
 from ablate.plan.runs import PRETRAINED, RUNS
@@ -24,7 +24,6 @@ from ablate.workflow.pipeline import Pipeline
 
 LAST = Path(".ablate/last")
 MOST = 10  # changed verdicts that are named
-Stamps = dict[Path, tuple[int, int, int] | None]
 Words = dict[str, str]  # <paper>/<claim>: what was found
 
 
@@ -59,13 +58,13 @@ class Call:
     """A call of Snakemake: what there was at its start."""
 
     pipeline: Pipeline
-    restored: list[str]
-    before: Stamps
+    restored: list[str]  # runs
+    before: dict[Path, tuple[int, int, int] | None]  # every file that it may make, as `stamp` says it was
 
     def end(self) -> list[str]:
         """Note what was made since; the screen."""
         plan, folder = self.pipeline.project.plan, self.pipeline.results
-        changed = {file for file, stamp in _stamps(self.before).items() if stamp != self.before[file]}
+        changed = {file for file, there in self.before.items() if stamp(file) != there}
         trained = {file.parent.name for file in changed if file.parent.parent == RUNS}
         restored = {run for run in self.restored if run in plan.runs} - trained
         made = Made(
@@ -93,11 +92,10 @@ def begin(pipeline: Pipeline) -> Call:
     if _note(plan.scale) is None:
         with suppress(UserError):  # none there, or none that can be read
             _write(plan.scale, Note(words=_words(pipeline.results)))
-    files = [folder / run / "manifest.json" for folder, runs in ((RUNS, plan.runs), (PRETRAINED, plan.pretraining))
-             for run in runs]  # fmt: skip
-    return Call(
-        pipeline, restored, _stamps([*files, *(f for job in pipeline.rendering.jobs.values() for f in job.outputs)])
-    )
+    files = [RUNS / run / "manifest.json" for run in plan.runs]
+    files += [PRETRAINED / run / "manifest.json" for run in plan.pretraining]
+    files += [file for job in pipeline.rendering.jobs.values() for file in job.outputs]
+    return Call(pipeline, restored, {file: stamp(file) for file in files})
 
 
 def show_outcome(lines: Callable[[], list[str]]) -> None:
@@ -198,17 +196,6 @@ def _note(scale: str) -> Note | None:
 
 def _write(scale: str, note: Note) -> None:
     write_json(LAST / f"{scale}.json", note.model_dump(mode="json"))
-
-
-def _stamps(files: Iterable[Path]) -> Stamps:
-    """Another for each file that was written since, whatever clock its time is of."""
-    found: Stamps = {}
-    for file in files:
-        found[file] = None
-        with suppress(OSError):
-            there = file.stat()
-            found[file] = there.st_mtime_ns, there.st_ino, there.st_size
-    return found
 
 
 def _count(suffix: str, files: Iterable[Path]) -> int:

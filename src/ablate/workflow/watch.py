@@ -17,7 +17,7 @@ from statistics import fmean
 from typing import Any
 
 from ablate.errors import UserError
-from ablate.files import read_json
+from ablate.files import read_json, stamp
 from ablate.plan.cost import Machine, Measured, add_measured, arm_of, expected_seconds, images_of, wall_seconds
 from ablate.plan.params import Params
 from ablate.plan.runs import ENDED, PRETRAINED, RUNS, Plan, Run
@@ -190,12 +190,12 @@ class Watch:
         if known and known[1] and (there or known[0] is None):
             return known[1]
         found, folder = self._runs[run]
-        stamp = _stamp(folder / run / "metrics.json") if there else None
-        if stamp is None and run not in self._keys.records.runs:
+        now = stamp(folder / run / "metrics.json") if there else None
+        if now is None and run not in self._keys.records.runs:
             self._results.pop(run, None)
             return None
-        if known is None or known[0] != stamp:
-            known = self._results[run] = stamp, self._result(found, run, folder, stamp is not None)
+        if known is None or known[0] != now:
+            known = self._results[run] = now, self._result(found, run, folder, now is not None)
         return known[1]
 
     def _result(self, found: Run, run: str, folder: Path, there: bool) -> str | None:
@@ -214,12 +214,12 @@ class Watch:
     def _failed(self, run: str) -> bool:
         """Whether the log of a run without a result ends with an error."""
         log = LOGS / ("train" if self._runs[run][1] == RUNS else "pretrain") / f"{run}.log"
-        stamp = _stamp(log)
-        if run not in self._said or self._said[run][0] != stamp:
+        now = stamp(log)
+        if run not in self._said or self._said[run][0] != now:
             said = False
             with suppress(OSError):
                 said = log_error(log) is not None
-            self._said[run] = stamp, said
+            self._said[run] = now, said
         return self._said[run][1]
 
     def _left(self, states: Mapping[str, str], running: Mapping[str, Running]) -> dict[str, float]:
@@ -287,14 +287,6 @@ def _names(folder: Path) -> set[str]:
             return {entry.name for entry in entries}
     except OSError:
         return set()
-
-
-def _stamp(file: Path) -> tuple[int, int] | None:
-    """Another where the file is another; None where there is none."""
-    with suppress(OSError):
-        found = file.stat()
-        return found.st_mtime_ns, found.st_ino
-    return None
 
 
 def _changed(folder: Path) -> float:
