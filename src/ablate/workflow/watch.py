@@ -17,8 +17,8 @@ from statistics import fmean
 from typing import Any
 
 from ablate.errors import UserError
-from ablate.files import read_json, stamp
-from ablate.plan.cost import Machine, Measured, add_measured, arm_of, expected_seconds, images_of, wall_seconds
+from ablate.files import stamp
+from ablate.plan.cost import Machine, Measured, wall_seconds
 from ablate.plan.params import Params
 from ablate.plan.runs import ENDED, PRETRAINED, RUNS, Plan, Run
 from ablate.plan.status import LOGS, log_error
@@ -26,10 +26,9 @@ from ablate.runtime.checkpoint import CHECKPOINTS
 from ablate.runtime.progress import HEARTBEAT_FOLDER, read_heartbeats
 from ablate.stored import Metrics, read
 from ablate.workflow.due import Keys
+from ablate.workflow.expected import Expected
 
 SILENT_AFTER_S = 300.0  # a run that trains leaves a checkpoint every half minute
-LATEST = 100  # measured runs of a network say what the next takes: thousands say no more, and take seconds
-GROWN = 1.05  # times as many measured runs, before estimates are made anew
 WEIGHTS = "start weights"  # the row of pretraining runs
 ELSEWHERE = "not planned here"  # of runs that another scale, or `decide`, trains in this folder
 
@@ -94,7 +93,7 @@ class Watch:
         clock: Callable[[], float] = time.time,
         ticks: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._params, self._machine, self._clock, self._ticks = params, machine, clock, ticks
+        self._machine, self._clock, self._ticks = machine, clock, ticks
         self._scale, self._keys = plan.scale, Keys(params, plan)
         self._runs: dict[str, tuple[Run, Path]] = {id: (run, PRETRAINED) for id, run in plan.pretraining.items()}
         self._studies: dict[str, list[str]] = {WEIGHTS: list(plan.pretraining)} if plan.pretraining else {}
@@ -104,13 +103,11 @@ class Watch:
             self._runs[run] = p.run, RUNS
             self._studies.setdefault(study, []).append(run)
             self._places.setdefault(run, (study, p.arm))
-        self._measured = {m.run: m for m in history}
+        self._expected = Expected(params, machine, history)
         self._looked = False
         self._results: dict[str, tuple[Any, str | None]] = {}  # run: what its metrics.json was then, how it ended
         self._said: dict[str, tuple[Any, bool]] = {}  # run: what its log was then, whether it ends with an error
         self._seen: dict[tuple[str, str], tuple[float, float, float]] = {}  # see `_since`
-        self._costs: dict[Any, float] = {}
-        self._counted = -1, False  # measured runs in `_costs`, and whether it is about other machines
 
     def look(self) -> View:
         """What every run is doing now."""
@@ -139,7 +136,7 @@ class Watch:
         left = self._left(states, by_run)
         rows = [self._row(name, runs, states, left, by_run, slots) for name, runs in self._studies.items()]
         total = self._row("all", self._runs, states, left, by_run, slots)
-        return View(self._scale, [row for row in rows if row.runs], total, running, slots, len(self._measured))
+        return View(self._scale, [row for row in rows if row.runs], total, running, slots, self._expected.measured)
 
     def _running(self) -> list[Running]:
         """The runs with a heartbeat."""
@@ -205,8 +202,7 @@ class Watch:
         try:
             status = (read(metrics, Metrics) if there else self._keys.records.runs[run].ended).status
             if self._looked and there:
-                manifest = read_json(metrics.with_name("manifest.json"))
-                add_measured(self._measured, run, manifest, read_json(metrics), self._params.datasets)
+                self._expected.add(run, metrics.parent)
         except UserError:
             return None  # damaged: it is trained again
         return "done" if status in ENDED else "failed"
@@ -224,16 +220,7 @@ class Watch:
 
     def _left(self, states: Mapping[str, str], running: Mapping[str, Running]) -> dict[str, float]:
         """{run that is to do or running: seconds that it will still take}."""
-        elsewhere = any(r.host not in (None, platform.node()) for r in running.values())
-        count, where = self._counted
-        if where != elsewhere or len(self._measured) > GROWN * count:
-            self._counted, self._costs = (len(self._measured), elsewhere), {}
-            self._alike: dict[tuple[str, int], list[Measured]] = {}
-            self._of_arm: dict[str, list[Measured]] = {}
-            for m in self._measured.values():
-                self._alike.setdefault((m.model, m.side), []).append(m)
-                self._of_arm.setdefault(m.arm, []).append(m)
-            self._sample = [m for alike in self._alike.values() for m in alike[-LATEST:]]
+        self._expected.look(elsewhere=any(r.host not in (None, platform.node()) for r in running.values()))
         found = {}
         for run, state in states.items():
             if state in ("to do", "running"):
@@ -242,20 +229,8 @@ class Watch:
                     found[run] = beat.left_s
                 else:
                     trained = min(beat.done / beat.epochs, 1.0) if beat and beat.epochs > 0 else 0.0
-                    found[run] = self._seconds(run) * (1 - trained)
+                    found[run] = self._expected.seconds(run, self._runs[run][0]) * (1 - trained)
         return found
-
-    def _seconds(self, run: str) -> float:
-        """What a run is expected to take, here or, as on a cluster, wherever runs were measured."""
-        found = self._runs[run][0]
-        s, data = found.settings, self._params.datasets[found.settings.dataset]
-        own = self._of_arm.get(arm_of(run), [])
-        kind = arm_of(run) if own else (s.model, s.dataset, s.precision, images_of(found, data))
-        if kind not in self._costs:
-            machine = None if self._counted[1] else self._machine
-            history = {m.run: m for m in (*own, *self._sample)}.values()
-            self._costs[kind] = expected_seconds(found, data, history, machine).seconds
-        return self._costs[kind]
 
     def _row(
         self,
