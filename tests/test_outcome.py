@@ -14,22 +14,15 @@ from ablate.errors import UserError
 from ablate.inert import UNSEEN
 from ablate.plan.runs import PRETRAINED, RUNS
 from ablate.seals import sealed, sha256_of
-from ablate.workflow.outcome import LAST, Call, begin, screen, show_outcome
+from ablate.workflow.outcome import LAST, Call, begin, screen, show_outcome, word_of
 from conftest import Workspace, write_tiny
 
 HERE = Path("results/tiny")
 
 
 def claim(id: str, verdict: str, paper: str = "p", **more: Any) -> dict[str, Any]:
-    said = {
-        "paper": paper,
-        "id": id,
-        "statement": f"what {id} says",
-        "verdict": verdict,
-        "sentence": None,
-        "why": None,
-    }
-    return said | more
+    said = {"paper": paper, "id": id, "statement": f"what {id} says", "verdict": verdict, "sentence": "", "why": ""}
+    return said | {"finding": verdict, "protocol": "reduced"} | more
 
 
 def control(outcome: str, seed: int = 0) -> dict[str, Any]:
@@ -105,7 +98,7 @@ def test_claims_controls_and_headlines() -> None:
         claim("c1", "reproduced", headline=True, finding="shown, smaller", protocol="near"),
         claim("c2", "undecided", headline=False, finding="open"),
         claim("c3", "reproduced", "q"),
-        claim("c4", "reproduced", "q", finding=None),
+        claim("c4", "reproduced", "q"),
         claim("c5", "not run", "q"),
         controls=(control("passed"), control("failed", 1), control("passed", 2), control("not run", 3)),
     )
@@ -118,6 +111,10 @@ def test_claims_controls_and_headlines() -> None:
         "q: 2 reproduced, 1 not run",
         "results/tiny/report.html: not there yet; snakemake --cores 8 all",
     ]
+
+
+def test_claims_without_a_finding_have_their_verdict() -> None:
+    assert word_of({"verdict": "undecided"}) == "undecided" and word_of(claim("c", "x", finding="open")) == "open"
 
 
 def changes(lines: list[str]) -> list[str]:
