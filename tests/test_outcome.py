@@ -14,7 +14,7 @@ from ablate.errors import UserError
 from ablate.inert import UNSEEN
 from ablate.plan.runs import PRETRAINED, RUNS
 from ablate.seals import sealed, sha256_of
-from ablate.workflow.outcome import LAST, Call, begin, screen, show_outcome, word_of
+from ablate.workflow.outcome import LAST, Call, begin, screen, show_outcome
 from conftest import Workspace, write_tiny
 
 HERE = Path("results/tiny")
@@ -95,8 +95,8 @@ def test_what_a_call_made() -> None:
 
 def test_claims_controls_and_headlines() -> None:
     judge(
-        claim("c1", "reproduced", headline=True, finding="shown, smaller", protocol="near"),
-        claim("c2", "undecided", headline=False, finding="open"),
+        claim("c1", "reproduced", headline=True, finding="shown, but smaller", protocol="near"),
+        claim("c2", "open", headline=False),
         claim("c3", "reproduced", "q"),
         claim("c4", "reproduced", "q"),
         claim("c5", "not run", "q"),
@@ -106,15 +106,11 @@ def test_claims_controls_and_headlines() -> None:
         "scale tiny",
         "controls: 2 passed, 1 failed, 1 not run",
         "  failed: d, shuffled labels, seed 1: it failed",
-        "p: 1 shown, smaller, 1 open",
-        "  what c1 says: shown, smaller (near protocol)",
+        "p: 1 reproduced, 1 open",
+        "  what c1 says: reproduced (shown, but smaller; near protocol)",
         "q: 2 reproduced, 1 not run",
         "results/tiny/report.html: not there yet; snakemake --cores 8 all",
     ]
-
-
-def test_claims_without_a_finding_have_their_verdict() -> None:
-    assert word_of({"verdict": "undecided"}) == "undecided" and word_of(claim("c", "x", finding="open")) == "open"
 
 
 def changes(lines: list[str]) -> list[str]:
@@ -124,10 +120,10 @@ def changes(lines: list[str]) -> list[str]:
 
 
 def test_changes_are_those_since_the_claims_before_the_call() -> None:
-    judge(claim("c1", "undecided"), claim("c2", "reproduced"), claim("gone", "not run"))
+    judge(claim("c1", "open"), claim("c2", "reproduced"), claim("gone", "not run"))
     call = start()
     judge(claim("c1", "reproduced"), claim("c2", "reproduced"), claim("c3", "not run"))
-    told = ["verdicts that changed: 2", "p/c1: reproduced, was undecided", "p/c3: not run, was not there"]
+    told = ["verdicts that changed: 2", "p/c1: reproduced, was open", "p/c3: not run, was not there"]
     assert changes(call.end()) == told
     assert changes(screen("tiny")) == told
     assert changes(start().end()) == ["verdicts that changed: none"]
@@ -136,7 +132,7 @@ def test_changes_are_those_since_the_claims_before_the_call() -> None:
 @pytest.mark.parametrize("when", ["before the claims", "within", "after them"])
 def test_changes_outlive_a_kill(when: str) -> None:
     """A call that is killed has no end; the next one tells what changed since the last that had one."""
-    judge(claim("c1", "undecided"))
+    judge(claim("c1", "open"))
     start().end()
     start()
     if when == "within":  # Snakemake has removed what the job makes
@@ -145,25 +141,25 @@ def test_changes_outlive_a_kill(when: str) -> None:
         judge(claim("c1", "contradicted"))
     call = start()
     judge(claim("c1", "contradicted"))
-    assert changes(call.end()) == ["verdicts that changed: 1", "p/c1: contradicted, was undecided"]
+    assert changes(call.end()) == ["verdicts that changed: 1", "p/c1: contradicted, was open"]
 
 
 def test_of_the_first_call_of_all_nothing_changed() -> None:
     call = start()
-    judge(claim("c1", "undecided"))
+    judge(claim("c1", "open"))
     assert changes(call.end()) == []
 
 
 def test_what_was_judged_since_the_last_call_is_compared_with_it() -> None:
     """By `ablate render`, say, or a pull."""
-    judge(claim("c1", "undecided"))
+    judge(claim("c1", "open"))
     start().end()
     judge(claim("c1", "reproduced"))
-    assert changes(screen("tiny")) == ["verdicts that changed: 1", "p/c1: reproduced, was undecided"]
+    assert changes(screen("tiny")) == ["verdicts that changed: 1", "p/c1: reproduced, was open"]
 
 
 def test_many_changes_are_counted() -> None:
-    judge(*(claim(f"c{n:02d}", "undecided") for n in range(30)))
+    judge(*(claim(f"c{n:02d}", "open") for n in range(30)))
     call = start()
     judge(*(claim(f"c{n:02d}", "reproduced") for n in range(30)))
     lines = changes(call.end())
@@ -172,21 +168,21 @@ def test_many_changes_are_counted() -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"words": 3}', "\x00"])
 def test_a_damaged_note_is_as_none(text: str) -> None:
-    judge(claim("c1", "undecided"))
+    judge(claim("c1", "open"))
     LAST.mkdir(parents=True)
     (LAST / "tiny.json").write_text(text)
     assert changes(screen("tiny")) == []
     call = start()
     judge(claim("c1", "reproduced"))
-    assert changes(call.end()) == ["verdicts that changed: 1", "p/c1: reproduced, was undecided"]
+    assert changes(call.end()) == ["verdicts that changed: 1", "p/c1: reproduced, was open"]
 
 
 def test_claims_that_somebody_edited_are_refused(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judge(claim("c1", "undecided"))
+    judge(claim("c1", "open"))
     call = start()
-    (HERE / "claims.json").write_text((HERE / "claims.json").read_text().replace("undecided", "reproduced"))
+    (HERE / "claims.json").write_text((HERE / "claims.json").read_text().replace("open", "reproduced"))
     with pytest.raises(UserError, match=r"claims\.json: was changed since it was made"):
         screen("tiny")
     show_outcome(call.end)  # at the end of a call that went well: it is said, and no more

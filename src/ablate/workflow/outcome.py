@@ -48,11 +48,6 @@ class Note(Stored):
     words: Words
 
 
-def word_of(claim: Mapping[str, Any]) -> str:
-    """What was found of a claim of claims.json, in a word or a few."""
-    return str(claim.get("finding") or claim["verdict"])
-
-
 @dataclass(frozen=True)
 class Call:
     """A call of Snakemake: what there was at its start."""
@@ -150,11 +145,12 @@ def _papers(claims: list[dict[str, Any]]) -> list[str]:
     lines = []
     for paper in dict.fromkeys(c["paper"] for c in claims):
         mine = [c for c in claims if c["paper"] == paper]
-        lines.append(f"{paper}: {_counted(Counter(map(word_of, mine)))}")
+        lines.append(f"{paper}: {_counted(Counter(c['verdict'] for c in mine))}")
         for c in mine:
             if c.get("headline"):
-                protocol = f" ({c['protocol']} protocol)" if c.get("protocol") else ""
-                lines.append(f"  {c['statement']}: {word_of(c)}{protocol}")
+                finding = [] if c["finding"] == c["verdict"] else [c["finding"]]
+                said = "; ".join([*finding, f"{c['protocol']} protocol"])
+                lines.append(f"  {c['statement']}: {c['verdict']} ({said})")
     return lines
 
 
@@ -183,7 +179,7 @@ def _claims(folder: Path) -> dict[str, Any]:
 
 
 def _words(folder: Path) -> Words:
-    return {f"{c['paper']}/{c.get('id')}": word_of(c) for c in _claims(folder)["claims"]}
+    return {f"{c['paper']}/{c.get('id')}": c["verdict"] for c in _claims(folder)["claims"]}
 
 
 def _note(scale: str) -> Note | None:
