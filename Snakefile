@@ -25,7 +25,7 @@ localrules:
     compare,
     comparison,
     claims,
-    calibrate,
+    power,
     report,
 
 

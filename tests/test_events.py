@@ -22,7 +22,7 @@ from conftest import ROOT, Workspace
 NAMES = {"cifar-resnet7": "resnet", "c5to10": "source", "c0to5": "started", "cnn1": "deep", "sgd-0.01": "plain"}
 ALL = "deep lr plain resnet started"
 # What follows from new results of one paper, and of both: rule by rule.
-ONE = "collect compare comparison claims calibrate summarise tables_resnet-vs-plain figures_resnet-vs-plain report"
+ONE = "collect compare comparison claims power summarise tables_resnet-vs-plain figures_resnet-vs-plain report"
 BOTH = f"{ONE} collect compare tables_tinyimage10 figures_tinyimage10"
 DATA = "embed fetch verify pack describe report"
 LATER = " ".join(rule for rule in BOTH.split() if rule != "report")

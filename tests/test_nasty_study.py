@@ -26,9 +26,10 @@ from ablate.results import report
 from ablate.seals import sealed
 from ablate.tables.comparison import write_comparison
 from ablate.tables.registry import write_table
-from ablate.verdicts.calibration import Design, calibrate
-from ablate.verdicts.calibration_figure import write_calibration
+from ablate.verdicts.assess import claiming
 from ablate.verdicts.claims_table import write_claims
+from ablate.verdicts.power_table import write_power
+from archives import CIFAR
 from drawn import fabricate, study, texts
 from fabricated import Fabricated
 from nasty import NASTY
@@ -104,7 +105,8 @@ def made(folder: Path, packs: dict[str, Path], names: list[str], title: str) -> 
     for output in (made.collected / "comparison.csv", folder / "comparison.csv"):
         write_comparison(made.plan, made.papers, output)
     write_claims(made.plan, made.papers, made.runs, folder / "claims.json")
-    write_calibration(calibrate(Design(families=4, claims=1, schedule=(2, 3))), folder)
+    planned = made.planned()
+    write_power(planned, {"d": CIFAR}, claiming(planned, made.papers), folder / "power.csv")
     manifests = read_json(made.collected / "provenance.json")
     for manifest in manifests.values():
         manifest |= {"device": title, "git": {"commit": title, "dirty": True}}

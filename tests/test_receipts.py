@@ -238,20 +238,18 @@ def test_a_step_refuses_what_the_step_before_it_did_not_leave(
     assert said(monkeypatch, capsys, step, *files, *words) == (2, f"{path}: was changed since it was made")
 
 
-@pytest.mark.parametrize("step", ["collect", "tables", "figures", "judge", "calibrate", "report", "compare"])
+@pytest.mark.parametrize("step", ["collect", "tables", "figures", "judge", "power", "report", "compare"])
 def test_a_plan_with_two_arms_swapped_is_refused(
     here: Path, step: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     swapped(here / "plan.json")
-    output = {"judge": "claims.json", "calibrate": "calibration.csv", "report": "report.html"}.get(
-        step, "tinyimage10"
-    )
-    words = ["--papers", "papers"] * (step not in ("collect", "calibrate")) + ["--runs", str(RUNS)] * (
-        step == "collect"
-    )
+    output = {"judge": "claims.json", "power": "power.csv", "report": "report.html"}.get(step, "tinyimage10")
+    words = ["--papers", "papers"] * (step != "collect") + ["--runs", str(RUNS)] * (step == "collect")
+    words += ["--plan", f"{here}/plan.json"]
+    words = [] if step == "power" else words
     if step == "compare":
         output += "/comparison.csv"
-    found = said(monkeypatch, capsys, step, "--plan", f"{here}/plan.json", *words, "--output", f"{here}/{output}")
+    found = said(monkeypatch, capsys, step, *words, "--output", f"{here}/{output}")
     assert found == (2, f"{here}/plan.json: was changed since it was written")
 
 

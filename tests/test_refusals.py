@@ -76,7 +76,7 @@ RULES = re.findall(
 )
 
 
-@pytest.mark.parametrize("name", [*RULES, "data", "decide", "models", "calibration", "seeds"])
+@pytest.mark.parametrize("name", [*RULES, "data", "decide", "models", "power", "seeds"])
 def test_a_paper_cannot_have_the_name_of_a_rule_or_of_results(name: str, tmp_path: Path) -> None:
     study = BASE["studies"]["tinyimage10"]
     assert f"params.yaml: studies.{name}: " in said(tmp_path, (f"studies.{name}", study))

@@ -73,7 +73,7 @@ RENDERED: dict[str, Damage] = {
     "tinyimage10/comparison.tex": emptied,
     "claims.json": emptied,
     "models.csv": edited,
-    "calibration.csv": edited,
+    "power.csv": edited,
     "data/cifar10.json": edited,
     "data/cifar10-samples.jpg": zeroed,
     "report.html": edited,

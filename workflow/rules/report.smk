@@ -86,16 +86,18 @@ rule claims:
         " 2>&1 | tee -i {log:q}"
 
 
-rule calibrate:
+rule power:
     input:
-        unpack(lambda w: inputs(PIPELINE.inputs_of_rendered, "calibrate")),
+        unpack(lambda w: inputs(PIPELINE.inputs_of_rendered, "power")),
     output:
-        csv=f"{RESULTS}/calibration.csv",
-        figure=multiext(f"{RESULTS}/calibration", ".svg", ".png"),
+        csv=f"{RESULTS}/power.csv",
+        figure=multiext(f"{RESULTS}/power", ".svg", ".png"),
     log:
-        "logs/calibrate.log",
+        "logs/power.log",
+    params:
+        values=lambda w: PIPELINE.values,
     shell:
-        "ablate calibrate --plan {input.plan:q} --output {output.csv:q} 2>&1 | tee -i {log:q}"
+        "ablate power --values {params.values:q} --output {output.csv:q} 2>&1 | tee -i {log:q}"
 
 
 rule report:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ablate.cli import steps
 from ablate.cli.jobs import figure_jobs, table_jobs
+from ablate.cli.power import write
 from ablate.data.describe import overview
 from ablate.errors import UserError, choose
 from ablate.files import write_json
@@ -56,7 +57,7 @@ def render(params_file: Path, papers: Sequence[str], values: Mapping[str, Any], 
         _compare(steps_of["comparison"], plan, sources, folder / "comparison.csv", partial)
         claims, also = folder / "claims.json", steps_of["claims"].outputs
         _do(claims, bound(steps.judge, plan, sources, claims), partial, also)
-        _do(folder / "calibration.csv", bound(steps.calibrate, plan, folder / "calibration.csv"), partial)
+        _do(folder / "power.csv", bound(write, project, sources, folder / "power.csv"), partial)
         _do(folder / "report.html", bound(steps.report, plan, sources, folder / "report.html"), partial)
     return folder
 

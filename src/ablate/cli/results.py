@@ -13,7 +13,7 @@ from ablate import stored
 from ablate.cli.steps import Papers, PlanFile
 from ablate.files import read_json
 from ablate.inert import say
-from ablate.plan.params import load
+from ablate.plan.params import load, values_of
 from ablate.plan.project import open_project
 from ablate.plan.receipts import FROZEN, check, job_of, rendering
 from ablate.plan.record import read_plan
@@ -98,6 +98,24 @@ def claims(
         say(", ".join(f"{n} {word}" for word, n in counted.items()))
     if strict and not all(c.holds for c in assessed.claims):
         raise typer.Exit(1)
+
+
+@results.command()
+def power(
+    scale: Scale = None,
+    seeds: Annotated[str, typer.Option(help="of each arm, with commas between")] = "3,5,8,12",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="a list of objects, for machines: one for each claim")
+    ] = False,
+    values: Annotated[str, typer.Option(help="JSON laid over params.yaml")] = "{}",
+    output: Annotated[
+        Path | None, typer.Option(help="write results/<scale>/power.csv and its figure, from this scale's runs")
+    ] = None,
+) -> None:
+    """Say before training how likely each claim is to be decided, by number of seeds, and what that would cost."""
+    from ablate.cli.power import power as run
+
+    run(PARAMS, PAPERS, values_of(values) | ({"scale": scale} if scale else {}), seeds, output, as_json=as_json)
 
 
 @results.command()

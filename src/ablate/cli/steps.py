@@ -302,23 +302,6 @@ def look(
 
 
 @steps.command()
-def calibrate(
-    plan_file: PlanFile, output: Annotated[Path, typer.Option(help="results/<scale>/calibration.csv")]
-) -> None:
-    """Plant effects and count the verdicts on them: table and figure of how far verdicts can be trusted."""
-    from ablate.verdicts.calibration import Design, pooled_sd
-    from ablate.verdicts.calibration import calibrate as plant
-    from ablate.verdicts.calibration_figure import write_calibration
-
-    plan = read_plan(plan_file)
-    adaptive = plan.adaptive
-    asked: dict[str, Any] = {"schedule": adaptive.looks, "least_chance": adaptive.least_chance} if adaptive else {}
-    with _every(plan_file, output)["calibrate"].making():
-        sd = pooled_sd([output.parent / name / "runs.csv" for name in plan.papers])
-        write_calibration(plant(Design(sd=sd, **asked)), output.parent)
-
-
-@steps.command()
 def report(plan_file: PlanFile, papers: Papers, output: Annotated[Path, typer.Option()]) -> None:
     """Write the report, one HTML page, from the tables and figures in the folders beside it."""
     from ablate.results.report import write_report

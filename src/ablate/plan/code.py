@@ -34,7 +34,7 @@ STEPS: dict[str, tuple[str, ...]] = {
     "tables": ("tables/registry.py",),  # and the kinds of a paper's
     "compare": ("tables/comparison.py",),
     "claims": ("verdicts/claims_table.py", "verdicts/decide.py"),
-    "calibrate": ("verdicts/calibration.py", "verdicts/calibration_figure.py"),
+    "power": ("verdicts/power_table.py",),
     "figures": ("figures/registry.py",),
     "report": ("results/report.py", "results/report.html.j2"),
 }

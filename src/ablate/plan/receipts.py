@@ -176,15 +176,16 @@ def rendering(
     claims = [folder / f"claims{suffix}" for suffix in (".json", *TABLE, *FIGURE)]
     analysis = [path for path in (folder / FROZEN,) if path.exists()]
     add("claims", "claims", [*every, *analysis], claims + [folder / f"models{suffix}" for suffix in TABLE])
-    rows = [folder / name / "runs.csv" for name in names]
-    add("calibrate", "calibrate", rows, [folder / f"calibration{suffix}" for suffix in (".csv", *FIGURE)])
+    rows = [folder / name / file for name in names for file in ("runs.csv", "history.csv")]
+    rows += files.values()
+    add("power", "power", rows, [folder / f"power{suffix}" for suffix in (".csv", *FIGURE)])
     curves = [folder / name / file for name in names for file in ("metrics.json", "history.csv")]
     summary = folder.parent / "summary" / f"{folder.name}.json"
     add("summarise", "collect", curves, [summary, summary.with_suffix(".csv")])
     used = sorted({entry.settings.dataset for entry in record.runs})
     shown += [folder / "data" / f"{each}{suffix}" for each in used for suffix in DESCRIBED[:3]]
-    shown += [folder / f"{name}.csv" for name in ("claims", "models", "calibration", "comparison")]
-    shown += [folder / f"{name}.png" for name in ("claims", "calibration")]
+    shown += [folder / f"{name}.csv" for name in ("claims", "models", "power", "comparison")]
+    shown += [folder / f"{name}.png" for name in ("claims", "power")]
     shown.append(folder / "claims.json")
     shown += [path for name in names for path in (folder / name / "provenance.json", files[name])]
     add("report", "report", shown, [folder / "report.html"], *DRAWN)

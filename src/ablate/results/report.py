@@ -76,8 +76,8 @@ def write_report(plan: Path, papers: Path, page: Path) -> None:
             claims=_table(collected / "claims.csv"),
             claims_figure=_embedded(collected / "claims.png"),
             models=_table(collected / "models.csv"),
-            calibration=_embedded(collected / "calibration.png"),
-            rates=_table(collected / "calibration.csv"),
+            power=_embedded(collected / "power.png"),
+            chances=_table(collected / "power.csv"),
             n_runs=len(whole.runs),
         )
     )

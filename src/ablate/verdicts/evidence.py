@@ -120,7 +120,8 @@ def evidence(claim: Claim, paper: Paper, planned: Planned, collected: Collected)
     )
 
 
-def _must_learn(claim: Claim, arm: str) -> bool:
+def must_learn(claim: Claim, arm: str) -> bool:
+    """Whether the arm is told by its runs that have learnt."""
     learnt = claim.needs.learnt
     return learnt == "all" if isinstance(learnt, str) else arm in learnt
 
@@ -138,7 +139,7 @@ def _ended(rows: Sequence[Row]) -> list[Row]:
 def _arm(claim: Claim, arm: str, planned: Planned, rows: Sequence[Row], numbers: Mapping[str, float]) -> Arm:
     ended = _ended(rows)
     failed = {row["run"] for row in ended if _failed(row)}
-    must = _must_learn(claim, arm)
+    must = must_learn(claim, arm)
     factor = claim.measure.factor
     values = {
         p.seed: round(factor * numbers[p.run], 9)
