@@ -12,12 +12,12 @@ calibration.csv (a row per cell) and calibration-seeds.csv (findings by effect a
 The last line is JSON. Upper ends of 95 % intervals of the share of papers with an untrue finding, in the worst cell:
 ``false_papers`` (of all at a fixed number of seeds), ``false_failing`` (an arm fails in 10 or 30 % of its seeds),
 ``false_diverging`` (in 40 %, where what is said must be true of all runs, too), ``false_shared_images`` (claims of
-one arm against a printed number), ``false_looks`` (seeds are added look by look). Power: ``power_3``, ``power_5``, the
-share of headlines that are shown at a true 8 points with so many seeds, ``power_3_others`` and ``power_5_others`` of
-the other claims of a direction. ``runs_saved`` is the share of the cap's that looks save, ``forbidden`` counts claims
-called reproduced or contradicted at a reduced protocol or with an arm at chance, ``least_of_peak`` is what is left of
-the peak of a word's probability with more seeds, ``largest_drop`` by how many standard errors a true statement's
-falls, ``papers`` are those of a cell, and ``from_disk`` how many came from folders.
+one arm against a printed number), ``false_looks`` (seeds are added look by look). Power: ``power_3``, ``power_5``,
+the share of headlines that are shown at a true 8 points with so many seeds, ``power_3_others`` and ``power_5_others``
+of the other claims of a direction. ``runs_saved`` is the share of the cap's that looks save, ``forbidden`` counts
+claims called reproduced or contradicted at a reduced protocol or with an arm at chance, ``least_of_peak`` is what is
+left of the peak of a word's probability with more seeds, ``largest_drop`` by how many standard errors a true
+statement's falls, ``papers`` are those of a cell, and ``from_disk`` how many came from folders.
 """
 
 import argparse
