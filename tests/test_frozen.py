@@ -221,15 +221,16 @@ def test_a_second_freeze_is_refused_and_again_loses_nothing(here: Path) -> None:
 def test_which_commit(here: Path, monkeypatch: pytest.MonkeyPatch, git: dict[str, Any], said: str) -> None:
     monkeypatch.setattr(subject, "source", lambda patches: git)
     assert f", {said}), before any" in freeze()
-    assert json.loads(FILE.read_text())["git"] == {"why": None, "patch": None} | git
+    assert json.loads(FILE.read_text())["git"] == {"commit": git["commit"], "dirty": git["dirty"], "why": git["why"]}
 
 
 def test_the_commit_is_that_of_the_manifests(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     monkeypatch.chdir(here)
     freeze()
-    found = subject.source(Path("patches"))
-    assert json.loads(FILE.read_text())["git"] == {"why": None, "patch": None} | found
+    found = {"why": None} | subject.source(Path("patches"))
+    assert json.loads(FILE.read_text())["git"] == {key: found[key] for key in ("commit", "dirty", "why")}
+    assert not RUNS.exists(), "DVC follows that folder"
 
 
 def edited(change: dict[str, Any]) -> None:

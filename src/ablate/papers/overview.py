@@ -55,11 +55,12 @@ def _paper(id: str, paper: Paper, plan: PlanRecord) -> str:
         rows = [_number(entries) for entries in _by_quote(paper.reported)]
         parts += ["### Printed numbers", _table(["where", "printed", "of"], rows)]
     if paper.claims:
+        columns, chosen = ["claim", "what it says here", "where", "study"], paper.headlines
         claims = [_claim(claim, paper) for claim in paper.claims]
-        parts += ["### Claims", _table(["claim", "what it says here", "where", "study"], claims)]
-    if paper.headlines:
-        rows = [[id, why] for id, why in paper.headlines.claims.items()]
-        parts += [f"### Headlines, chosen on {paper.headlines.chosen}", _table(["claim", "why"], rows)]
+        if chosen:
+            columns.append(f"why it is a headline, chosen on {chosen.chosen}")
+            claims = [[*row, chosen.claims.get(row[0], "")] for row in claims]
+        parts += ["### Claims", _table(columns, claims)]
     if paper.left_out:
         rows = [[entry.what, entry.where, entry.why] for entry in paper.left_out]
         parts += ["### Not done", _table(["what", "where", "why"], rows)]

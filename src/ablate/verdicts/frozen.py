@@ -4,6 +4,7 @@
 thresholds of run health and the digest of the code behind the verdicts. `frozen` compares a plan with it.
 """
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from ablate.plan.project import Project
 from ablate.plan.receipts import FROZEN, FROZEN_AGAIN
 from ablate.plan.record import PlanRecord, plan_record
 from ablate.plan.run_records import RunRecords
-from ablate.plan.runs import RUNS, make_plan
+from ablate.plan.runs import make_plan
 from ablate.runtime.manifest import source
 from ablate.seals import read_sealed, seal_of, sealed
 from ablate.stored import Number, Stored, shaped
@@ -33,8 +34,7 @@ class Commit(Stored):
 
     commit: str | None
     dirty: bool | None
-    why: str | None = None
-    patch: str | None = None
+    why: str | None = None  # dirty, or unknown
 
     def __str__(self) -> str:
         if self.commit is None:
@@ -134,7 +134,7 @@ def write_frozen(project: Project, folder: Path, papers: Path, *, again: bool = 
     before = [*old.before, Freeze.model_validate(old.model_dump(include=set(Freeze.model_fields)))] if old else []
     new = Frozen(
         date=datetime.now(UTC).date().isoformat(),
-        git=Commit.model_validate(source(RUNS / "patches")),
+        git=_commit(),
         digest=seal_of(now.model_dump(mode="json")),
         ended=ended,
         planned=len(project.plan.runs),
@@ -145,6 +145,12 @@ def write_frozen(project: Project, folder: Path, papers: Path, *, again: bool = 
     )
     write_json(file, sealed(new.model_dump(mode="json")))
     return new
+
+
+def _commit() -> Commit:
+    # The patch of a dirty tree is not kept: what is frozen stands in the file itself.
+    with tempfile.TemporaryDirectory() as unused:
+        return Commit.model_validate(source(Path(unused)))
 
 
 def _ended(project: Project, folder: Path) -> tuple[int, int]:

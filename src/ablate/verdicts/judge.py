@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from ablate.verdicts.spread import Estimate, estimate, usual
+from ablate.verdicts.spread import Estimate, Sample, estimate, usual
 from ablate.verdicts.verdict import OPEN, Asked, Finding, Part, Verdict
 
 ALPHA = 0.05
@@ -60,16 +60,16 @@ def shares(asked: Mapping[str, Asked]) -> dict[str, float]:
 
 def multiples(asked: Mapping[str, Asked]) -> dict[str, float]:
     """{measure: by how much arms scatter beyond their floors}, over the arms of all claims, each once."""
-    of_measure: dict[str, dict[tuple[str, str], object]] = {}
+    of_measure: dict[str, dict[tuple[str, str], Sample]] = {}
     for claim in asked.values():
         for arm, sample in claim.samples.items():
             of_measure.setdefault(claim.measure, {}).setdefault((claim.study, arm), sample)
-    return {measure: usual(arms.values()) for measure, arms in of_measure.items()}  # type: ignore[arg-type]
+    return {measure: usual(arms.values()) for measure, arms in of_measure.items()}
 
 
-def judge(asked: Mapping[str, Asked], *, alpha: float = ALPHA, looks: Sequence[int] = (), look: int = 1) -> dict[
-    str, Verdict
-]:  # fmt: skip
+def judge(
+    asked: Mapping[str, Asked], *, alpha: float = ALPHA, looks: Sequence[int] = (), look: int = 1
+) -> dict[str, Verdict]:
     """A finding on each claim of one paper, all of them together, at one of the ``looks`` (seeds of an arm at each).
 
     Raises:
