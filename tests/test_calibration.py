@@ -133,9 +133,16 @@ def test_the_spread_is_of_runs_that_have_learnt_pooled_over_arms(tmp_path: Path)
             for i, v in enumerate((0.1, 0.12))
         ]
     )
-    for name, frame in (("p", table), ("q", old), ("controls", table), ("same", table)):
-        (tmp_path / "pilot" / name).mkdir(parents=True)
-        frame.to_csv(tmp_path / "pilot" / name / "runs.csv", index=False)
+    other = table.assign(run="other")
+    for name, frame in (
+        ("pilot/p", table),
+        ("pilot/q", old),
+        ("pilot/controls", other),
+        ("paper/same", table),
+        ("demo/p", other),
+    ):
+        (tmp_path / name).mkdir(parents=True)
+        frame.to_csv(tmp_path / name / "runs.csv", index=False)
     sds, freedom = measured_sds(tmp_path)
     assert sorted(sds) == pytest.approx([0, np.sqrt(2)]) and freedom.tolist() == [1, 1]
     assert pooled(sds, freedom) == pytest.approx(1.0)
