@@ -8,7 +8,6 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 demo: install
 	snakemake --cores 8 all
-	ablate outputs
 
 test: lint
 	pytest -n auto --dist worksteal

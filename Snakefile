@@ -29,6 +29,18 @@ localrules:
     report,
 
 
+# The screen at the end of `all`: not of a part of it, of a job's own Snakemake on a cluster, or where files were touched.
+onsuccess:
+    asked = {rule.name for rule in workflow.dag.targetrules}
+    if (
+        workflow.is_main_process
+        and not workflow.touch
+        and "all" in asked
+        and not workflow.dag_settings.until
+    ):
+        show_outcome(CALL.end)
+
+
 rule all:
     default_target: True
     input:

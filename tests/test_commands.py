@@ -210,6 +210,7 @@ AFTER = {  # what the command is printed for
     "ablate decide": lambda clone, said, _: (clone.folder / "results/demo/seeds.json").exists(),
     "snakemake --cores 8 all --config scale=pilot": pilot_from_official,
     "ablate status": lambda clone, said, _: "done" in said,
+    "ablate status --watch": lambda clone, said, _: said.endswith("nothing runs, and nothing is to do\n"),
 }
 
 

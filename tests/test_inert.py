@@ -101,7 +101,7 @@ def test_a_mistake_is_one_line_on_stderr(text: str) -> None:
         err = io.StringIO()
         patch.setattr("sys.argv", ["ablate", "outputs"])
         patch.setattr("sys.stderr", err)
-        patch.setattr(cli, "open_project", lambda *_: (_ for _ in ()).throw(UserError(f"{text}: no such file")))
+        patch.setattr(cli, "load", lambda *_: (_ for _ in ()).throw(UserError(f"{text}: no such file")))
         with pytest.raises(SystemExit) as ended:
             cli.main()
     assert ended.value.code == 2

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import platform
 import pty
 import select
 import signal
@@ -78,6 +79,9 @@ def test_heartbeat_file_line_and_eta(tmp_path: Path, capsys: pytest.CaptureFixtu
             "images_per_s": 212.4,
             "metrics": {"train_top1": 0.412, "val_top1": 0.38},
             "eta_s": 42.0,
+            "host": platform.node(),
+            "pid": os.getpid(),
+            "started": 1000.0,
             "updated": 1018.0,
         }
         assert [p.name for p in path.parent.iterdir()] == [path.name]
@@ -188,7 +192,9 @@ def environment() -> dict[str, str]:
     return env
 
 
-def in_terminal(arguments: list[str], folder: Path, when: Callable[[str], bool] | None = None) -> tuple[int, str]:
+def in_terminal(
+    arguments: list[str], folder: Path, when: Callable[[str], bool] | None = None, patience_s: float = 60
+) -> tuple[int, str]:
     """Run a command on a terminal of its own, and press Ctrl-C there once `when` holds of the output."""
     pid, terminal = pty.fork()
     if pid == 0:
@@ -196,7 +202,7 @@ def in_terminal(arguments: list[str], folder: Path, when: Callable[[str], bool] 
         os.execvpe(arguments[0], arguments, environment())
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
     output = b""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + patience_s
     try:
         while time.monotonic() < deadline:
             if not select.select([terminal], [], [], 0.2)[0]:

@@ -45,8 +45,8 @@ def test_shared_images_are_one_more_part_of_the_variance() -> None:
 
 
 def test_what_is_usual_is_of_arms_that_learn() -> None:
-    """Variances 4 and 2 over floors 1 and 4 are ratios of 4 and 0.5, mean 2.25; an arm that fails at times says nothing
-    of them, nor they of it; below one it is one.
+    """Variances 4 and 2 over floors 1 and 4 are ratios of 4 and 0.5, mean 2.25; an arm that fails at times says
+    nothing of them, nor they of it; below one it is one.
     """
     wide, narrow = Sample((0.0, 2.0, 4.0), 1.0), Sample((0.0, 2.0), 4.0)
     failing = Sample((0.0, 100.0), 1.0, learnt=False)

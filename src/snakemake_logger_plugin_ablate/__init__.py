@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from snakemake.common import NOTHING_TO_BE_DONE_MSG
 from snakemake.logging import ColorizingTextHandler, DefaultFilter, DefaultFormatter, get_event
 from snakemake.logging import logger as snakemake_logger
 from snakemake_interface_logger_plugins.base import LogHandlerBase
@@ -34,8 +35,9 @@ class Formatter(DefaultFormatter):  # type: ignore[misc]
     """Snakemake's own lines; a terminal obeys no name of a file in them."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The lines of one record."""
-        return visible(super().format(record), keep="\n\t")
+        """The lines of one record; where there is nothing to do, no screen comes at the end."""
+        more = "\n`ablate outputs` says what there is." if record.msg == NOTHING_TO_BE_DONE_MSG else ""
+        return visible(super().format(record) + more, keep="\n\t")
 
 
 class LogHandler(LogHandlerBase):

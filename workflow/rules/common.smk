@@ -10,6 +10,7 @@ from ablate.plan.runs import IMAGENET, PRETRAINED, RUNS
 from ablate.runtime.options import options, own_programs_first
 from ablate.runtime.signals import stop_once
 from ablate.runtime.takeover import take_over
+from ablate.workflow.outcome import begin, show_outcome
 from ablate.workflow.pipeline import open_pipeline
 
 
@@ -53,9 +54,8 @@ if workflow.is_main_process:
     stop_once()
 if workflow.is_main_process and not workflow.output_settings.dryrun:
     take_over()
-    ask(
-        PIPELINE.restore
-    )  # before the first job, so that runs of which Git has the record are asked like any other
+    # Before the first job, so that runs of which Git has the record, and which it restores, are asked like any other.
+    CALL = ask(begin, PIPELINE)
 
 
 # Wildcards take known values only, so that a mistyped path fails in the dry run. Runs are too many to spell out: a

@@ -104,12 +104,23 @@ def plan(
 def status(
     scale: Annotated[str | None, typer.Option(help="instead of the one in params.yaml")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="a list of objects, for machines")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="the whole study, again and again, with the time left")
+    ] = False,
 ) -> None:
     """Say what every run of the plan is doing: planned, running, interrupted, failed, done, diverged."""
     from ablate.plan.status import statuses
     from ablate.runtime.progress import format_duration
 
-    params = load(PARAMS, {"scale": scale} if scale else {})
+    values = {"scale": scale} if scale else {}
+    if watch:
+        from ablate.cli.watch import watch as show_again
+
+        if as_json:
+            raise UserError("--watch and --json: say one of them; --json tells what is so now")
+        show_again(PARAMS, values)
+        return
+    params = load(PARAMS, values)
     found = statuses(current_plan(params), params.health)
     if as_json:
         print(json.dumps(found, indent=1))
@@ -147,18 +158,14 @@ def papers(write: Annotated[bool, typer.Option("--write", help="to docs/papers.m
 
 
 @app.command()
-def outputs() -> None:
-    """Name the tables and figures of the current scale."""
-    plan = open_project(PARAMS).record
-    for paper in plan.papers:
-        say(f"results/{plan.scale}/{paper}/comparison.md")
-        for study in plan.studies_of(paper).values():
-            for name in study.tables:
-                say(f"results/{plan.scale}/{paper}/{name}.md")
-            for name in study.figures:
-                say(f"results/{plan.scale}/{paper}/{name}.svg")
-    say(f"results/{plan.scale}/comparison.md")
-    say(f"results/{plan.scale}/report.html")
+def outputs(
+    scale: Annotated[str | None, typer.Option(help="instead of the one in params.yaml")] = None,
+) -> None:
+    """Show what `snakemake all` says at its end: what it made, what was found of claims, where the report is."""
+    from ablate.workflow.outcome import screen
+
+    for line in screen(load(PARAMS, {"scale": scale} if scale else {}).scale):
+        say(line)
 
 
 @app.command()

@@ -202,7 +202,7 @@ def read_history(results: Path, datasets: Mapping[str, Dataset]) -> list[Measure
     for manifest in sorted([*results.glob("runs/*/manifest.json"), *results.glob("pretrained/*/manifest.json")]):
         metrics = manifest.with_name("metrics.json")
         with suppress(UserError):  # of a damaged run, which is trained again
-            _add(found, manifest.parent.name, read_json(manifest), read_json(metrics), datasets)
+            add_measured(found, manifest.parent.name, read_json(manifest), read_json(metrics), datasets)
     for provenance in sorted(results.glob("*/*/provenance.json")):
         table = provenance.with_name("runs.csv")
         if table.exists():
@@ -214,11 +214,13 @@ def read_history(results: Path, datasets: Mapping[str, Dataset]) -> list[Measure
                 say(f"ablate: not counted in what runs cost: {error}", file=sys.stderr)
                 continue
             for row in rows:
-                _add(found, row["run"], manifests.get(row["run"]), row, datasets)
+                add_measured(found, row["run"], manifests.get(row["run"]), row, datasets)
     return list(found.values())
 
 
-def _add(found: dict[str, Measured], run: str, manifest: Any, metrics: Any, datasets: Mapping[str, Dataset]) -> None:
+def add_measured(
+    found: dict[str, Measured], run: str, manifest: Any, metrics: Any, datasets: Mapping[str, Dataset]
+) -> None:
     """Add a run that ended and whose files tell what it took.
 
     One of a data set that is gone, of another version, trained from Python, or damaged is left out.

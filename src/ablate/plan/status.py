@@ -1,6 +1,7 @@
 """What every planned run is doing: from its results, its lock, its heartbeat, its checkpoints and its log."""
 
 import os
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,11 @@ END = 2**16  # bytes of a log that are looked at
 def statuses(plan: Plan, limits: Health | None = None) -> list[dict[str, Any]]:
     """A record per run of the plan, pretraining first: ``run``, ``state`` and what is known of it.
 
-    States: ``planned``; ``running`` (a process on this file system holds its lock or, where that has no locks, has
-    lately given a sign of life); ``interrupted`` (a checkpoint waits); ``failed`` (its log ends with an error);
-    ``damaged`` (its result is not as training wrote it); or how it ended: ``done``, ``plateau``, ``diverged``,
-    ``out-of-memory``. What ended has its ``health``, the words for it at the thresholds ``limits``, and, where its
-    folder is not there, the file of its ``record``.
+    States: ``planned``; ``running`` (a process on this file system holds its lock or, where that has no locks, or
+    none that reach here from its host, has lately given a sign of life); ``interrupted`` (a checkpoint waits);
+    ``failed`` (its log ends with an error); ``damaged`` (its result is not as training wrote it); or how it ended:
+    ``done``, ``plateau``, ``diverged``, ``out-of-memory``. What ended has its ``health``, the words for it at the
+    thresholds ``limits``, and, where its folder is not there, the file of its ``record``.
     """
     records = RunRecords(plan)
     beats = {beat["run"]: beat for beat in read_heartbeats(HEARTBEAT_FOLDER)}
@@ -48,14 +49,15 @@ def _status(
         except UserError as error:
             return found | {"state": "damaged", "error": str(error)}
         found |= _ended(result, limits)
-    elif (held := RunLock(run).held) or (held is None and beat):
+    elif (held := RunLock(run).held) or (beat and (held is None or beat.get("host") not in (None, platform.node()))):
         found["state"] = "running"
         if beat:
+            found |= {"host": beat.get("host"), "started": beat.get("started")}
             found |= {"epoch": beat["done"], "epochs": beat["epochs"], "val_top1": beat["metrics"].get("val_top1")}
             found |= {"images_per_s": beat["images_per_s"], "eta_s": beat["eta_s"]}
     elif kept := records.runs.get(run):
         found |= _ended(kept.ended, limits) | {"record": str(kept.file)}
-    elif said := _error(LOGS / kind / f"{run}.log"):
+    elif said := log_error(LOGS / kind / f"{run}.log"):
         found |= {"state": "failed", "error": said}
     else:
         found["state"] = "interrupted" if any((CHECKPOINTS / run).glob("*.pt")) else "planned"
@@ -67,7 +69,7 @@ def _ended(result: Metrics, limits: Health) -> dict[str, Any]:
     return known | {"health": words(result.model_dump(), limits)}
 
 
-def _error(log: Path) -> str | None:
+def log_error(log: Path) -> str | None:
     """The message with which a job ended badly."""
     if not log.is_file():
         return None

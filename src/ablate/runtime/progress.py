@@ -11,6 +11,7 @@ import io
 import json
 import math
 import os
+import platform
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
@@ -148,6 +149,9 @@ class Heartbeat:
             # JSON has no word for nan and inf.
             "metrics": {name: v if math.isfinite(v) else None for name, v in metrics.items()},
             "eta_s": eta,
+            "host": platform.node(),
+            "pid": os.getpid(),
+            "started": self._started,
             "updated": self._clock(),
         }
         # A full disk or a removed folder must not end a training run for the sake of its bar.
@@ -169,15 +173,29 @@ def _is_heartbeat(beat: object) -> bool:
         isinstance(beat.get("run"), str)
         and isinstance(metrics, dict)
         and all(_is_number(beat.get(key)) for key in ("epochs", "done", "updated"))
-        and all(v is None or _is_number(v) for v in (beat.get("eta_s"), beat.get("images_per_s")))
+        and all(beat.get(key) is None or _is_number(beat[key]) for key in ("eta_s", "images_per_s", "started", "pid"))
+        and isinstance(beat.get("host", ""), str)
         and all(v is None or _is_number(v) for v in metrics.values())
     )
+
+
+def left(beat: dict[str, Any]) -> bool:
+    """Whether a heartbeat is all that a process of this host left when it was killed."""
+    if beat.get("host") != platform.node() or not beat.get("pid"):
+        return False
+    try:
+        os.kill(int(beat["pid"]), 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except OSError:
+        pass  # it lives, and is another user's
+    return False
 
 
 def read_heartbeats(
     folder: Path, *, max_age_s: float = STALE_AFTER_S, now: float | None = None
 ) -> list[dict[str, Any]]:
-    """Read the heartbeats in `folder`, by name, without broken ones and those older than `max_age_s`."""
+    """Read the heartbeats in `folder`, by name, less broken ones, those older than `max_age_s`, and those `left`."""
     now = time.time() if now is None else now
     found = []
     try:
@@ -190,7 +208,7 @@ def read_heartbeats(
             beat = read_json(path)
         except UserError:
             continue
-        if not _is_heartbeat(beat):
+        if not _is_heartbeat(beat) or left(beat):
             continue
         if now - beat["updated"] <= max_age_s:
             found.append(beat)

@@ -49,12 +49,13 @@ class Keys:
         self._own: dict[tuple[str, str | None], str | None] = {}
         self._bytes = cache(digest)
 
-    def run_reason(self, run: Run, folder: Path = RUNS) -> str | None:
+    def run_reason(self, run: Run, folder: Path = RUNS, *, whole: bool = True) -> str | None:
         """Why ``run`` would be trained into ``folder`` (RUNS or PRETRAINED); None: its result is what is asked for.
 
         ``new``; ``settings changed``, ``data changed``, ``start weights changed``, ``code changed`` or ``no key``;
         ``files missing``; ``result damaged`` when a file is not as training wrote it. A pack that is not there is no
-        reason; whoever makes it must ask again. Of a run without a folder, its record is as good as one.
+        reason; whoever makes it must ask again. Of a run without a folder, its record is as good as one. Without
+        ``whole`` nobody looks whether files are as training wrote them.
         """
         here = folder / run.id
         try:
@@ -70,12 +71,12 @@ class Keys:
         manifest = _read(here / "manifest.json")
         if manifest is None:
             return "result damaged"
-        if reason := self._difference(run, manifest.get("key")):
+        if (reason := self._difference(run, manifest.get("key"))) or not whole:
             return reason
         try:
-            whole = manifest_of(here, run.id)
+            sealed = manifest_of(here, run.id)
             for name in (there & {*FILES, WEIGHTS}) - {"manifest.json"}:
-                check_file(here / name, whole, here)
+                check_file(here / name, sealed, here)
         except UserError:
             return "result damaged"
         return None
