@@ -17,7 +17,7 @@ import pytest
 from conftest import ROOT
 
 SMALLEST = {
-    "claims": "--families 4 --claims 2 --sd 1 --schedule 9,12",
+    "claims": "--papers 1 --disk 0",
     "cost": "",
     "dag": "--repeat 1 --runs 5 --plan 20 --model net1",
     "data": "--repeat 1",

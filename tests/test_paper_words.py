@@ -10,7 +10,7 @@ from torch import nn
 
 from ablate.models.build import build
 from ablate.papers.paper import LABELS, read
-from ablate.papers.words import ALL_OF_IT, UNTOLD, Words, standings, words
+from ablate.papers.words import ALL_OF_IT, UNTOLD, Words, deviates, standings, words
 from ablate.plan.project import open_project
 from ablate.plan.record import FACTS, PlannedRun
 from ablate.plan.settings import Settings
@@ -200,6 +200,17 @@ def test_words_of_studies_in_full(arms: dict[tuple[str, str, str, str], PlannedR
     assert of_study(arms, "demo", "alexnet-vs-resnet", "sweep").deviations[-1] == "embedded data"
     assert of_study(arms, "paper", "resnet-vs-plain", "nets").deviations == ("PyTorch in place of Torch",)
     assert of_study(arms, "paper", "resnet18-init", "initialisation").own == ("Kaiming",)
+
+
+def test_an_arm_deviates_where_there_are_words_for_it(arms: dict[tuple[str, str, str, str], PlannedRun]) -> None:
+    """Both answers are there; other data than the official one deviates by itself."""
+    found = {}
+    for at, p in arms.items():
+        told = words(PAPERS[at[1]], [p], at[0])
+        found[at] = deviates(PAPERS[at[1]], p, at[0])
+        assert found[at] == bool(told.deviations or told.own), at
+        assert deviates(PAPERS[at[1]], p, at[0], ["embedded"])
+    assert {*found.values()} == {True, False}
 
 
 def test_no_title_over_our_own_study_speaks_of_the_paper_s_protocol(

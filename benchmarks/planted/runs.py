@@ -7,6 +7,7 @@ is for all runs and for those of its arm, plus chance. All runs see the same ima
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,13 @@ from planted.board import CLASSES, SHARED, Array, Board
 from scipy.special import ndtri
 from scipy.stats import binom
 
-from ablate.plan.health import BETWEEN, NUMBERS, Health, words
+from ablate.plan.health import BETWEEN, Health, words
 from ablate.plan.record import PlanRecord
-from ablate.results.collect import METRICS, PLACE
+from ablate.results.collect import PLACE
 from ablate.verdicts.images import Answers
 
 TRAINED = 2000  # training images of a run
+ASKED = ("train_top1", "n_train", "val_top1", "n_val", "test_top1", "n_test")
 FAR = 0.005  # accuracies stay within that of 0 and 1
 COMMON = 0.8  # share of an image's difficulty that all arms have in common
 Scatter = Callable[[np.random.Generator, tuple[int, int]], Array]  # (arms, seeds) of mean 0, in points
@@ -78,7 +80,7 @@ def fabricate(
     skill[failed] = trained[failed] = 1 / CLASSES
     right = _answers(skill, failed, noise, rng)
     counts, learnt = right.sum(-1), np.rint(trained * TRAINED) / TRAINED
-    p_of = binom.sf(np.arange(noise.images + 1) - 1, noise.images, 1 / CLASSES)
+    p_of = _chance_p(noise.images)
     every, kept = [], {}
     for entry in plan.runs:
         at = arms.index(entry.run.rpartition("_s")[0]), entry.seed
@@ -95,6 +97,12 @@ def fabricate(
             kept[entry.run] = right[at]
         every.append(metrics)
     return Results(_rows(plan, every), every, kept)
+
+
+@cache
+def _chance_p(images: int) -> Array:
+    """Of so many right answers or more, by chance."""
+    return np.asarray(binom.sf(np.arange(images + 1) - 1, images, 1 / CLASSES))
 
 
 def _answers(skill: Array, failed: NDArray[np.bool_], noise: Noise, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -114,10 +122,10 @@ def _answers(skill: Array, failed: NDArray[np.bool_], noise: Noise, rng: np.rand
 
 
 def _rows(plan: PlanRecord, every: list[dict[str, Any]]) -> pd.DataFrame:
-    """A row per planned run, as `collected_runs` gives it."""
+    """A row per planned run, as `collected_runs` gives it, but for what no claim here asks."""
     health = Health()
     table: dict[str, list[Any]] = {key: [getattr(p, key) for p in plan.runs] for key in PLACE}
-    table |= {key: [m.get(key, math.nan) for m in every] for key in (*METRICS, *NUMBERS)}
+    table |= {key: [m.get(key, math.nan) for m in every] for key in ASKED}
     table["status"] = [m.get("status", "missing") for m in every]
     table["health"] = [BETWEEN.join(words(m, health)) if m else "" for m in every]
     table["data"] = [""] * len(every)

@@ -16,12 +16,12 @@ from ablate.results.collect import TEXT
 def measured_sds(results: Path) -> tuple[Array, Array]:
     """(sd in points, degrees of freedom) of validation accuracy over the seeds of each learnt arm with two or more.
 
-    ``results`` has the scales. The controls, which have no papers' networks, do not count; an arm that stands in
-    several files counts once.
+    ``results`` has the scales, of which the demo's generated data do not count, nor do the controls, which have no
+    papers' networks. An arm that stands in several files counts once.
     """
     arms: dict[tuple[str, ...], Array] = {}
     for file in sorted(results.glob("*/*/runs.csv")):
-        if file.parent.name != "controls":
+        if file.parent.name != "controls" and file.parts[-3] != "demo":
             runs = read_csv(file, TEXT, need=["study", "arm", "run", "status", "val_top1", "n_val"])
             runs = runs[runs["status"].isin(ENDED) & runs["val_top1"].notna()]
             for _, arm in runs[_learnt(runs)].groupby(["study", "arm"]):

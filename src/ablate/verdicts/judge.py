@@ -17,11 +17,10 @@ it is small costs some power and makes no finding falser.
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
-
-import numpy as np
 
 from ablate.verdicts.spread import Estimate, Sample, estimate, usual
 from ablate.verdicts.verdict import OPEN, Asked, Finding, Part, Verdict
@@ -254,6 +253,12 @@ def _seeds(
 def _enough(size: float, spread: float, images: float, level: float, n: int) -> int | None:
     from scipy.special import ndtri, stdtrit
 
-    more = np.arange(n + 1, MOST + 1)
-    enough = size >= np.sqrt(spread / more + images) * (ndtri(POWER) - stdtrit(2.0 * more, level / 2))
-    return int(more[enough][0]) if size > 0 and enough.any() else None
+    if size <= 0:
+        return None
+    power = float(ndtri(POWER))
+
+    def enough(more: int) -> bool:
+        return size >= math.sqrt(spread / more + images) * (power - float(stdtrit(2.0 * more, level / 2)))
+
+    found = bisect_left(range(MOST + 1), True, lo=n + 1, key=enough)  # more seeds are never worse
+    return found if found <= MOST else None
