@@ -10,6 +10,7 @@ from ablate.plan.runs import IMAGENET, PRETRAINED, RUNS
 from ablate.runtime.options import options, own_programs_first
 from ablate.runtime.signals import stop_once
 from ablate.runtime.takeover import take_over
+from ablate.workflow import fork_server
 from ablate.workflow.outcome import begin, show_outcome
 from ablate.workflow.pipeline import open_pipeline
 
@@ -46,7 +47,8 @@ own_programs_first()
 shell.executable("bash")
 # A job fails when `ablate` does, and not only when `tee` does. Ctrl-C is for `ablate` alone, and from its first moment
 # on, so it is not ignored here, which would be inherited; `tee -i` lives on for what `ablate` says last.
-shell.prefix("set -euo pipefail; trap : INT; ")
+PREFIX = "set -euo pipefail; trap : INT; "
+shell.prefix(PREFIX)
 
 # profiles/slurm: before its time limit Slurm warns every process of a job. Training answers, Snakemake must live on.
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
@@ -65,3 +67,9 @@ wildcard_constraints:
     dataset="|".join(PIPELINE.datasets),
     run="[^/]+_s[0-9]+",
     paper="|".join(PARAMS.studies),
+
+
+# Before the first job, if there is any. Jobs on other machines, which another Snakemake starts, know nothing of it.
+onstart:
+    if workflow.is_main_process:
+        shell.prefix(PREFIX + fork_server.start())
