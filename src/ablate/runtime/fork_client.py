@@ -31,13 +31,13 @@ def run_elsewhere() -> int | None:
     every command can be given again. A process that a signal ended ends this one likewise.
     """
     place = os.environ.pop(SERVER, OFF)  # what is started from here on has no server
-    if place == OFF:
+    if place == OFF or None in (sys.stdin, sys.stdout, sys.stderr):  # one of them is closed
         return None
     with socket.socket(socket.AF_UNIX) as server:
         try:
             server.connect(place)
             answer, sent = _asked(server)
-        except OSError:  # the server has gone, or a stream of this process is closed
+        except OSError:  # the server has gone
             return None
     if len(answer) == ANSWER:
         return _ended(int.from_bytes(answer[1:], "big"))

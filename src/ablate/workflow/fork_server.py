@@ -40,10 +40,11 @@ from ablate.runtime.fork_client import FORKED, HANDED_ON, LENGTH, OFF, SERVER
 GRACE_S = 60.0  # for jobs to save and end, once Snakemake has gone
 STALL_S = 10.0  # that a client may take to say what it wants
 
-# What each command imports of others' modules. Two that are left out: torch's compiler, which few jobs need, and
-# tensorboard. A name that is missing here costs time and nothing else.
+# What each command imports of others' modules, imported for the first job that needs it. A name that is missing here
+# costs time and nothing else.
 COMMON = ("pydantic.dataclasses", "pydantic.main", "pydantic.type_adapter", "rich.console", "ruamel.yaml", "typer")
 TORCH = ("torch", "torch.optim.swa_utils", "safetensors.torch", "scipy.special")
+LAYERS = (*TORCH, "torch.utils.flop_counter")  # brings torch's compiler along
 TABLES = ("pandas", "jinja2", "tabulate")
 DRAWING = ("matplotlib.pyplot", "matplotlib.backends.backend_svg", "seaborn", "scipy.stats", "statsmodels.api")
 IMPORTS: dict[str, tuple[str, ...]] = {
@@ -52,10 +53,10 @@ IMPORTS: dict[str, tuple[str, ...]] = {
     "summarise": TABLES,
     "tables": TABLES,
     "report": TABLES,
-    "compare": TABLES + TORCH,
+    "compare": TABLES + LAYERS,
     "figures": TABLES + DRAWING,
     "calibrate": TABLES + DRAWING,
-    "judge": TABLES + DRAWING + TORCH,
+    "judge": TABLES + DRAWING + LAYERS,
 }
 # What Snakemake and bash set anew for each job. Numbers of threads are one in a server, since a program with threads
 # cannot fork; torch gets its own from --threads, and nothing else here has a use for more.
@@ -67,7 +68,7 @@ THREADS = [
     "VECLIB_MAXIMUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 ]
-OF_A_JOB = {*THREADS, "TMPDIR", "TMP", "TEMPDIR", "TEMP", "_", "SHLVL", "PWD", "OLDPWD"}
+OF_A_JOB = {SERVER, *THREADS, "TMPDIR", "TMP", "TEMPDIR", "TEMP", "_", "SHLVL", "PWD", "OLDPWD", "COLUMNS", "LINES"}
 
 
 def start() -> str:
@@ -77,6 +78,7 @@ def start() -> str:
     """
     if sys.platform != "linux" or os.environ.get(SERVER) == OFF:
         return ""
+    folder = None
     try:
         folder = tempfile.mkdtemp(prefix="ablate-")
         place = f"{folder}/server"
@@ -85,13 +87,21 @@ def start() -> str:
             listener.listen(128)
             words = [sys.executable, "-P", "-m", __name__, str(listener.fileno()), folder]
             # In a process group of its own, out of Ctrl-C's reach. Its stdin ends when this process does.
-            process = subprocess.Popen(words, stdin=subprocess.PIPE, pass_fds=[listener.fileno()], process_group=0)
+            server = subprocess.Popen(words, stdin=subprocess.PIPE, pass_fds=[listener.fileno()], process_group=0)
     except OSError as error:
         print(f"ablate: no fork server ({error}); each job imports for itself", file=sys.stderr)
+        if folder:
+            shutil.rmtree(folder)
         return ""
-    atexit.register(process.communicate)  # ends its stdin and waits
+    atexit.register(_end, server, folder)
     quoted = shlex.quote(place).replace("{", "{{").replace("}", "}}")  # for Snakemake, which looks for wildcards
     return f"export {SERVER}={quoted}; "
+
+
+def _end(server: "subprocess.Popen[bytes]", folder: str) -> None:
+    """Let the server end, and wait until it has; what it left, if it was killed, is removed."""
+    server.communicate()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -237,9 +247,11 @@ def _received(client: socket.socket) -> tuple[dict[str, Any], list[int]]:
     """What a client wants, and its streams."""
     head, streams, _, _ = socket.recv_fds(client, LENGTH, 3)
     try:
+        if len(streams) != 3:
+            raise ValueError("no request")
         missing = int.from_bytes(head, "big")
         parts = []
-        while missing and (part := client.recv(missing)):
+        while missing and (part := client.recv(min(missing, 2**16))):
             parts.append(part)
             missing -= len(part)
         request: dict[str, Any] = json.loads(b"".join(parts))
@@ -277,8 +289,10 @@ def _become(request: dict[str, Any], streams: list[int]) -> None:
         os.close(stream)
     for number, name in enumerate(("stdin", "stdout", "stderr")):  # what the server's own were may be no pipe
         old = getattr(sys, name)
-        mode, buffering = ("w" if number else "r"), (1 if number == 2 else -1)
-        setattr(sys, name, open(number, mode, buffering, old.encoding, old.errors, closefd=False))  # noqa: SIM115
+        new = open(number, "w" if number else "r", encoding=old.encoding, errors=old.errors, closefd=False)  # noqa: SIM115
+        lines = old.line_buffering if name == "stderr" else new.line_buffering
+        new.reconfigure(line_buffering=lines, write_through=old.write_through)
+        setattr(sys, name, new)
     for number in HANDED_ON:
         signal.signal(number, signal.SIG_IGN if number in request["ignored"] else signal.SIG_DFL)
     if signal.SIGINT not in request["ignored"]:
