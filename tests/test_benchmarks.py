@@ -21,6 +21,7 @@ SMALLEST = {
     "cost": "",
     "dag": "--repeat 1 --runs 5 --plan 20 --model net1",
     "data": "--repeat 1",
+    "start": "--repeat 1 --runs 2 --long 1",
     "throughput": "--batch 2 --seconds 0 --device cpu --pixels 64",
     "training": "--repeat 1 --steps 1 --batch 8 --device cpu",
 }

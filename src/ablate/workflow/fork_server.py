@@ -15,7 +15,6 @@ Linux alone: elsewhere nobody is told that a parent died, and macOS's libraries 
 """
 
 import atexit
-import ctypes
 import gc
 import importlib
 import json
@@ -28,7 +27,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,6 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.runtime.fork_client import FORKED, HANDED_ON, LENGTH, OFF, SERVER
+from ablate.workflow import forked
 
 GRACE_S = 60.0  # for jobs to save and end, once Snakemake has gone
 STALL_S = 10.0  # that a client may take to say what it wants
@@ -80,6 +79,7 @@ def start() -> str:
         return ""
     folder = None
     try:
+        os.close(os.pidfd_open(os.getpid()))  # Linux 5.3
         folder = tempfile.mkdtemp(prefix="ablate-")
         place = f"{folder}/server"
         with socket.socket(socket.AF_UNIX) as listener:
@@ -129,8 +129,8 @@ class Server:
     def serve(self) -> None:
         """Until Snakemake has gone and all jobs have ended."""
         os.environ.update(dict.fromkeys(THREADS, "1"), MPLBACKEND="agg")  # as ablate.figures sets it
-        for number in HANDED_ON:  # those who send one to all processes of a machine's job mean the jobs
-            signal.signal(number, signal.SIG_IGN)
+        # Who sends one to all processes of a machine's job means the jobs. A fork takes them once it is ready.
+        signal.pthread_sigmask(signal.SIG_BLOCK, HANDED_ON)
         self.selector.register(self.listener, selectors.EVENT_READ, self._accept)
         self.selector.register(self.lifeline, selectors.EVENT_READ, self._leave)
         while self.deadline is None or self.jobs:
@@ -203,14 +203,14 @@ class Server:
             return process
         code = 1
         try:
-            _end_with(server)
+            forked.end_with(server)
             self.selector.close()
             self.listener.close()
             for job in self.jobs:
                 os.close(job.ended)
                 job.client.close()
-            _become(request, streams)
-            code = _run()
+            forked.become(request, streams)
+            code = forked.run()
         except BaseException:
             sys.excepthook(*sys.exc_info())
         finally:
@@ -272,61 +272,6 @@ def _import(name: str) -> None:
             from ablate.models._torchvision import import_torchvision
 
             import_torchvision()
-
-
-def _end_with(parent: int) -> None:
-    """Let the kernel kill this process when the one that forked it is dead."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # linux/prctl.h: PR_SET_PDEATHSIG
-    if os.getppid() != parent:
-        os._exit(1)
-
-
-def _become(request: dict[str, Any], streams: list[int]) -> None:
-    """Take on what a program gets from those who start it."""
-    os.setpgid(0, request["group"])
-    for number, stream in enumerate(streams):
-        os.dup2(stream, number)
-        os.close(stream)
-    for number, name in enumerate(("stdin", "stdout", "stderr")):  # what the server's own were may be no pipe
-        old = getattr(sys, name)
-        new = open(number, "w" if number else "r", encoding=old.encoding, errors=old.errors, closefd=False)  # noqa: SIM115
-        lines = old.line_buffering if name == "stderr" else new.line_buffering
-        new.reconfigure(line_buffering=lines, write_through=old.write_through)
-        setattr(sys, name, new)
-    for number in HANDED_ON:
-        signal.signal(number, signal.SIG_IGN if number in request["ignored"] else signal.SIG_DFL)
-    if signal.SIGINT not in request["ignored"]:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.chdir(request["folder"])
-    os.umask(request["umask"])
-    os.environ.clear()
-    os.environ.update(request["environ"])
-    sys.argv, sys.orig_argv, sys.path[:] = request["argv"], request["orig_argv"], request["path"]
-    for name in [name for name in sys.modules if name.partition(".")[0] == "ablate"]:
-        del sys.modules[name]
-    importlib.invalidate_caches()
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed()  # of its global stream, which all forks would have in common
-
-
-def _run() -> int:
-    """Run the command to its end, as Python would; returns its code."""
-    code: Any = 0
-    try:
-        importlib.import_module("ablate.__main__").main()  # by name: it is another program's beginning
-    except SystemExit as leave:
-        code = leave.code or 0
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-        code = 1
-    if not isinstance(code, int):
-        print(code, file=sys.stderr)
-        code = 1
-    threading._shutdown()  # type: ignore[attr-defined]
-    atexit._run_exitfuncs()
-    for file in (sys.stdout, sys.stderr):
-        file.flush()
-    return int(code) & 0xFF
 
 
 if __name__ == "__main__":
