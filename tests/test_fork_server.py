@@ -6,6 +6,7 @@ What a job runs here is its last word, a Python program; a package called `ablat
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ import pytest
 
 from ablate.runtime.fork_client import SERVER
 from ablate.workflow import fork_server
+from conftest import ROOT
 from pretended import until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there is a fork server on Linux alone")
@@ -232,11 +234,27 @@ def test_a_job_that_does_not_end_is_killed(parent: Parent) -> None:
     assert client.wait(60) == -signal.SIGKILL and not Path("own").exists()
 
 
-def test_an_edited_source_is_what_the_next_job_runs(parent: Parent) -> None:
-    assert parent.run("print('one')")[1] == "one\n"
-    time.sleep(0.01)
-    Path("package/ablate/__main__.py").write_text(JOB + "    print('edited')\n")
-    assert parent.run("print('two')")[1] == "two\nedited\n"
+def test_an_edited_source_is_what_the_next_job_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: the changed words. The control, words that changed while the file looks the same: they are not seen."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "src/ablate", "src/ablate", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setenv("PYTHONPATH", "src")
+    parent, file = Parent(), Path("src/ablate/cli/main.py")
+
+    def version() -> str:
+        words = [sys.executable, "-m", "ablate", "--version"]
+        env = parent.environ | {SERVER: parent.place}
+        return subprocess.run(words, capture_output=True, text=True, check=True, env=env).stdout.split()[0]
+
+    assert version() == "ablate"
+    text, was = file.read_text(), file.stat()
+    file.write_text(text.replace('print(f"ablate {', 'print(f"ABLATE {'))
+    os.utime(file, ns=(was.st_atime_ns, was.st_mtime_ns))
+    assert version() == "ablate"
+    file.write_text(text.replace('print(f"ablate {', 'print(f"edited {'))
+    assert version() == "edited"
+    assert version() == "edited"
+    assert parent.end() == ""
 
 
 def test_another_environment_is_refused_and_said_once(parent: Parent) -> None:

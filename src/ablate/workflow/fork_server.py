@@ -2,8 +2,8 @@
 
 Snakemake starts one with its first jobs (`start`), a small process that waits. The first job that asks (`ablate`, by
 `ablate.runtime.fork_client`) makes it import torch or whatever its command needs. Each job gets a process of its own,
-in its client's process group, with its client's streams, folder, environment and signals. This package's own modules
-are not in it: a job imports them from the files as they are then.
+in its client's process group, with its client's streams, folder, environment and signals. Where a file of this package
+was edited since the server imported it, the job forgets the package and imports it from the files as they are then.
 
 Who dies: with its client a job's process is killed, as if it were the client; with the server all of them are, and
 their clients start again by themselves; when Snakemake ends or is killed, jobs save and end, and then the server.
@@ -39,15 +39,15 @@ from ablate.workflow import forked
 GRACE_S = 60.0  # for jobs to save and end, once Snakemake has gone
 STALL_S = 10.0  # that a client may take to say what it wants
 
-# What each command imports of others' modules, imported for the first job that needs it. A name that is missing here
-# costs time and nothing else.
-COMMON = ("pydantic.dataclasses", "pydantic.main", "pydantic.type_adapter", "rich.console", "ruamel.yaml", "typer")
+# What commands import, imported for the first job that needs it. A name that is missing here costs time and nothing
+# else.
+COMMON = ("pydantic.dataclasses", "rich.console", "ruamel.yaml", "ablate.cli.main")
 TORCH = ("torch", "torch.optim.swa_utils", "safetensors.torch", "scipy.special")
 LAYERS = (*TORCH, "torch.utils.flop_counter")  # brings torch's compiler along
 TABLES = ("pandas", "jinja2", "tabulate")
 DRAWING = ("matplotlib.pyplot", "matplotlib.backends.backend_svg", "seaborn", "scipy.stats", "statsmodels.api")
 IMPORTS: dict[str, tuple[str, ...]] = {
-    "train": TORCH,
+    "train": (*TORCH, "ablate.train.job"),
     "collect": TABLES,
     "summarise": TABLES,
     "tables": TABLES,
@@ -124,6 +124,7 @@ class Server:
         self.jobs: list[_Job] = []
         self.selector = selectors.DefaultSelector()
         self.told: set[str] = set()
+        self.files: forked.Files = {}
         self.deadline: float | None = None  # once Snakemake has gone
 
     def serve(self) -> None:
@@ -189,8 +190,15 @@ class Server:
             raise _Refused(f"a job runs in the Python environment {request['prefix']}")
         if request["session"] != os.getsid(0):
             raise _Refused("a job is in another session")
-        for name in (*COMMON, *IMPORTS.get("".join(request["argv"][1:2]), ())):
+        began = time.time_ns()
+        wanted = [
+            name for name in (*COMMON, *IMPORTS.get("".join(request["argv"][1:2]), ())) if name not in sys.modules
+        ]
+        for name in wanted:
             _import(name)
+        if wanted:
+            self.files |= {file: stamp for file, stamp in forked.own_files().items() if file not in self.files}
+            self.files = {file: stamp if stamp and stamp[0] < began else None for file, stamp in self.files.items()}
         if len(list(Path("/proc/self/task").iterdir())) > 1:
             raise _Refused("a module that it imported started threads")
 
@@ -209,7 +217,7 @@ class Server:
             for job in self.jobs:
                 os.close(job.ended)
                 job.client.close()
-            forked.become(request, streams)
+            forked.become(request, streams, self.files)
             code = forked.run()
         except BaseException:
             sys.excepthook(*sys.exc_info())
@@ -263,10 +271,8 @@ def _received(client: socket.socket) -> tuple[dict[str, Any], list[int]]:
 
 
 def _import(name: str) -> None:
-    """One of others' modules; what cannot be imported is left to the job that needs it."""
-    if name in sys.modules:
-        return
-    with suppress(ImportError):
+    """What cannot be imported is left to the job that needs it, which says so."""
+    with suppress(Exception):
         importlib.import_module(name)
         if name == "torch":
             from ablate.models._torchvision import import_torchvision

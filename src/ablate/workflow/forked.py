@@ -7,9 +7,15 @@ import os
 import signal
 import sys
 import threading
+from importlib.machinery import PathFinder
 from typing import Any
 
 from ablate.runtime.fork_client import HANDED_ON
+
+PACKAGE = __name__.partition(".")[0]
+Files = dict[
+    str, tuple[int, int, int] | None
+]  # of modules: when it was changed, size, inode; None: not to be trusted
 
 
 def end_with(parent: int) -> None:
@@ -19,8 +25,21 @@ def end_with(parent: int) -> None:
         os._exit(1)
 
 
-def become(request: dict[str, Any], streams: list[int]) -> None:
-    """Take on what a program gets from those who start it."""
+def own_files() -> Files:
+    """This package's modules that were imported, as their files are now."""
+    found: Files = {}
+    for name, module in sys.modules.items():
+        if name.partition(".")[0] == PACKAGE and module.__file__:
+            try:
+                now = os.stat(module.__file__)  # noqa: PTH116 (a hundred of them, for each job)
+                found[module.__file__] = now.st_mtime_ns, now.st_size, now.st_ino
+            except OSError:
+                found[module.__file__] = None
+    return found
+
+
+def become(request: dict[str, Any], streams: list[int], files: Files) -> None:
+    """Take on what a program gets from those who start it; ``files`` are this package's as they were imported."""
     os.setpgid(0, request["group"])
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
@@ -36,9 +55,11 @@ def become(request: dict[str, Any], streams: list[int]) -> None:
     os.environ.clear()
     os.environ.update(request["environ"])
     sys.argv, sys.orig_argv, sys.path[:] = request["argv"], request["orig_argv"], request["path"]
-    for name in [name for name in sys.modules if name.partition(".")[0] == "ablate"]:
-        del sys.modules[name]
     importlib.invalidate_caches()
+    place = PathFinder.find_spec(PACKAGE, sys.path)
+    if own_files() != files or None in files.values() or not place or place.origin != sys.modules[PACKAGE].__file__:
+        for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
+            del sys.modules[name]
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()  # of its global stream, which all forks would have in common
     for number in HANDED_ON:
