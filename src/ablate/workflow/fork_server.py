@@ -2,8 +2,8 @@
 
 Snakemake starts one with its first jobs (`start`), a small process that waits. The first job that asks (`ablate`, by
 `ablate.runtime.fork_client`) makes it import torch or whatever its command needs. Each job gets a process of its own,
-in its client's process group, with its client's streams, folder, environment and signals. Where a file of this package
-was edited since the server imported it, the job forgets the package and imports it from the files as they are then.
+in its client's process group, with its client's streams, folder, environment and signals. Where a file of this
+package was edited since the server imported it, the job imports the package from the files as they are then.
 
 Who dies: with its client a job's process is killed, as if it were the client; with the server all of them are, and
 their clients start again by themselves; when Snakemake ends or is killed, jobs save and end, and then the server.
@@ -191,9 +191,8 @@ class Server:
         if request["session"] != os.getsid(0):
             raise _Refused("a job is in another session")
         began = time.time_ns()
-        wanted = [
-            name for name in (*COMMON, *IMPORTS.get("".join(request["argv"][1:2]), ())) if name not in sys.modules
-        ]
+        imports = (*COMMON, *IMPORTS.get("".join(request["argv"][1:2]), ()))
+        wanted = [name for name in imports if name not in sys.modules]
         for name in wanted:
             _import(name)
         if wanted:

@@ -13,9 +13,7 @@ from typing import Any
 from ablate.runtime.fork_client import HANDED_ON
 
 PACKAGE = __name__.partition(".")[0]
-Files = dict[
-    str, tuple[int, int, int] | None
-]  # of modules: when it was changed, size, inode; None: not to be trusted
+Files = dict[str, tuple[int, int, int] | None]  # modules' change, size, inode; None: not to be trusted
 
 
 def end_with(parent: int) -> None:
