@@ -27,7 +27,7 @@ from pathlib import Path
 from dag import PAPER, ROOT, environment, params_of
 
 CORES = 2
-SECOND = 40  # epochs that take about a second
+SECOND = 5  # epochs that take about a second
 # Behind the function itself: what it took, for each run.
 TIMED = """
 
