@@ -5,8 +5,9 @@
 The usual loop: torchvision's ImageFolder, v2 transforms, a DataLoader with two workers, float32, eager. This engine:
 the pack, whole-batch augmentation, and the precision that `precision: auto` chooses. Both train the same network on
 the demo's 64x64 images with the augmentation of alexnet-vs-resnet, turn by turn. The last line is a JSON object of
-medians: ``resnet18_ratio`` and ``alexnet_ratio`` (engine / usual), ``input_ratio`` (augmented input alone) and
-``input_share`` (of the engine's ResNet-18 step).
+medians: ``resnet18_ratio`` and ``alexnet_ratio`` (engine / usual), ``input_ratio`` (augmented input alone),
+``input_share`` (of the engine's ResNet-18 step), and the ``processor``'s class, by which these differ: avx2, avx512
+or avx512_bf16. ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 before the command make an avx2 of either other.
 """
 
 import argparse
@@ -39,6 +40,12 @@ from ablate.train.trainer import Trainer, name_of, pick_device
 
 ROOT = Path(__file__).parents[1]
 LR = {"resnet18": 0.02, "alexnet": 0.01}
+
+
+def processor_class() -> str:
+    """The vector units that torch uses, and whether they multiply bf16."""
+    level = torch.backends.cpu.get_cpu_capability().lower()
+    return "avx512_bf16" if level == "avx512" and torch.cpu._is_avx512_bf16_supported() else level
 
 
 def prepared(folder: Path) -> tuple[Path, Path]:
@@ -175,7 +182,7 @@ def main() -> None:
         result["input_ratio"] = round(statistics.median(b / a for a, b in pairs), 3)
         print(f"augmented input alone: {mine:.0f} images/s, {other:.0f} from two workers")
         os.chdir(here)
-    print(json.dumps(result))
+    print(json.dumps(result | {"processor": processor_class()}))
 
 
 if __name__ == "__main__":

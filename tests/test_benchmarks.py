@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ SMALLEST = {
     "dag": "--repeat 1 --runs 5 --plan 20 --model net1",
     "data": "--repeat 1",
     "start": "--repeat 1 --runs 2 --long 1",
+    "study": "--runs 1 --per-class 2 --epochs 1",
     "throughput": "--batch 2 --seconds 0 --device cpu --pixels 64",
     "training": "--repeat 1 --steps 1 --batch 8 --device cpu",
 }
@@ -37,6 +39,8 @@ def test_none_is_left_out() -> None:
 def test_it_starts_and_ends_in_the_numbers_that_it_promises(name: str, tmp_path: Path) -> None:
     if name == "data" and not shutil.which("unzip"):
         pytest.skip("unzip is not installed, which benchmarks/data.py measures")
+    if name == "study" and not find_spec("lightning"):
+        pytest.skip("lightning is not installed, which benchmarks/study.py measures")
     file = ROOT / "benchmarks" / f"{name}.py"
     words = [sys.executable, str(file), *SMALLEST[name].split()]
     done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, check=False)
@@ -46,4 +50,5 @@ def test_it_starts_and_ends_in_the_numbers_that_it_promises(name: str, tmp_path:
     found = json.loads(done.stdout.splitlines()[-1])
     assert names
     assert names <= set(found)
+    assert found.pop("processor", "avx2") in ("default", "avx2", "avx512", "avx512_bf16")
     assert all(isinstance(value, (int, float)) for value in found.values())

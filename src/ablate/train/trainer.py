@@ -147,7 +147,7 @@ class Trainer:
     def _measured(self, opened: Pack, threads: int) -> str:
         images, labels = self.loaders["train"].batch(self.run.seed, 0, 0)
         where = f"{name_of(self.device)}, {threads} threads"
-        return fastest(self.s.model, lambda: self._network(opened, None)[0], images, labels, where)
+        return fastest(self.s.model, lambda: use_products(self._network(opened, None)[0]), images, labels, where)
 
     def autocast(self) -> Any:
         """The arithmetic of forward passes."""
