@@ -43,11 +43,11 @@ datasets:
     variant: embedded
     archive: cifar-10-python.tar.gz
     digests: {{embedded: {{sha256: {digest}}}}}
-    generator: {{seed: 0, train_per_batch: 100, test: 200}}
+    generator: {{seed: 0, train_per_batch: 100, test: 100}}
     image_size: 32
     n_classes: 10
     train_per_class: 50
-    val_per_class: 20
+    val_per_class: 10
 defaults: {{dataset: cifar10, model: cifar-plain7, optimizer: sgd, lr: 0.01, epochs: 1, batch_size: 50}}
 studies:
   tinyimage10:
