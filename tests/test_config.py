@@ -139,8 +139,7 @@ def test_demo_plan_counts_by_hand() -> None:
     # trial as SGD, as the batch of 32 and as ten classes, the three optimisers without a last ReLU; Net 1, and both
     # of its arms beside the original ResNet; ResNet-18 and AlexNet beside the network without shortcuts. Pretrained
     # weights are of other classes at this scale anyway: all of the studies called clean-..., and model 5 in transfer.
-    # Sizes are the same in most studies at this scale: the first ResNet-18 and its start are the subset's as well.
-    repeated = (5 + 1 + 1) + (3 + 3) + (1 + 2) + 2 + 2
+    repeated = (5 + 1 + 1) + (3 + 3) + (1 + 2) + 2
     assert len(plan.runs) == len(plan.planned) - repeated - (4 + 2 + 2 + 2) - 1
     assert len(plan.pretraining) == 3  # AlexNet, ResNet-18 and ResNet-50
 
