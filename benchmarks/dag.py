@@ -1,19 +1,21 @@
 """What the workflow costs beyond the work: reading the plan, the dry run, a job's start.
 
-    python benchmarks/dag.py [--repeat 5] [--runs 500] [--plan 10000] [--model resnet18]
+    python benchmarks/dag.py [--repeat 5] [--runs 500] [--plan 10000] [--model resnet18] [--growth 100 1000 10000]
 
 The dry run: a workspace with this repository's Snakefile and rules and a generated params.yaml of one study of so
 many runs, nothing of which is there; beside it a Snakefile with one rule, without inputs or parameters, for as many
 jobs with as many outputs. The start: `ablate train` from the shell's call to the first training step, with the pack
 opened, the network built and images and weights in place; beside it `python -c "import torch"`. Pairs alternate in
-their order; a ratio is the median over pairs. The last line is a JSON object: ``dag_ratio``, ``startup_ratio``, and
-``plan_10000_s``: seconds to expand and name so many planned runs (`make_plan`), the median as well.
+their order; a ratio is the median over pairs. The last line is a JSON object: ``dag_ratio``, ``startup_ratio``,
+``plan_10000_s``: seconds to expand and name so many planned runs (`make_plan`), the median as well; and ``growth``:
+for each number of runs what `GROWTH` lists, once. There all is real but training, whose jobs touch their outputs.
 """
 
 import argparse
 import json
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -43,11 +45,11 @@ datasets:
     variant: embedded
     archive: cifar-10-python.tar.gz
     digests: {{embedded: {{sha256: {digest}}}}}
-    generator: {{seed: 0, train_per_batch: 100, test: 200}}
+    generator: {{seed: 0, train_per_batch: 100, test: 100}}
     image_size: 32
     n_classes: 10
     train_per_class: 50
-    val_per_class: 20
+    val_per_class: 10
 defaults: {{dataset: cifar10, model: cifar-plain7, optimizer: sgd, lr: 0.01, epochs: 1, batch_size: 50}}
 studies:
   tinyimage10:
@@ -81,6 +83,12 @@ Trainer.steps = lambda trainer: exit()
 from ablate.cli.main import main
 main()
 """
+
+
+# Of one number of runs: seconds to plan them, to read the workflow, to find out what is to do, and to do it with jobs
+# that do nothing; CPU seconds of the last, of all processes; and the most memory of one process, in MiB.
+GROWTH = ("plan_s", "parse_s", "dry_run_s", "dry_run_mb", "schedule_s", "schedule_cpu_s", "schedule_mb")
+TRAINS = re.compile(r'"ablate train .*?\| tee -i \{log:q\}"', re.DOTALL)  # in train.smk
 
 
 def timed(command: list[str], folder: Path) -> tuple[float, str]:
@@ -122,16 +130,51 @@ def jobs_of(text: str) -> int:
     return int(found[1]) - 1 if found else sys.exit(f"no count of jobs in\n{text}")
 
 
-def dry_run(folder: Path, runs: int, repeat: int) -> float:
-    ours, theirs = folder / "ours", folder / "empty"
-    for path in (ours, theirs):
-        path.mkdir()
+def workspace(folder: Path, runs: int) -> Path:
+    """``folder`` with this repository's workflow and a params.yaml of ``runs`` runs."""
+    (folder / "papers").mkdir(parents=True)
     for name in ("Snakefile", "workflow", "src"):
-        (ours / name).symlink_to(ROOT / name)
-    (ours / "papers").mkdir()
-    (ours / "papers/tinyimage10.yaml").write_text(PAPER)
-    (ours / "profiles").symlink_to("workflow/profiles")
-    (ours / "params.yaml").write_text(params_of(runs))
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "papers/tinyimage10.yaml").write_text(PAPER)
+    (folder / "profiles").symlink_to("workflow/profiles")
+    (folder / "params.yaml").write_text(params_of(runs))
+    return folder
+
+
+def grown(folder: Path, runs: int) -> dict[str, float]:
+    """`GROWTH` of a study of ``runs`` runs."""
+    here = workspace(folder / f"grown-{runs}", runs)
+    (here / "workflow").unlink()
+    shutil.copytree(ROOT / "workflow", here / "workflow", symlinks=True)
+    rules = here / "workflow/rules/train.smk"
+    text, found = TRAINS.subn('"touch {output:q}"', rules.read_text())
+    if found != 2:
+        sys.exit(f"{rules}: {found} commands train, 2 are known")
+    rules.write_text(text)
+    plan = planning(here, runs, 1)
+    parse, *_ = used(["snakemake", "--cores", "8", "--list-rules"], here)
+    dry, _, dry_mb = used(["snakemake", "--cores", "8", "--dry-run", "all"], here)
+    took, cpu, mb = used(["snakemake", "--cores", "8", "runs"], here)
+    shutil.rmtree(here)
+    numbers = (round(value, 1) for value in (plan, parse, dry, dry_mb, took, cpu, mb))
+    return dict(zip(GROWTH, numbers, strict=True))
+
+
+def used(command: list[str], folder: Path) -> tuple[float, float, float]:
+    """Seconds, CPU seconds of all its processes, and MiB of the largest of them, of a command that must succeed."""
+    began = time.perf_counter()
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, cwd=folder, env=environment(), stdout=said, stderr=said)
+        _, status, usage = os.wait4(process.pid, 0)
+        if status:
+            said.seek(0)
+            sys.exit(said.read().decode(errors="replace")[-3000:])
+    return time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def dry_run(folder: Path, runs: int, repeat: int) -> float:
+    ours, theirs = workspace(folder / "ours", runs), folder / "empty"
+    theirs.mkdir()
     command = ["snakemake", "--dry-run", "--cores", "8", "all"]
     text = timed(command, ours)[1]
     jobs = jobs_of(text)
@@ -184,6 +227,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--runs", type=int, default=500, help="of the dry run")
     parser.add_argument("--plan", type=int, default=10000, help="planned runs")
+    parser.add_argument("--growth", type=int, nargs="*", default=[100, 1000, 10000], help="numbers of runs")
     parser.add_argument("--model", default="resnet18", help="of the job that is started")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -192,6 +236,7 @@ def main() -> None:
             "dag_ratio": round(dry_run(folder, args.runs, args.repeat), 3),
             f"plan_{args.plan}_s": round(planning(folder, args.plan, args.repeat), 2),
             "startup_ratio": round(start(folder, args.model, args.repeat), 3),
+            "growth": {runs: grown(folder, runs) for runs in args.growth},
         }
     print(json.dumps(result))
 

@@ -183,7 +183,7 @@ def settings(**changes: object) -> Settings:
 def test_views_are_disjoint_balanced_and_counted_from_the_first_class(packs: dict[str, Path]) -> None:
     pack = Pack.open(packs["tiny-imagenet"])
     views = pack.views(settings(classes=(3, 8), split="holdout"), 0)
-    assert {name: len(view.labels) for name, view in views.items()} == {"train": 5 * 32, "val": 5 * 4, "test": 5 * 4}
+    assert {name: len(view.labels) for name, view in views.items()} == {"train": 5 * 16, "val": 5 * 2, "test": 5 * 2}
     positions = np.concatenate([view.positions for view in views.values()])
     assert len(set(positions.tolist())) == len(positions)
     assert max(positions) < pack.meta["train"]  # a holdout never touches the official val images
@@ -192,7 +192,7 @@ def test_views_are_disjoint_balanced_and_counted_from_the_first_class(packs: dic
         assert len(set(np.bincount(view.labels))) == 1
         assert view.images is pack.images  # no copy
     few = pack.views(settings(per_class=5), 0)
-    assert len(few["train"].labels) == 20 * 5 and len(few["val"].labels) == 20 * 20
+    assert len(few["train"].labels) == 20 * 5 and len(few["val"].labels) == 20 * 5
 
 
 def test_a_subset_by_names_is_the_same_in_any_order(packs: dict[str, Path]) -> None:
@@ -386,11 +386,11 @@ def test_the_overview_says_what_is_there(
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.symlink_to(path.parent)
     entries = overview(params)
-    assert [entry["pack"]["train"] for entry in entries] == [800, 500]
+    assert [entry["pack"]["train"] for entry in entries] == [400, 500]
     assert all((tmp_path / entry["samples"]).exists() for entry in entries)
     assert json.loads(json.dumps(entries)) == entries
     shown = [str(cell) for column in table_of(entries[0]).columns for cell in column.cells]
-    assert entries[0]["archive"]["sha256"] in shown and "800 train, 400 val, 64x64" in shown
+    assert entries[0]["archive"]["sha256"] in shown and "400 train, 100 val, 64x64" in shown
 
 
 @pytest.mark.parametrize(

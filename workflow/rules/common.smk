@@ -60,6 +60,13 @@ if workflow.is_main_process and not workflow.output_settings.dryrun:
     CALL = ask(begin, PIPELINE)
 
 
+# Snakemake holds back what would be more than 100 jobs in a second. To look again it sets a timer after every look, and
+# each job that ends adds a chain of such timers: of a study of hours they took more time than all else of Snakemake.
+# How many jobs run at once `--cores` and `--jobs` say, so this limit is not needed.
+onstart:
+    workflow.scheduler.job_rate_limiter = None
+
+
 # Wildcards take known values only, so that a mistyped path fails in the dry run. Runs are too many to spell out: a
 # pattern of 500 names, compiled for every output, took a sixth of the dry run. `PIPELINE.run` refuses unknown ones.
 wildcard_constraints:

@@ -101,11 +101,13 @@ def _second(texture: str, x: Ints, y: Ints, width: int) -> Mask:
     return masks[texture]
 
 
-def _draw(rng: Random, shape: str, texture: str, hue: int, side: int) -> tuple[Pixels, tuple[int, int, int, int]]:
+def _draw(
+    rng: Random, shape: str, texture: str, hue: int, side: int, *, easy: bool = False
+) -> tuple[Pixels, tuple[int, int, int, int]]:
     """One picture (side, side, 3) uint8 of a class and its object's box (x0, y0, x1, y1), inclusive px.
 
     Shape and texture make the class and ``hue`` only leans towards it; place, size, contrast, light,
-    background, clutter and noise are the nuisances.
+    background, clutter and noise are the nuisances. ``easy``: the object has its hue, and nothing lies about.
     """
     unit = side // 32
     y, x = np.mgrid[:side, :side].astype(np.int32)
@@ -131,12 +133,12 @@ def _draw(rng: Random, shape: str, texture: str, hue: int, side: int) -> tuple[P
     ramp = np.clip((x * slope[0] + y * slope[1]) // side + side // 2, 0, side - 1)[..., None]
     image = (ends[0] * (side - ramp) + ends[1] * ramp) // side
 
-    for _ in range(rng.randrange(4)):
+    for _ in range(0 if easy else rng.randrange(4)):
         kind = rng.choice(SHAPES), rng.choice(TEXTURES), rng.randrange(len(HUES))
         paint(*kind, rng.randrange(3 * unit, 6 * unit), rng.randrange(side), rng.randrange(side))
     r = rng.randrange(9 * unit, 13 * unit)
     cx, cy = (rng.randrange(r * 7 // 8, side - r * 7 // 8) for _ in range(2))
-    near = (hue + rng.randrange(2)) % len(HUES) if rng.randrange(3) else rng.randrange(len(HUES))
+    near = hue if easy else (hue + rng.randrange(2)) % len(HUES) if rng.randrange(3) else rng.randrange(len(HUES))
     paint(shape, texture, near, r, cx, cy)
 
     image = image * rng.randrange(60, 121) // 100
@@ -147,12 +149,13 @@ def _draw(rng: Random, shape: str, texture: str, hue: int, side: int) -> tuple[P
 
 
 def write_tiny_imagenet(
-    dest: Path, *, seed: int, classes: int, train_per_class: int, val_per_class: int, test: int
+    dest: Path, *, seed: int, classes: int, train_per_class: int, val_per_class: int, test: int, easy: int = 0
 ) -> None:
     """Write ``dest`` (tiny-imagenet-200.zip), whole: 64x64 JPEGs, some grayscale, in the official layout.
 
     It has ``classes`` (2 to 20) classes, ``train_per_class`` and ``val_per_class`` images of each, and
-    ``test`` unlabelled images in all. The size stays 64 px because AlexNet's strides need it.
+    ``test`` unlabelled images in all; with ``easy`` (0 or 1), pictures that a few steps of training tell apart. The
+    size stays 64 px because AlexNet's strides need it.
     """
     if not 2 <= classes <= len(WORDS):
         raise ValueError(f"classes is {classes}; the embedded data set has 2 to {len(WORDS)}")
@@ -173,7 +176,7 @@ def write_tiny_imagenet(
             # Seeded by name, so that one picture's draws do not shift those of the next.
             rng = Random(f"{seed}/tiny-imagenet/{name}")
             # 5 shapes and 4 textures are coprime: 20 different pairs, and the first 10 show every factor.
-            pixels, box = _draw(rng, SHAPES[k % 5], TEXTURES[k % 4], k * 2 % len(HUES), 64)
+            pixels, box = _draw(rng, SHAPES[k % 5], TEXTURES[k % 4], k * 2 % len(HUES), 64, easy=bool(easy))
             image = Image.fromarray(pixels)
             buffer = io.BytesIO()
             (image.convert("L") if drawn % GREY_EVERY == 5 else image).save(buffer, "JPEG", quality=80)

@@ -13,7 +13,7 @@ from typing import Any
 
 from ablate.errors import UserError
 from ablate.papers.paper import check_files
-from ablate.plan.cost import Measured, expected_seconds, limit_minutes, read_history
+from ablate.plan.cost import Estimate, Measured, expected_seconds, limit_minutes, read_history
 from ablate.plan.keys import NEW, RECEIPTS, content
 from ablate.plan.params import Dataset
 from ablate.plan.project import Project, open_project
@@ -110,6 +110,10 @@ class Pipeline:
     @cached_property
     def _history(self) -> list[Measured]:
         return read_history(Path("results"), self.project.params.datasets)
+
+    @cached_property
+    def _estimates(self) -> dict[str, Estimate]:
+        return {}
 
     def run(self, id: str) -> Run:
         """A run by its id; `decide` asks for seeds that are not planned yet.
@@ -241,9 +245,11 @@ class Pipeline:
 
         One that they end goes on from its checkpoint with twice as many.
         """
-        run = self.run(id)
-        data = self.project.params.datasets[run.settings.dataset]
-        return limit_minutes(expected_seconds(run, data, self._history), attempt)
+        if id not in self._estimates:  # Snakemake asks of each waiting job, whenever one has ended
+            run = self.run(id)
+            data = self.project.params.datasets[run.settings.dataset]
+            self._estimates[id] = expected_seconds(run, data, self._history)
+        return limit_minutes(self._estimates[id], attempt)
 
     def made(self, what: str, paper: str) -> list[str]:
         """Names of the tables or figures of a paper."""
