@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,38 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         shutil.rmtree(os.environ[SESSION])
+
+
+# Those that take more than a minute, the longest first.
+LONGEST = (
+    "test_the_commands_of_a_fresh_clone",
+    "test_a_run_killed_again_and_again_ends_in_the_same_bytes",
+    "test_after_kill_9_the_same_command_goes_on",
+    "test_nothing_needs_an_activated_environment",
+    "test_tiny_imagenet",
+    "test_interrupted_by_ctrl_c",
+    "test_a_changed_lr_retrains_its_study_alone",
+    "test_repro_trains_what_changed",
+    "test_snakemake_trains_what_an_edited_copy_changes",
+    "test_a_fresh_clone_renders_the_same_bytes",
+    "test_decide_adds_seeds",
+    "test_the_commands_of_docs_versions",
+)
+
+
+@pytest.hookimpl(trylast=True)  # when it is known which are left out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let each worker begin with its part of the longest: xdist deals out blocks, and what is left goes round."""
+    marked = [item for item in items if item.get_closest_marker("slow")]
+    longest = [item for name in LONGEST for item in marked if item.name.startswith(name)]
+    others = iter([item for item in items if item not in longest])
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    sorted_items: list[pytest.Item] = []
+    for number in range(workers):
+        size = (len(items) - len(sorted_items)) // (workers - number)
+        block = longest[number::workers][:size]
+        sorted_items += [*block, *islice(others, size - len(block))]
+    items[:] = sorted_items
 
 
 def programs() -> Path:

@@ -65,6 +65,7 @@ def wait_for(what: Callable[[], object], why: str) -> None:
 def tiny(folder: Path) -> Workspace:
     """Eight runs, long enough that each can be caught after its first checkpoint."""
     made = Workspace(folder)
+    made.start_programs()
     made.edit("seeds: [0]", "seeds: [0, 1]")
     made.edit("epochs: 1", "epochs: 30")
     made.edit("settings: {lr: 0.02}", "axes: {lr: [0.02, 0.03]}")
