@@ -220,7 +220,8 @@ class Workspace:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, folder / name)
         for compiled in (ROOT / "src").rglob("__pycache__"):  # good for sources of the same time
-            shutil.copytree(compiled, folder / compiled.relative_to(ROOT), dirs_exist_ok=True)
+            unfinished = shutil.ignore_patterns("*.pyc.*")  # another worker's
+            shutil.copytree(compiled, folder / compiled.relative_to(ROOT), dirs_exist_ok=True, ignore=unfinished)
         self.params.write_text(TINY)
         for name, drawn in DRAWN.items():
             self.draw(name, drawn)
