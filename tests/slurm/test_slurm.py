@@ -65,7 +65,6 @@ def wait_for(what: Callable[[], object], why: str) -> None:
 def tiny(folder: Path) -> Workspace:
     """Eight runs, long enough that each can be caught after its first checkpoint."""
     made = Workspace(folder)
-    made.start_programs()
     made.edit("seeds: [0]", "seeds: [0, 1]")
     made.edit("epochs: 1", "epochs: 30")
     made.edit("settings: {lr: 0.02}", "axes: {lr: [0.02, 0.03]}")
@@ -103,6 +102,7 @@ def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def run_through_faults(config: pytest.Config, folder: Path, base: Path) -> Seen:
     there, here = tiny(folder / "cluster"), tiny(folder / "local")
+    there.start_programs()  # which Slurm watches
     plan = there.run("ablate", "plan", "--json")
     runs = sorted({entry["run"] for entry in yaml.safe_load(plan.stdout)})
     seen = Seen(there, here, dict(zip(FATES, runs, strict=True)))
