@@ -81,7 +81,10 @@ def start(session: Path, servers: int = 2) -> None:
         (environment / name).symlink_to(Path(sys.prefix) / name)
     real = Path(sys.executable).parent
     for program in real.iterdir():
-        if program.name not in PROGRAMS:
+        if program.name == "activate":  # which names its place
+            text = program.read_text().replace(sys.prefix, str(environment))
+            (environment / "bin" / program.name).write_text(text)
+        elif program.name not in PROGRAMS:
             (environment / "bin" / program.name).symlink_to(program)
     client = Path(__file__).with_name("fork_client.py").read_text()
     for name in PROGRAMS:
