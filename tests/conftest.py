@@ -73,6 +73,8 @@ LONGEST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let each worker begin with its part of the longest: xdist deals out blocks, and what is left goes round."""
     marked = [item for item in items if item.get_closest_marker("slow")]
+    if marked:
+        (Path(os.environ[SESSION]) / "many").touch()
     longest = [item for name in LONGEST for item in marked if item.name.startswith(name)]
     others = iter([item for item in items if item not in longest])
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
@@ -85,10 +87,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def programs() -> Path:
-    """Where `ablate`, `snakemake` and `dvc` start without their imports."""
-    if sys.platform != "linux":  # elsewhere a fork may not have what a library made before
-        return Path(sys.executable).parent
+    """Where `ablate`, `snakemake` and `dvc` start without their imports, where so many of them start that it pays."""
     session = Path(os.environ[SESSION])
+    if sys.platform != "linux" or not (session / "many").exists():  # elsewhere libraries may not survive a fork
+        return Path(sys.executable).parent
     with (session / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (session / "environment/server.json").exists():
