@@ -6,7 +6,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,10 @@ import pytest
 # are read when numpy and torch are imported.
 os.environ["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS", "1")
 os.environ["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "passive")
+# Compiled code is kept, whatever else is usual here: each worker and each program would compile the project again.
+os.environ["PYTHONDONTWRITEBYTECODE"] = ""
 
+import fork_server
 from ablate.data.embedded import write_cifar10, write_tiny_imagenet
 from ablate.data.fetch import fetch
 from ablate.data.pack import make_pack
@@ -26,12 +31,71 @@ from ablate.runtime.gpus import VISIBLE
 from pretended import LISTING, Jobs, listing
 
 ROOT = Path(__file__).parents[1]
+SESSION = "ABLATE_TEST_SESSION"  # the folder of what all workers share
+sys.dont_write_bytecode = False  # as above, where there are no workers
 # Where tests run in the background of a script, Ctrl-C is ignored, and would be in the programs that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # What tests write need not outlive a power cut, and on a busy disk the sync of a network's weights takes minutes.
 os.fsync = lambda file: None
 if hasattr(os, "fdatasync"):
     os.fdatasync = os.fsync
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # workers of xdist inherit it
+        os.environ[SESSION] = tempfile.mkdtemp(prefix="ablate-test-")
+        (Path(os.environ[SESSION]) / "pid").write_text(str(os.getpid()))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ[SESSION])
+
+
+# Those that take more than a minute, the longest first.
+LONGEST = (
+    "test_the_commands_of_a_fresh_clone",
+    "test_a_run_killed_again_and_again_ends_in_the_same_bytes",
+    "test_after_kill_9_the_same_command_goes_on",
+    "test_nothing_needs_an_activated_environment",
+    "test_tiny_imagenet",
+    "test_interrupted_by_ctrl_c",
+    "test_a_changed_lr_retrains_its_study_alone",
+    "test_repro_trains_what_changed",
+    "test_snakemake_trains_what_an_edited_copy_changes",
+    "test_a_fresh_clone_renders_the_same_bytes",
+    "test_decide_adds_seeds",
+    "test_the_commands_of_docs_versions",
+)
+
+
+@pytest.hookimpl(trylast=True)  # when it is known which are left out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let each worker begin with its part of the longest: xdist deals out blocks, and what is left goes round."""
+    marked = [item for item in items if item.get_closest_marker("slow")]
+    if marked:
+        (Path(os.environ[SESSION]) / "many").touch()
+    longest = [item for name in LONGEST for item in marked if item.name.startswith(name)]
+    others = iter([item for item in items if item not in longest])
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    sorted_items: list[pytest.Item] = []
+    for number in range(workers):
+        size = (len(items) - len(sorted_items)) // (workers - number)
+        block = longest[number::workers][:size]
+        sorted_items += [*block, *islice(others, size - len(block))]
+    items[:] = sorted_items
+
+
+def programs() -> Path:
+    """Where `ablate`, `snakemake` and `dvc` start without their imports, where so many of them start that it pays."""
+    session = Path(os.environ[SESSION])
+    if sys.platform != "linux" or not (session / "many").exists():  # elsewhere libraries may not survive a fork
+        return Path(sys.executable).parent
+    with (session / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (session / "environment/server.json").exists():
+            fork_server.start(session)
+    return session / "environment/bin"
 
 
 @pytest.fixture(scope="session")
@@ -134,7 +198,7 @@ class Workspace:
         self.folder = folder
         self.params = folder / "params.yaml"
         self.env = os.environ | {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{programs()}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(folder / "src"),
             "ABLATE_PROGRESS": "plain",
             "DVC_SITE_CACHE_DIR": f"{folder}-dvc",
@@ -156,10 +220,17 @@ class Workspace:
                 (folder / name).symlink_to((ROOT / name).readlink())
             elif (ROOT / name).is_file() and not name.startswith(("results/", "tests/")):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(ROOT / name, folder / name)
+                shutil.copy2(ROOT / name, folder / name)
+        for compiled in (ROOT / "src").rglob("__pycache__"):  # good for sources of the same time
+            unfinished = shutil.ignore_patterns("*.pyc.*")  # another worker's
+            shutil.copytree(compiled, folder / compiled.relative_to(ROOT), dirs_exist_ok=True, ignore=unfinished)
         self.params.write_text(TINY)
         for name, drawn in DRAWN.items():
             self.draw(name, drawn)
+
+    def start_programs(self) -> None:
+        """From here on programs are children of their callers, and no forks of a server: for signals and kills."""
+        self.env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
     def draw(self, paper: str, drawn: str) -> None:
         """Put another section in the place of the one that says what is drawn of the paper."""

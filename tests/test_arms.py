@@ -15,7 +15,6 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import pytest
-from dvc.utils.flatten import flatten
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -483,6 +482,8 @@ def test_four_arms_joined_alike_from_params_to_report(tmp_path: Path, monkeypatc
 
 def test_dvc_tells_all_arms_apart(tmp_path: Path) -> None:
     """Oracle: DVC's own flattening of metrics, which joins keys with dots; only labels have dots."""
+    from dvc.utils.flatten import flatten  # here, since DVC takes a while
+
     made = planned({"lr": ("0.1", "0", "0.1.2", ".", "a.b", "a"), "n": ("0.1", "a", "b.c")}, tmp_path)
     summarise([made.collected], tmp_path / "summary.json")
     found = flatten(read_json(tmp_path / "summary.json"))

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ from ablate.train import augment
 from ablate.train.augment import AUGMENTS, MIXES, RANDAUGMENT, Affine, Boxes, Jitter, Operations
 
 import_torchvision()
-from torchvision.transforms import v2  # noqa: E402
-from torchvision.transforms.v2 import functional as F  # noqa: E402
+with patch("torch.compiler.disable", lambda function: function):  # which brings the compiler, and as long as torch
+    from torchvision.transforms import v2
+    from torchvision.transforms.v2 import functional as F
 
 N = 4000  # draws on either side of a comparison of distributions
 

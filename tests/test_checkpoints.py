@@ -40,6 +40,7 @@ def saved(run: Run, tmp_path: Path) -> list[Path]:
     return sorted((tmp_path / ".ablate/checkpoints" / run.id).glob("*.pt"))
 
 
+@pytest.mark.slow
 def test_of_two_checkpoints_a_damaged_one_gives_way_to_the_one_before(
     packs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:

@@ -19,7 +19,7 @@ from ruamel.yaml.error import YAMLError
 
 from ablate.data.embedded import write_cifar10, write_tiny_imagenet
 from ablate.plan.params import Params
-from conftest import ROOT, Workspace
+from conftest import ROOT, Workspace, programs
 from network import Network, network
 
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
@@ -104,7 +104,10 @@ def test_the_reading_finds_the_commands() -> None:
 class Clone(Workspace):
     """A clone of the working tree's state, with an environment in `.venv`, which is not activated at first."""
 
-    def __init__(self, folder: Path, params: Any, drawn: str = "", **env: str) -> None:
+    def __init__(
+        self, folder: Path, params: Any, drawn: str = "", environment: Path | None = None, **env: str
+    ) -> None:
+        """``environment`` is the one that `.venv` is; by default programs are forked in it."""
         origin = Workspace(folder / "origin")
         if params:
             origin.params.write_text(json.dumps(params))
@@ -117,7 +120,7 @@ class Clone(Workspace):
         venv = self.folder / ".venv"
         venv.mkdir()
         for name in ("bin", "lib", "pyvenv.cfg"):
-            (venv / name).symlink_to(Path(sys.prefix) / name)
+            (venv / name).symlink_to((environment or programs().parent) / name)
         (venv / "installed").touch()
         paths = os.environ["PATH"].split(os.pathsep)
         self.env["PATH"] = os.pathsep.join(path for path in paths if not (Path(path) / "ablate").exists())
@@ -229,7 +232,7 @@ def test_the_commands_of_docs_versions(finished: Workspace, tmp_path: Path) -> N
 def test_nothing_needs_an_activated_environment(tmp_path: Path) -> None:
     """By path, by `python -m` and through DVC, in a folder whose name has blanks and more; PATH knows no `ablate`."""
     folder = tmp_path / 'it\'s a "fôlder" of $HOME; (数据)'
-    clone = Clone(folder, None)
+    clone = Clone(folder, None, environment=Path(sys.prefix))
     clone.edit("studies:\n", "pretraining: {}\nhealth: {}\nstudies:\n")  # which DVC asks for
     assert clone.run("bash", "-c", "command -v ablate snakemake dvc").returncode != 0
     for command in (

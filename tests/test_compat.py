@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import ablate.models._torchvision
 
 SOURCE = Path(ablate.models._torchvision.__file__).parents[2]
@@ -30,6 +32,7 @@ def fake(root: Path, body: str) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_torchvision_imports_twice_and_builds_a_network() -> None:
     code = """
 import torch
@@ -86,6 +89,7 @@ except RuntimeError as error:
     assert run(code, root) == "compiled with different CUDA major versions False"
 
 
+@pytest.mark.slow
 def test_torchvision_does_not_bring_what_no_classifier_needs() -> None:
     """Oracle: sys.modules, and torch's own answer to the question that the stand-in passes on."""
     code = """
@@ -104,6 +108,7 @@ print(datasets is vision.datasets, hasattr(vision, "nonsense"))
     assert run(code).split() == ["False"] * 3 + ["True", "torchvision.datasets.cifar", "True", "False"]
 
 
+@pytest.mark.slow
 def test_a_torchvision_that_wants_more_of_the_compiler_gets_it(tmp_path: Path) -> None:
     root = fake(tmp_path, "from . import extension\nfrom torch._dynamo.eval_frame import is_dynamo_supported\n")
     code = """

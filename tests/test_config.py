@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from ablate.cli.main import app
 from ablate.errors import UserError
 from ablate.plan.params import load
 from ablate.plan.runs import Run, make_plan
@@ -188,11 +190,11 @@ def test_a_study_can_be_left_out_at_a_scale_and_values_come_from_the_command_lin
     assert {p.paper for p in make_plan(load(path, {"scale": "other"})).planned} == {"resnet-vs-plain", "tinyimage10"}
 
 
-def test_plan_as_json_lists_what_machines_need() -> None:
-    env = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+def test_plan_as_json_lists_what_machines_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
     for scale in ("demo", "paper"):
-        words = ["ablate", "plan", "--scale", scale, "--json"]
-        done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+        done = CliRunner().invoke(app, ["plan", "--scale", scale, "--json"])
+        assert done.exit_code == 0, done.output
         entries = json.loads(done.stdout)
         assert {"run", "paper", "study", "arm", "seed", "state"} <= set(entries[0])
         assert len(entries) == len(make_plan(load(ROOT / "params.yaml", {"scale": scale})).planned)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from conftest import ROOT, Workspace, job_counts
@@ -23,6 +22,8 @@ def read(path: Path) -> Any:
 
 @pytest.fixture(scope="module")
 def stages() -> dict[str, Any]:
+    from dvc.repo import Repo  # takes a while
+
     with Repo(str(ROOT)) as repo:
         return {stage.name: stage for stage in repo.index.stages}
 

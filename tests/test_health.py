@@ -91,6 +91,7 @@ def test_the_sample_is_fixed_and_leaves_no_image_alone(n: int, batch_size: int, 
     assert torch.equal(rows, sample(n, batch_size, health.SAMPLE))
 
 
+@pytest.mark.slow
 def test_stale_averages_are_seen(packs: dict[str, Path]) -> None:
     """Momentum .99 in Keras's words (model 4) and 40 steps: two thirds of the averages are still their start.
 
@@ -110,6 +111,7 @@ def test_stale_averages_are_seen(packs: dict[str, Path]) -> None:
     assert exact["train_running_top1"] > stale["train_running_top1"] + 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{}, {"ema": 0.9}, {"precision": "bf16"}, {"split": "holdout"}], ids=str)
 def test_nothing_else_of_a_run_is_touched(
     settings: dict[str, Any], packs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -42,6 +42,7 @@ PLANTED: dict[str, tuple[dict[str, Any], set[str], set[str]]] = {  # settings, w
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLANTED)
 def test_planted_runs_get_their_words(name: str, packs: dict[str, Path], tmp_path: Path) -> None:
     settings, wanted, allowed = PLANTED[name]
@@ -213,6 +214,7 @@ def test_exact_averages_are_those_of_update_bn(packs: dict[str, Path]) -> None:
     assert {norm.momentum for norm in norms} == {0.1} and not any(m.training for m in trainer.model.modules())
 
 
+@pytest.mark.slow
 def test_exact_averages_change_no_weight_and_go_on_from_a_checkpoint(
     packs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

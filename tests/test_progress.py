@@ -242,6 +242,7 @@ def plain_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, s
     yield status, (folder / "stderr").read_text()
 
 
+@pytest.mark.slow
 def test_without_terminal_plain_lines(plain_run: tuple[int, str]) -> None:
     status, output = plain_run
     assert status == 0, output
@@ -251,6 +252,7 @@ def test_without_terminal_plain_lines(plain_run: tuple[int, str]) -> None:
     assert "rule train:" in output and "7 of 7 steps (100%) done" in output
 
 
+@pytest.mark.slow
 def test_terminal_shows_bars_and_ends_clean(workflow: Path) -> None:
     status, output = in_terminal(command(), workflow)
     assert status == 0, output
@@ -264,6 +266,7 @@ def test_terminal_shows_bars_and_ends_clean(workflow: Path) -> None:
     assert "train_top1" not in output
 
 
+@pytest.mark.slow
 def test_terminal_shows_the_error_of_a_failed_job(workflow: Path) -> None:
     status, output = in_terminal(command(seconds=0.1, broken="4"), workflow)
     assert status == 1, output
@@ -271,6 +274,7 @@ def test_terminal_shows_the_error_of_a_failed_job(workflow: Path) -> None:
     assert "Error in rule train:" in output and "this run broke" in output and "1 failed" in output
 
 
+@pytest.mark.slow
 def test_interrupt_restores_the_terminal(workflow: Path) -> None:
     pressed: list[float] = []
 
@@ -285,6 +289,7 @@ def test_interrupt_restores_the_terminal(workflow: Path) -> None:
     assert bars_ended(output)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flags", [["--dry-run"], ["--quiet"]])
 def test_no_bars_where_none_belong(workflow: Path, flags: list[str]) -> None:
     status, output = in_terminal(command(*flags, seconds=0.1), workflow)

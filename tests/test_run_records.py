@@ -388,9 +388,10 @@ def runs_of(w: Workspace) -> dict[str, bytes]:
 
 
 def stamps(folder: Path) -> dict[str, int]:
-    """{file or folder that is not Snakemake's or a cache: when it was changed}."""
-    paths = (path for path in folder.rglob("*") if not {".snakemake", ".ablate"} & set(path.parts))
-    return {str(path): path.lstat().st_mtime_ns for path in paths}
+    """{file or folder that is not Snakemake's, a cache or beside compiled code: when it was changed}."""
+    places = {path: path.relative_to(folder).parts[0] for path in folder.rglob("*")}
+    tools = {".snakemake", ".ablate", "src"}
+    return {str(path): path.lstat().st_mtime_ns for path, place in places.items() if place not in tools}
 
 
 @pytest.mark.slow

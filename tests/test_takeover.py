@@ -151,6 +151,7 @@ def test_its_training_jobs_are_ended_and_no_others(tmp_path: Path) -> None:
 
 def started(workspace: Workspace, *words: str) -> subprocess.Popen[str]:
     """Snakemake in a process group of its own, once it trains. Its output goes to a file, which outlives it."""
+    workspace.start_programs()
     said = workspace.folder / "said"
     with said.open("a") as file:
         process = subprocess.Popen(

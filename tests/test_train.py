@@ -60,6 +60,7 @@ def learner(model: str, **changes: Any) -> Run:
     return small(**base | LEARNERS[model][1] | changes)
 
 
+@pytest.mark.slow
 def test_a_job_imports_neither_torch_s_compiler_nor_what_tables_need(packs: dict[str, Path], tmp_path: Path) -> None:
     """Oracle: sys.modules after a whole `ablate train`. torch._dynamo alone takes as long to import as torch."""
     code = """
@@ -68,7 +69,8 @@ from ablate.cli.main import app
 app(standalone_mode=False)
 print({"torch._dynamo", "torch._inductor", "pandas", "scipy", "ruamel.yaml", "ablate.papers.paper"} & {*sys.modules})
 """
-    for model in ("alexnet", "cifar-resnet7"):  # one of torchvision's, and one of ours
+    # One of torchvision's, and one of ours. A small one, since most of a large one's time would be its weights'.
+    for model in ("torchvision:squeezenet1_1", "cifar-resnet7"):
         run = small(dataset="tiny-imagenet", classes=(0, 10), model=model, epochs=1, per_class=2)
         words = ["train", "--run", run.to_json(), "--pack", str(packs["tiny-imagenet"]), "--out", model]
         done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
@@ -119,6 +121,7 @@ def test_a_compiled_run_computes_the_same(packs: dict[str, Path], tmp_path: Path
     assert json.loads((tmp_path / "default/manifest.json").read_text())["compile"] == "default"
 
 
+@pytest.mark.slow
 def test_compiling_without_a_compiler_is_one_message(
     packs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +139,7 @@ train(Run.from_json({small(epochs=1).to_json()!r}), pack=Path({str(packs["cifar1
     assert "compile: null" in done.stderr
 
 
+@pytest.mark.slow
 def test_same_run_same_bytes_and_another_seed_others(packs: dict[str, Path], tmp_path: Path) -> None:
     run = small(epochs=1)
     for name, this in (("a", run), ("b", run), ("c", run.model_copy(update={"seed": 1}))):
@@ -147,6 +151,7 @@ def test_same_run_same_bytes_and_another_seed_others(packs: dict[str, Path], tmp
     assert (tmp_path / "a/predictions.csv").read_bytes() == (tmp_path / "b/predictions.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_early_stopping_and_the_best_epoch_are_named(packs: dict[str, Path], tmp_path: Path) -> None:
     """At a rate of 1e-12 nothing changes: the first epoch stays the best, and two more end the run."""
     run = small(epochs=9, lr=1e-12, stop_after=2, split="holdout", per_class=None)
@@ -173,6 +178,7 @@ def test_out_of_memory_is_an_outcome_with_a_name(
     assert "lower batch_size" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_precision_is_measured_once_and_recorded(packs: dict[str, Path], tmp_path: Path) -> None:
     run = small(epochs=1, precision="auto")
     train(run, pack=packs["cifar10"], out=tmp_path / "run", device="cpu")
@@ -184,6 +190,7 @@ def test_precision_is_measured_once_and_recorded(packs: dict[str, Path], tmp_pat
     assert json.loads((tmp_path / "run/manifest.json").read_text())["precision"] == entry["chosen"]
 
 
+@pytest.mark.slow
 def test_tensorboard_has_a_row_per_epoch(packs: dict[str, Path], tmp_path: Path) -> None:
     """Oracle: TensorBoard's own reader."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -270,6 +277,7 @@ def test_metrics_are_sums_divided_once() -> None:
     assert tally.metrics("val") == {"val_top1": 0.6, "val_loss": pytest.approx(float(everything)), "n_val": 5}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit_kb", [1, 500])
 def test_no_space_left_is_one_message(limit_kb: int, packs: dict[str, Path], tmp_path: Path) -> None:
     """A real refusal of the kernel's to write more, in the small files (1 kB) and in the weights (500 kB)."""

@@ -63,6 +63,7 @@ def test_a_run_that_is_not_planned_is_refused_in_the_dry_run(workspace: Workspac
 
 
 def test_interrupted_by_ctrl_c_the_next_start_goes_on_without_an_unlock(workspace: Workspace) -> None:
+    workspace.start_programs()
     workspace.edit("epochs: 1", "epochs: 200")
     process = subprocess.Popen(
         ["snakemake", "--cores", "2", "all"], cwd=workspace.folder, env=workspace.env, start_new_session=True,

@@ -100,11 +100,14 @@ def flipped(folder: Path) -> Path:
     return archive
 
 
-def million(folder: Path) -> Path:
-    """A directory of a million empty members, written without `zipfile`, which would take a minute."""
+TOO_MANY = 400_001
+
+
+def too_many(folder: Path) -> Path:
+    """A directory of one empty member too many, written without `zipfile`, which would take a minute."""
     entry = b"PK\x01\x02" + struct.pack("<HHHHHHIIIHHHHHII", 20, 20, 0, 0, 0, 33, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0)
-    entries = b"".join(entry + b"%07d" % n for n in range(1_000_000))
-    end64 = b"PK\x06\x06" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, 10**6, 10**6, len(entries), 0)
+    entries = b"".join(entry + b"%07d" % n for n in range(TOO_MANY))
+    end64 = b"PK\x06\x06" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, TOO_MANY, TOO_MANY, len(entries), 0)
     locator = b"PK\x06\x07" + struct.pack("<IQI", 0, len(entries), 1)
     end = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
     (folder / "bad.zip").write_bytes(entries + end64 + locator + end)
@@ -175,7 +178,7 @@ ZIPS: dict[str, tuple[Make, str]] = {
     "encrypted": (patched(b"PK\x01\x02", 8, b"\x01\x00"), "is encrypted"),
     "unusual compression": (lambda d: write_zip(d / "bad.zip", tiny_files(), zipfile.ZIP_LZMA), "unusual way"),
     "a bit flipped": (flipped, "n00000001_2.JPEG: bad checksum"),
-    "a million members": (million, "more than 400000 members"),
+    "one member too many": (too_many, "more than 400000 members"),
 }  # fmt: skip
 
 

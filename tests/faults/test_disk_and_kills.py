@@ -22,6 +22,7 @@ from archives import TINY, WNIDS, jpeg, tiny_files, write_zip
 ABLATE = str(Path(sys.executable).with_name("ablate"))
 MANY = TINY.model_copy(update={"train_per_class": 6000})
 NAMESPACES = subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode == 0
+pytestmark = pytest.mark.slow
 needs_mounts = pytest.mark.skipif(not NAMESPACES, reason="no right to a mount namespace (unshare -rm)")
 
 

@@ -102,6 +102,7 @@ def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def run_through_faults(config: pytest.Config, folder: Path, base: Path) -> Seen:
     there, here = tiny(folder / "cluster"), tiny(folder / "local")
+    there.start_programs()  # which Slurm watches
     plan = there.run("ablate", "plan", "--json")
     runs = sorted({entry["run"] for entry in yaml.safe_load(plan.stdout)})
     seen = Seen(there, here, dict(zip(FATES, runs, strict=True)))
