@@ -3,11 +3,11 @@
     python benchmarks/claims.py [--papers 100] [--minutes M] [--disk 1] [--workers 1] [--output FOLDER]
 
 Every paper has eight claims of mixed kinds, three of them headlines, and goes through `assess_paper`: evidence,
-findings, words. The first ``--disk`` papers of each cell go the whole way as well, over run folders on disk, and must
-come out the same. Cells (`planted/cells.py`) are of one noise and one number of seeds; half of the effects are zero
-and half at the margin, where a finding is untrue most easily. Papers are made in rounds over all cells, until there
-are ``--papers`` in each or a round ends after ``--minutes``; the long form is ``--papers 5000``. With ``--output``,
-calibration.csv (a row per cell) and calibration-seeds.csv (findings by effect and seeds, up to 160).
+findings, words. The first ``--disk`` papers of each cell go the whole way as well, over run folders on disk, and
+must come out the same. Cells (`calibrating/cells.py`) are of one noise and one number of seeds; half of the effects
+are zero and half at the margin, where a finding is untrue most easily. Papers are made in rounds over all cells,
+until there are ``--papers`` in each or a round ends after ``--minutes``; the long form is ``--papers 5000``. With
+``--output``, calibration.csv (a row per cell) and calibration-seeds.csv (findings by effect and seeds, up to 160).
 
 The last line is JSON. Upper ends of 95 % intervals of the share of papers with an untrue finding, in the worst cell:
 ``false_papers`` (of all at a fixed number of seeds), ``false_failing`` (an arm fails in 10 or 30 % of its seeds),
@@ -30,10 +30,10 @@ from functools import cache
 from pathlib import Path
 
 import pandas as pd
-from planted.cells import Cell, cells, growing, noises
-from planted.folders import judged_from
-from planted.judged import Paper, assessed, counted, grown, judged, planted, summary
-from planted.spread import measured_sds, pooled
+from calibrating.cells import Cell, cells, growing, noises
+from calibrating.folders import judged_from
+from calibrating.judged import Paper, assessed, counted, grown, judged, planted, summary
+from calibrating.spread import measured_sds, pooled
 
 from ablate.plan.params import Adaptive, load
 

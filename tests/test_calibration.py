@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from planted.board import MIXED, PRINTED, SHARED, VALUES, Board, is_true
-from planted.cells import AT_THE_MARGIN, POWER, Cell, cells, growing, noises
-from planted.folders import judged_from
-from planted.judged import Paper, assessed, counted, grown, judged, planted, summary, upper
-from planted.runs import fabricate
-from planted.spread import measured_sds, pooled
+from calibrating.board import MIXED, PRINTED, SHARED, VALUES, Board, is_true
+from calibrating.cells import AT_THE_MARGIN, POWER, Cell, cells, growing, noises
+from calibrating.folders import judged_from
+from calibrating.judged import Paper, assessed, counted, grown, judged, planted, summary, upper
+from calibrating.runs import fabricate
+from calibrating.spread import measured_sds, pooled
 from scipy import stats
 
 from ablate.plan.params import load

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from planted.board import Array
+from calibrating.board import Array
 from scipy.stats import binom
 
 from ablate.csv_text import read_csv

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from planted.board import NAME, SHARED, STATEMENTS, Array, is_true
-from planted.cells import Cell
-from planted.runs import HISTORY, Results, fabricate
+from calibrating.board import NAME, SHARED, STATEMENTS, Array, is_true
+from calibrating.cells import Cell
+from calibrating.runs import HISTORY, Results, fabricate
 
 from ablate.plan.record import PlanRecord
 from ablate.verdicts.assess import Judged, assess_paper

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from calibrating.board import CLASSES, SHARED, Array, Board
 from numpy.typing import NDArray
-from planted.board import CLASSES, SHARED, Array, Board
 from scipy.special import ndtri
 from scipy.stats import binom
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from zlib import crc32
 
 import numpy as np
-from planted.board import MIXED, SHARED, VALUES, Array, Board
-from planted.runs import Noise, Scatter
+from calibrating.board import MIXED, SHARED, VALUES, Array, Board
+from calibrating.runs import Noise, Scatter
 
 SEEDS = (3, 5, 9, 12)
 AT_THE_MARGIN = (0.0, 1.0)  # half of a paper's claims have the one effect, half the other

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from planted.board import NAME, Board
-from planted.runs import Results, answers
+from calibrating.board import NAME, Board
+from calibrating.runs import Results, answers
 
 from ablate.papers.paper import read
 from ablate.plan.record import PlannedRun, PlanRecord
