@@ -159,7 +159,7 @@ def test_decide_adds_seeds_to_the_arms_of_open_claims_alone(
     workspace.edit("looks: [2, 3]", f"looks: [2, 3], least_chance: {least}")
     for name in ("resnet-vs-plain", "tinyimage10"):
         file = workspace.folder / f"papers/{name}.yaml"
-        head = file.read_text().split("\nclaims:")[0]
+        head = file.read_text().split("\nclaims:")[0].split("\nheadlines:")[0]
         file.write_text(
             head + (claims(*made) if name == "resnet-vs-plain" else "\nclaims: []\n") + f"\n{DRAWN[name]}"
         )
