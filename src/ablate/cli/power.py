@@ -7,14 +7,14 @@ from typing import Any
 
 from ablate.errors import UserError
 from ablate.inert import say
-from ablate.papers.paper import check_files
+from ablate.papers.paper import Paper, check_files
 from ablate.plan import cost
-from ablate.plan.params import read_params
 from ablate.plan.project import Project, open_project
-from ablate.plan.receipts import PLAN, rendering
+from ablate.plan.receipts import PLAN, check, rendering
 from ablate.verdicts.assess import claiming
 from ablate.verdicts.judge import MOST
 from ablate.verdicts.power_table import enough_text, foresee, in_order, plain, write_power
+from ablate.verdicts.prospects import Known
 from ablate.verdicts.scatter import scattered
 from ablate.verdicts.spread import LEAST
 from ablate.workflow import cost_table
@@ -34,12 +34,8 @@ def power(
         write(project, papers, output)
         return
     read = claiming(project.record, papers)
-    scale, made = project.params.scale, project.plan
-    known = []
-    for name in dict.fromkeys([scale, *(read_params(params, values)["scales"] or {})]):
-        plan = project.record if name == scale else open_project(params, {**values, "scale": name}).record
-        if name == scale or name != "demo":
-            known.append((name, scattered(plan, read, RESULTS / name)))
+    made = project.plan
+    known = _known(project, params, values, read)
     every = in_order(foresee(project.record, project.params.datasets, read, known, numbers))
     machine = cost.machine(project.params.compute, len(made.runs))
     seconds = cost_table.estimates(project.params, made, cost.read_history(RESULTS, project.params.datasets), machine)
@@ -60,6 +56,19 @@ def power(
         + ", ".join(f"{hours.of(hours.arms, n):.1f} {unit}-hours with {n} seeds" for n in numbers))  # fmt: skip
 
 
+def _known(project: Project, params: Path, values: Mapping[str, Any], papers: Mapping[str, Paper]) -> Known:
+    """What runs scatter by that were collected: this scale's first, then those of others whose data are real."""
+    for scale in dict.fromkeys([project.params.scale, *project.params.scales]):
+        files = [file for name in ("runs", "history") for file in (RESULTS / scale).glob(f"*/{name}.csv")]
+        if not files:
+            continue
+        check(RESULTS / scale, files)
+        own = scale == project.params.scale
+        plan = project.record if own else open_project(params, {**values, "scale": scale}).record
+        if own or all(p.facts["data"] != "embedded" for p in plan.runs):
+            yield scale, scattered(plan, papers, RESULTS / scale)
+
+
 def write(project: Project, papers: Path, output: Path) -> None:
     """Write ``output``, results/<scale>/power.csv, and its figure, from what this scale's runs scatter by."""
     with rendering(project.record, output.with_name(PLAN), papers)["power"].making():
@@ -67,7 +76,7 @@ def write(project: Project, papers: Path, output: Path) -> None:
 
 
 def _seeds(text: str) -> list[int]:
-    """As they were asked for, in their order.
+    """Each once, the fewest first.
 
     Raises:
         UserError: For what is no number of seeds that a claim can be tested with.

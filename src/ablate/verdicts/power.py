@@ -102,7 +102,7 @@ def multiples(every: Sequence[Prospect], drawn: Mapping[str, Mapping[str, Draws]
         for name, arm in drawn[p.id].items():
             of_measure.setdefault(p.asked.measure, {}).setdefault((p.asked.study, name), arm)
     ratios = {m: [a.variance / a.floor for a in arms.values() if a.learnt] for m, arms in of_measure.items()}
-    return {m: np.maximum(1.0, np.mean(found or [np.ones(DRAWS)], axis=0)) for m, found in ratios.items()}
+    return {m: np.maximum(1.0, np.mean(found or [np.ones(1)], axis=0)) for m, found in ratios.items()}
 
 
 def decided(p: Prospect, arms: Mapping[str, Draws], n: int, multiple: Array, level: float) -> Booleans:

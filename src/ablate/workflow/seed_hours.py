@@ -16,14 +16,14 @@ class SeedHours:
         self._cores = 1 if machine.gpu else machine.threads
         self._seconds = {arm_of(run): estimate.seconds for run, estimate in seconds.items()}
         self._trained: dict[tuple[str, str, str], set[str]] = {}  # by arm: its training, and that of its weights
-        starts: dict[str, set[str]] = {}
+        self._once: set[str] = set()  # one training for all seeds
         for p in plan.planned:
             found = self._trained.setdefault((p.paper, p.study, p.arm), set())
             found.add(arm_of(p.run.id))
             if p.run.start:
                 found.add(arm_of(p.run.start))
-                starts.setdefault(arm_of(p.run.start), set()).add(p.run.start)
-        self._once = {arm for arm, runs in starts.items() if len(runs) == 1}  # one for all seeds
+                if p.run.settings.pretraining == "shared":
+                    self._once.add(arm_of(p.run.start))
 
     @property
     def arms(self) -> Arms:
