@@ -27,6 +27,7 @@ from ablate.data.fetch import fetch
 from ablate.data.pack import make_pack
 from ablate.data.verify import verify
 from ablate.plan.params import Dataset, Params, load
+from ablate.runtime.fork_client import OFF, SERVER
 from ablate.runtime.gpus import VISIBLE
 from pretended import LISTING, Jobs, listing
 
@@ -199,6 +200,7 @@ class Workspace:
         self.params = folder / "params.yaml"
         self.env = os.environ | {
             "PATH": f"{programs()}{os.pathsep}{os.environ['PATH']}",
+            SERVER: OFF,  # each workflow's own, which would import again what the programs' has
             "PYTHONPATH": str(folder / "src"),
             "ABLATE_PROGRESS": "plain",
             "DVC_SITE_CACHE_DIR": f"{folder}-dvc",
@@ -229,8 +231,9 @@ class Workspace:
             self.draw(name, drawn)
 
     def start_programs(self) -> None:
-        """From here on programs are children of their callers, and no forks of a server: for signals and kills."""
+        """From here on programs are started as users start them, workflows with their own server: for kills."""
         self.env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        self.env.pop(SERVER)
 
     def draw(self, paper: str, drawn: str) -> None:
         """Put another section in the place of the one that says what is drawn of the paper."""

@@ -51,6 +51,7 @@ def test_a_workflow_leaves_the_same_bytes_either_way(tmp_path: Path) -> None:
     results = {}
     for way in ("", OFF):
         workspace = Workspace(tmp_path / f"way-{way}")
+        workspace.start_programs()
         workspace.env[SERVER] = way
         workspace.edit("    from ablate.cli.main import main as run\n", NOTING, "src/ablate/__main__.py")
         done = workspace.snakemake(*ASKED)
@@ -95,6 +96,7 @@ def processes(folder: Path) -> dict[str, psutil.Process]:
 def test_any_process_of_the_path_may_be_killed_at_any_moment(packs: dict[str, Path], tmp_path: Path) -> None:
     """Nothing is lost but the step under way, since there is a checkpoint at each; nobody is left behind."""
     workspace = Workspace(tmp_path / "killed")
+    workspace.start_programs()
     workspace.edit("EVERY_S = 30.0", "EVERY_S = 0.0", "src/ablate/runtime/checkpoint.py")
     base = {
         "dataset": "cifar10", "model": "cifar-resnet7", "optimizer": "sgd", "lr": 1e-3, "momentum": 0.9,
@@ -138,6 +140,7 @@ def test_any_process_of_the_path_may_be_killed_at_any_moment(packs: dict[str, Pa
 
 @pytest.mark.parametrize("which", ["server", "ablate", "fork"])
 def test_snakemake_goes_on_or_says_that_a_job_was_killed(which: str, workspace: Workspace) -> None:
+    workspace.start_programs()
     workspace.edit("epochs: 1", "epochs: 40")
     with (workspace.folder / "said").open("w") as said:
         process = subprocess.Popen(
