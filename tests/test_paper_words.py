@@ -117,7 +117,7 @@ BY_EYE = {
     ("resnet18-init", "subset", "pretrained", "subset"): "choice choice choice",
     ("resnet18-init", "subset", "pretrained", "pretraining"): "choice choice choice",
     ("resnet18-init", "clean-transfer", "pretrained", "pretraining"): "own own own",
-    ("resnet18-init", "overfit", "scratch", "images"): "stated stated stated",
+    ("resnet18-init", "overfit", "scratch", "images"): "deviation stated stated",
     ("resnet18-init", "overfit", "scratch", "n_classes"): "deviation deviation deviation",
     ("resnet18-init", "initialisation", "Gaussian", "init_variance"): "stated stated stated",
     ("resnet18-init", "initialisation", "Kaiming", "init"): "own own own",
