@@ -39,7 +39,7 @@ def test_training_depends_on_its_engine_and_on_its_own_network() -> None:
         ("collect", "tables figures verdicts train models"),
         ("tables", "figures verdicts train tables/comparison.py"),
         ("claims", "figures/bars.py figures/curves.py figures/images.py figures/registry.py train"),
-        ("power", "figures/bars.py figures/registry.py models/build.py train"),
+        ("power", "figures/bars.py figures/registry.py train"),
         ("figures", "verdicts train/job.py train/trainer.py"),
         ("report", "figures tables verdicts models/build.py"),
         ("pack", "data/verify.py data/decode.py"),

@@ -29,7 +29,7 @@ LATER = " ".join(rule for rule in BOTH.split() if rule != "report")
 NETS = "compare"  # printed numbers of layers and parameters stand beside the networks'
 TABLED = "tables_tinyimage10 tables_resnet-vs-plain report"
 DRAWN = "figures_tinyimage10 figures_resnet-vs-plain report"
-PRINTED = "tables_tinyimage10 figures_tinyimage10 compare comparison claims report"
+PRINTED = "tables_tinyimage10 figures_tinyimage10 compare comparison claims power report"
 TABLE = "tables_resnet-vs-plain report"
 FIGURE = "figures_resnet-vs-plain report"
 CHECKED = "verify pack describe report"
