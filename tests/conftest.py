@@ -233,7 +233,7 @@ class Workspace:
     def start_programs(self) -> None:
         """From here on programs are started as users start them, workflows with their own server: for kills."""
         self.env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        self.env.pop(SERVER)
+        self.env.pop(SERVER, None)
 
     def draw(self, paper: str, drawn: str) -> None:
         """Put another section in the place of the one that says what is drawn of the paper."""
