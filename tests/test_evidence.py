@@ -295,7 +295,7 @@ def test_a_loss_of_a_run_that_diverged_is_not_known(tmp_path: Path) -> None:
 
 def test_what_a_run_varies_by_at_least(tmp_path: Path) -> None:
     """0.6 of 500 images: 0.6 * 0.4 / 500 * 100**2, but for the Laplace step; from four answers the same with 3 of 4.
-    A loss: the margin.
+    A loss: half the margin. A gap without answers: its validation accuracy's, be it negative.
     """
     fab = Fabricated(tmp_path)
     fab.run("s", {"net": "A"}, 0, val_top1=0.6, n_val=500, val_loss=2.0)
@@ -305,7 +305,12 @@ def test_what_a_run_varies_by_at_least(tmp_path: Path) -> None:
     assert found.samples["A"].floor == pytest.approx(0.6 * 0.4 / 500 * 1e4, rel=1e-3)
     assert found.samples["B"].floor == pytest.approx(0.75 * 0.25 / 4 * 1e4)
     found = said(fab, claim(kind="order", metric="val_loss", arms=["A", "B"], margin=0.1))
-    assert found.samples["A"].floor == pytest.approx(0.01)
+    assert found.samples["A"].floor == pytest.approx(0.0025)
+    fab.run("s", {"net": "C"}, 0, val_top1=0.6, train_top1=0.5, n_val=500)
+    found = said(fab, claim(kind="gap", arm="C", direction="less"))
+    assert found.arms["C"].mean == pytest.approx(-10) and found.samples["C"].floor == pytest.approx(
+        0.24 / 500 * 1e4, rel=1e-3
+    )
 
 
 def test_contaminated_where_an_arm_of_the_claim_is(fab: Fabricated) -> None:

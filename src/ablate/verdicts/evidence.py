@@ -158,8 +158,13 @@ def _arm(claim: Claim, arm: str, planned: Planned, rows: Sequence[Row], numbers:
     )
 
 
+def of_margin(claim: Claim) -> float:
+    """What one run's number is taken to vary by where it is no mean over images: half of what counts, squared."""
+    return max((claim.measure.factor * claim.margin / 2) ** 2, TINY)
+
+
 def _floor(claim: Claim, rows: Sequence[Row], arm: Arm, answered: PerImage | None) -> float:
-    """What one run's number varies by at least: over its images, or by the margin where it is no mean over images."""
+    """What one run's number varies by at least, in squares of its unit: binomially over its images, if there are."""
     factor = claim.measure.factor
     measure = str("gap" if claim.kind == "gap" else claim.behaviour or claim.metric)
     if answered:
@@ -167,8 +172,12 @@ def _floor(claim: Claim, rows: Sequence[Row], arm: Arm, answered: PerImage | Non
     counts = [row[ACCURACIES[measure]] for row in rows] if measure in ACCURACIES else []
     n = float(next((count for count in counts if count is not None), 0))
     if not n:
-        return max((factor * claim.margin) ** 2, TINY)
-    share = ((arm.mean or 0.0) / factor * n + 1) / (n + 2)  # away from 0 and 1, at which nothing would vary
+        return of_margin(claim)
+    mean = (arm.mean or 0.0) / factor
+    if measure == "gap":  # of which validation is the part that varies with the images
+        every = [float(row["val_top1"]) for row in rows if row["val_top1"] is not None]
+        mean = math.fsum(every) / len(every) if every else 0.5
+    share = (mean * n + 1) / (n + 2)  # away from 0 and 1, at which nothing would vary
     return factor**2 * share * (1 - share) / n
 
 

@@ -9,7 +9,7 @@ from ablate.papers.paper import Paper
 from ablate.papers.statement import statement
 from ablate.plan.record import PlannedRun
 from ablate.verdicts.contrasts import Contrast, contrasts
-from ablate.verdicts.evidence import COMPARED, TINY, must_learn
+from ablate.verdicts.evidence import COMPARED, TINY, must_learn, of_margin
 from ablate.verdicts.images import sums_over_images
 from ablate.verdicts.looks import measure_of
 from ablate.verdicts.measured import ACCURACIES, Planned, absent
@@ -123,7 +123,7 @@ def _arm(claim: Claim, entry: PlannedRun, level: float, n: int, scatter: Scatter
     factor = claim.measure.factor
     learnt = must_learn(claim, entry.arm)
     if not is_accuracy(claim):
-        margin = max((factor * claim.margin) ** 2, TINY)
+        margin = of_margin(claim)
         return Arm(margin, max(margin if scatter.size is None else scatter.size, TINY), 0.0, learnt)
     floor = factor**2 * _labels(claim, entry) * binomial(level, n)
     images = factor**2 * _labels(claim, entry) * ARMS_DIFFER / 2 / n if sums_over_images(claim) else 0.0

@@ -140,4 +140,4 @@ def choose(
                 return Scatter(size, f"{arms} at {scale}" if own else f"{arms} of other papers at {scale}")
     if is_accuracy(claim):
         return Scatter(None, f"prior: {PRIOR:g} x the binomial variance")
-    return Scatter(None, "prior: the margin")
+    return Scatter(None, "prior: half the margin")

@@ -6,8 +6,8 @@ Here d0 is fixed, since a paper has too few arms to estimate it. A mean of few s
 more than the others, so the larger of the two, own and moderated, is taken.
 
 What is usual is told as a multiple of each arm's own floor: the binomial variance of one run's accuracy on its
-images, or the square of the claim's margin where the number is no accuracy. So arms on 500 images and on 10,000 can
-stand in one paper. The multiple is the mean over the paper's arms that must learn, and never below one. An arm of
+images, or the square of half the claim's margin where the number is no accuracy. So arms on 500 images and on 10,000
+can stand in one paper. The multiple is the mean over the paper's arms that must learn, and never below one. An arm of
 which a claim says that it fails, in some seeds and not in others, tells nothing of how the rest scatter, nor they of
 it.
 """
