@@ -43,6 +43,7 @@ NOT_RUN = {
     "git clone <repository> && cd <repository> && dvc pull": "a repository of the reader's: test_events.py does it",
     "ablate papers --write": "the whole params.yaml; test_overview.py makes the page",
     "python benchmarks/claims.py": "minutes of simulated verdicts; test_calibration.py has them smaller",
+    "ABLATE_SERVER=off snakemake ...": PROSE,
     "ablate train": PROSE,
     "ablate explain": PROSE,
     "python -m ablate": PROSE,
