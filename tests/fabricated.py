@@ -13,6 +13,8 @@ from ablate.records import check_record
 from ablate.results.collect import collect
 from ablate.results.study import StudyResults, study_results
 from ablate.seals import sealed, sha256_of
+from ablate.verdicts.evidence import Evidence
+from ablate.verdicts.verdict import Part
 from conftest import PAPER
 
 SETTINGS = {"dataset": "d", "model": "net1", "optimizer": "sgd", "lr": 0.1, "epochs": 2, "batch_size": 4}
@@ -132,3 +134,14 @@ def claim(**fields: Any) -> Claim:
     """One of the study s, as it would be read from a file."""
     raw = {"id": "c", "quote": "q", "where": "w", "why": "Because.", "margin": 0.02, "study": "s"} | fields
     return check_record(Claim, {k: v for k, v in raw.items() if v is not None}, "p.yaml")
+
+
+def by_seed(found: Evidence, part: Part) -> dict[int, float]:
+    """The contrast within each seed in which every arm of it has a number that counts."""
+    arms = [found.arms[arm].values for arm in part.weights]
+    seeds = set.intersection(*({*values} for values in arms)) if arms else set()
+    of_seed = {
+        s: sum(w * values[s] for w, values in zip(part.weights.values(), arms, strict=True)) - part.claimed
+        for s in sorted(seeds)
+    }
+    return {s: round(value, 9) for s, value in of_seed.items()}

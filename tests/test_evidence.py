@@ -14,8 +14,7 @@ from ablate.results.study import collected_runs
 from ablate.verdicts.collected import Collected
 from ablate.verdicts.evidence import Evidence, evidence
 from ablate.verdicts.measured import NO_TEST
-from ablate.verdicts.verdict import Part
-from fabricated import Fabricated, claim, paper, reported, vouch
+from fabricated import Fabricated, by_seed, claim, paper, reported, vouch
 
 
 def said(fab: Fabricated, asked: Claim, record: Paper | None = None, study: str = "s") -> Evidence:
@@ -44,17 +43,6 @@ def fab(tmp_path: Path) -> Fabricated:
         for seed, v in enumerate(values):
             made.run("s", {"net": net, "aug": aug}, seed, val_top1=v, train_top1=v + 0.1 + 0.05 * seed)
     return made
-
-
-def by_seed(found: Evidence, part: Part) -> dict[int, float]:
-    """The contrast within each seed in which every arm of it has a number that counts."""
-    arms = [found.arms[arm].values for arm in part.weights]
-    seeds = set.intersection(*({*values} for values in arms)) if arms else set()
-    of_seed = {
-        s: sum(w * values[s] for w, values in zip(part.weights.values(), arms, strict=True)) - part.claimed
-        for s in sorted(seeds)
-    }
-    return {s: round(value, 9) for s, value in of_seed.items()}
 
 
 def only(found: Evidence) -> dict[int, float]:

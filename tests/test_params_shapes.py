@@ -86,7 +86,7 @@ def refusal(job: Any, *names: str) -> str | None:
 
 def as_yaml(tree: Any) -> str:
     """JSON is YAML, but for its words of numbers that are none."""
-    return json.dumps(tree).replace("Infinity", ".inf").replace("NaN", ".nan")
+    return json.dumps(tree, default=str).replace("Infinity", ".inf").replace("NaN", ".nan")
 
 
 @ANY

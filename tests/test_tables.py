@@ -67,7 +67,7 @@ def test_table_figure_and_report(made: Fabricated, packs: dict[str, Path]) -> No
     (folder / "comparison.csv").write_text("number,ours,ours ±,id\nten,10.0,1.0,n01\nmany,13070472,,20000\n")
     write_report(made.plan, made.papers, made.plan.parent / "report.html")
     page = (made.plan.parent / "report.html").read_text()
-    assert "500 training and 200 validation images" in page and "duplicate pairs" in page
+    assert "500 training and 100 validation images" in page and "duplicate pairs" in page
     assert "A paper" in page and "30.0 ± 127.06" in page and "10.0 ± 1.0" in page
     assert "13,070,472" in page and "20000" in page  # a column of numbers, and one that is not
     assert "stray" not in page and 'src="data:image/png' in page and ": missing" not in page
