@@ -201,7 +201,7 @@ def _said(j: Judged, paper: Paper, planned: Planned, family: int, looks: tuple[i
     elif j.why or part is None:
         said.append(f"{j.word.capitalize()}: {'; '.join(j.why) or 'no run of it has ended'}.")
     else:
-        head = j.word if j.finding == j.word else f"{j.word}, {j.finding}"
+        head = j.word if j.finding == j.word else f"{j.word} ({j.finding})"
         said.append(f"{head.capitalize()}. {finding_text(part, v, family)}")
         said += remarks(e, v, looks[-1] if looks else None)
     said += [f"{note.capitalize()}." for note in e.notes]

@@ -96,7 +96,8 @@ def finding_text(part: Part, v: Verdict, family: int) -> str:
     """The finding with the numbers that it follows from."""
     if v.estimate is None or v.low is None or v.high is None or v.p is None or v.p_opposite is None:
         return ""
-    margin = f"{part.margin:g}{'' if part.unit == 'share' else f' {part.unit}'}"
+    unit = part.unit.removesuffix("s") if part.margin == 1 else part.unit
+    margin = f"{part.margin:g}{'' if part.unit == 'share' else f' {unit}'}"
     less = f" less {number(part.claimed, part.unit)}" if part.claimed else ""
     ends = (
         f"{number(v.low, part.unit, sign=True, named=False)} to {number(v.high, part.unit, sign=True, named=False)}"
