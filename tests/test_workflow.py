@@ -1,13 +1,16 @@
 """The workflow itself, by Snakemake in a copy of the repository. Oracle: its statistics of the jobs that it ran."""
 
+import inspect
 import json
 import os
+import re
 import signal
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
+from snakemake.scheduling.job_scheduler import JobScheduler
 
 from ablate.runtime.cores import share
 from conftest import ROOT, Workspace
@@ -117,3 +120,13 @@ def test_lint_finds_nothing_but_the_missing_containers() -> None:
     )  # fmt: skip
     found = {line.strip() for line in (done.stdout + done.stderr).splitlines() if line.startswith("    * ")}
     assert found == {"* Specify a conda environment or container for each rule.:"}
+
+
+def test_what_runs_before_the_first_job_stands_in_one_place() -> None:
+    """Oracle: Snakemake calls the last `onstart` alone. Its limit of jobs a second is an attribute of its scheduler, and
+    one of another name would leave the limit on, whose timers look through all jobs once more for each that ended."""
+    texts = [path.read_text() for path in (ROOT / "Snakefile", *(ROOT / "workflow/rules").glob("*.smk"))]
+    found = [hook for text in texts for hook in re.findall(r"^on(?:start|success|error):", text, re.MULTILINE)]
+    assert len(found) == len(set(found)) and "onstart:" in found
+    assert "self.job_rate_limiter = (" in inspect.getsource(JobScheduler.__init__)
+    assert any("scheduler.job_rate_limiter = None" in text for text in texts)

@@ -60,13 +60,6 @@ if workflow.is_main_process and not workflow.output_settings.dryrun:
     CALL = ask(begin, PIPELINE)
 
 
-# Snakemake holds back what would be more than 100 jobs in a second. To look again it sets a timer after every look, and
-# each job that ends adds a chain of such timers: of a study of hours they took more time than all else of Snakemake.
-# How many jobs run at once `--cores` and `--jobs` say, so this limit is not needed.
-onstart:
-    workflow.scheduler.job_rate_limiter = None
-
-
 # Wildcards take known values only, so that a mistyped path fails in the dry run. Runs are too many to spell out: a
 # pattern of 500 names, compiled for every output, took a sixth of the dry run. `PIPELINE.run` refuses unknown ones.
 wildcard_constraints:
@@ -76,7 +69,11 @@ wildcard_constraints:
     paper="|".join(PARAMS.studies),
 
 
-# Before the first job, if there is any. Jobs on other machines, which another Snakemake starts, know nothing of it.
+# Before the first job, if there is any. The last of several `onstart` is the only one that Snakemake calls.
+# Its limit of 100 jobs a second goes: to look again it sets a timer after every look, and each job that ends adds a chain
+# of such timers, which in a demo took more time than all else of Snakemake; `--cores` and `--jobs` say how many run.
+# Jobs on other machines, which another Snakemake starts, know nothing of the fork server.
 onstart:
+    workflow.scheduler.job_rate_limiter = None
     if workflow.is_main_process:
         shell.prefix(PREFIX + fork_server.start())
