@@ -115,7 +115,7 @@ def broken(
         process.join(30)
         assert process.exitcode == (-number if number == signal.SIGKILL else 128 + number)
     process = start(run, pack, folder, stateful)
-    process.join(120)
+    process.join(600)
     assert process.exitcode == 0, (folder / "log").read_text()
 
 
@@ -137,7 +137,7 @@ def test_a_run_killed_again_and_again_ends_in_the_same_bytes(
 ) -> None:
     run = run_of(model, **FAMILIES[model], epochs=12)
     whole = start(run, packs["cifar10"], tmp_path / "whole")
-    whole.join(120)
+    whole.join(600)
     assert whole.exitcode == 0, (tmp_path / "whole/log").read_text()
     broken(run, packs["cifar10"], tmp_path / "broken")
     assert digests(tmp_path / "broken") == digests(tmp_path / "whole")
@@ -154,7 +154,7 @@ def test_a_run_killed_again_and_again_ends_in_the_same_bytes(
 def test_draws_that_depend_on_the_past_do_not_survive_a_kill(packs: dict[str, Path], tmp_path: Path) -> None:
     """The control: were this to pass unseen, the test above could not fail."""
     run = run_of("cifar-resnet7", augment="resnet-vs-plain")
-    start(run, packs["cifar10"], tmp_path / "whole", stateful=True).join(120)
+    start(run, packs["cifar10"], tmp_path / "whole", stateful=True).join(600)
     broken(run, packs["cifar10"], tmp_path / "broken", stateful=True, kills=2, stops=0)
     assert digests(tmp_path / "broken")["w.safetensors"] != digests(tmp_path / "whole")["w.safetensors"]
 
