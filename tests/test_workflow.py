@@ -124,7 +124,7 @@ def test_lint_finds_nothing_but_the_missing_containers() -> None:
 
 def test_what_runs_before_the_first_job_stands_in_one_place() -> None:
     """Oracle: Snakemake calls the last `onstart` alone. Its limit of jobs a second is an attribute of its scheduler,
-    and one of another name would leave the limit on, whose timers look through all jobs once more for each that ended.
+    and one of another name would leave the limit on, whose timers look through all jobs again for each that ended.
     """
     texts = [path.read_text() for path in (ROOT / "Snakefile", *(ROOT / "workflow/rules").glob("*.smk"))]
     found = [hook for text in texts for hook in re.findall(r"^on(?:start|success|error):", text, re.MULTILINE)]
