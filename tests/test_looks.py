@@ -94,13 +94,17 @@ def test_a_run_that_diverged_is_never_made_good_by_more_seeds(tmp_path: Path) ->
 
 def test_only_what_seeds_can_decide_goes_on(tmp_path: Path) -> None:
     """The claim on c and d is open at look 2 of 2, and so has no chance; with one it is a matter of its size."""
-    found = planted(tmp_path, clear_and_none, dict.fromkeys("abcd", 12))
+    found = planted(tmp_path / "all", clear_and_none, dict.fromkeys("abcd", 12))
     still = found["none"]
     assert goes_on(still, 0) and not goes_on(still, 0.1) and not goes_on(found["clear"], 0)
     likely = replace(still, by_test=replace(still.by_test, chance=0.5))
     assert goes_on(likely, 0.1) and not goes_on(likely, 0.6)
     for word in ("void", "not comparable", "not testable"):
         assert not goes_on(replace(likely, word=word, why=("a reason",)), 0)
+    two = planted(tmp_path / "two", clear_and_none, dict.fromkeys("abcd", 2))
+    assert {j.word for j in two.values()} == {"not testable"} and all(goes_on(j, 0.9) for j in two.values())
+    failed = planted(tmp_path / "failed", lambda arm, s: None if s else 0.5, dict.fromkeys("abcd", 4))
+    assert {j.word for j in failed.values()} == {"not testable"} and not any(goes_on(j, 0) for j in failed.values())
     assert not goes_on(replace(likely, why=("a run is missing",)), 0)
 
 
@@ -138,7 +142,7 @@ def claims(*lines: str) -> str:
 
 TAIL = 'quote: "As we see", where: "5", why: "w"}'
 SAME = "{id: same, kind: effect, study: shallow, metric: val_top1, axis: model, level: cifar-resnet7,"
-SAME += f" reference: cifar-plain7, direction: same, margin: 30, {TAIL}"  # 3,000 points: three seeds show it
+SAME += f" reference: cifar-plain7, direction: same, margin: 30, needs: {{learnt: none}}, {TAIL}"  # 3,000 points: three seeds show it
 BETTER = "{id: better, kind: order, study: shallow, metric: val_top1, arms: [cifar-resnet7, cifar-plain7],"
 BETTER += f" margin: 0.01, needs: {{learnt: none}}, {TAIL}"  # which so few seeds can hardly show
 
@@ -146,17 +150,17 @@ BETTER += f" margin: 0.01, needs: {{learnt: none}}, {TAIL}"  # which so few seed
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("made", "least", "seeds"),
-    [((SAME, BETTER), 0.1, [1]), ((BETTER,), 0, [1, 2])],
+    [((SAME, BETTER), 0.99, [1, 2]), ((BETTER,), 0, [1, 2, 3])],
     ids=["decided, or without a chance", "to the cap"],
 )
 def test_decide_adds_seeds_to_the_arms_of_open_claims_alone(
     made: tuple[str, ...], least: float, seeds: list[int], workspace: Workspace
 ) -> None:
-    """Oracle: two arms of the study shallow, one seed in params.yaml, looks at two and at three seeds. A claim that
-    look 1 decides needs seed 1 of both, and so does one that it leaves undecided without a chance; one that goes on
-    needs seeds 1 and 2; the other study's arm none.
+    """Oracle: two arms of the study shallow, one seed in params.yaml, looks at three and at four seeds. A claim that
+    look 1 decides needs seeds 1 and 2 of both, and so does one that it leaves open without a chance; one that goes on
+    needs seeds 1 to 3; the other study's arm none.
     """
-    workspace.edit("looks: [2, 3]", f"looks: [2, 3], least_chance: {least}")
+    workspace.edit("looks: [2, 3]", f"looks: [3, 4], least_chance: {least}")
     for name in ("resnet-vs-plain", "tinyimage10"):
         file = workspace.folder / f"papers/{name}.yaml"
         head = file.read_text().split("\nclaims:")[0].split("\nheadlines:")[0]
@@ -175,7 +179,7 @@ def test_decide_adds_seeds_to_the_arms_of_open_claims_alone(
     jobs = workspace.jobs("all")  # tables with the new seeds; nothing is left to train
     assert "train" not in jobs and jobs["claims"] == 1
     assert "Nothing to be done" in workspace.snakemake("decide").stderr
-    workspace.edit("looks: [2, 3]", "looks: [2, 4]")
+    workspace.edit("looks: [3, 4]", "looks: [3, 5]")
     assert workspace.jobs("decide", "--dry-run")["look"] == 3
     board = json.loads((workspace.folder / "results/tiny/claims.json").read_text())
     assert board["claims"][0]["n"] == 1 + len(seeds)

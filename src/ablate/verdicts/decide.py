@@ -13,7 +13,7 @@ from ablate.seals import read_sealed, sealed
 from ablate.stored import Look, shaped
 from ablate.verdicts.assess import Judged, assess, claiming
 from ablate.verdicts.looks import arms_of, first_seeds
-from ablate.verdicts.verdict import OPEN
+from ablate.verdicts.verdict import NOT_TESTABLE, OPEN
 
 
 def write_look(
@@ -68,4 +68,6 @@ def write_look(
 
 def goes_on(j: Judged, least_chance: float) -> bool:
     """Whether a claim gets more seeds: they might decide it, and what they decide would be shown."""
+    if j.word == NOT_TESTABLE:
+        return j.found.early
     return j.word == OPEN and not j.why and (j.by_test.chance or 0) >= least_chance

@@ -65,6 +65,11 @@ class Evidence:
     few: tuple[str, ...] = ()  # arms that have too few runs which count, and why
     health: tuple[str, ...] = ()  # of each arm whose runs have words: how many of those that ended have which
 
+    @property
+    def early(self) -> bool:
+        """Whether it can not be tested for want of seeds alone: no run of its arms is missing or has failed."""
+        return bool(self.few) and all(len(arm.values) == arm.planned for arm in self.arms.values())
+
 
 def evidence(claim: Claim, paper: Paper, planned: Planned, collected: Collected) -> Evidence:
     """Measure what the runs say about ``claim``.

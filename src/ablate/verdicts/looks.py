@@ -26,8 +26,8 @@ def look_by_look(
 
     ``barred`` says why a claim can not be tested, if it can not; it has then no say in its paper's family. Without
     ``looks`` there is one, at all planned seeds. With them, look k sees the first looks[k - 1] seeds of each arm. A
-    claim that it decides stays as it is, and in its paper's family; one that is open goes on to the next look if all
-    its arms have the seeds for that.
+    claim that it decides stays as it is, and in its paper's family; one that is open, or has too few seeds to be
+    tested, goes on to the next look if all its arms have the seeds for that.
     """
     found: dict[str, tuple[Evidence, Verdict | None]] = {}
     headlines = paper.headlines.claims if paper.headlines else {}
@@ -35,7 +35,7 @@ def look_by_look(
     for k, n in enumerate(looks or [None], start=1):
         seen = first_seeds(planned, n)
         if n and k > 1:
-            going = [c for c in going if _open(found[c.id][1]) and _has(seen, c, paper, n)]
+            going = [c for c in going if _open(*found[c.id]) and _has(seen, c, paper, n)]
         measured = {c.id: evidence(c, paper, seen, collected) for c in going}
         of_all = {id: e for id, (e, _) in found.items()} | measured
         asked = {
@@ -74,8 +74,8 @@ def arms_of(claim: Claim, paper: Paper, planned: Planned) -> set[str]:
     return {arm for c in contrasts(claim, paper, levels) for arm in c.weights if arm in levels}
 
 
-def _open(verdict: Verdict | None) -> bool:
-    return verdict is not None and verdict.finding == OPEN
+def _open(e: Evidence, verdict: Verdict | None) -> bool:
+    return verdict is not None and (verdict.finding == OPEN or e.early)
 
 
 def _has(planned: Planned, claim: Claim, paper: Paper, n: int) -> bool:
