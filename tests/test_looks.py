@@ -142,7 +142,7 @@ def claims(*lines: str) -> str:
 
 TAIL = 'quote: "As we see", where: "5", why: "w"}'
 SAME = "{id: same, kind: effect, study: shallow, metric: val_top1, axis: model, level: cifar-resnet7,"
-SAME += f" reference: cifar-plain7, direction: same, margin: 30,"
+SAME += " reference: cifar-plain7, direction: same, margin: 30,"
 SAME += f" needs: {{learnt: none}}, {TAIL}"  # 3,000 points: three seeds show it
 BETTER = "{id: better, kind: order, study: shallow, metric: val_top1, arms: [cifar-resnet7, cifar-plain7],"
 BETTER += f" margin: 0.01, needs: {{learnt: none}}, {TAIL}"  # which so few seeds can hardly show
