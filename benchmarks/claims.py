@@ -50,6 +50,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--output", type=Path, default=None)
     args = parser.parse_args()
+    known = {cell.name for cell in every_cell()}
+    if unknown := {*filter(None, args.cells.split(","))} - known:
+        parser.error(f"--cells: {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
     sds, freedom = measured_sds(ROOT / "results")
     print(f"seeds of {len(sds)} measured arms that learnt scatter by {pooled(sds, freedom):.2f} points")
     every = [cell for cell in every_cell() if not args.cells or cell.name in args.cells.split(",")]

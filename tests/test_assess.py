@@ -296,8 +296,13 @@ def test_one_arm_that_has_not_overfitted_is_open_where_its_end_could_settle_it(
     assert (found["verdict"], found["censored"]) == (verdict, SEEDS - 2 if verdict == "open" else 0)
 
 
-def test_at_the_scale_demo_nothing_is_evidence(tmp_path: Path) -> None:
-    assert board(planted(tmp_path, scale="demo"))["better"]["verdict"] == "no evidence"
+@pytest.mark.parametrize("gain", [0.05, -0.05, 0.0])
+@pytest.mark.parametrize("scale", ["demo", "own"])
+def test_of_generated_data_nothing_is_evidence_at_any_scale(scale: str, gain: float, tmp_path: Path) -> None:
+    """What was found stands beside, and a scale of one's own on such data says no more than the demo."""
+    found = board(planted(tmp_path, scale=scale, gain=gain, plan={"facts": {"data": "embedded"}}))["better"]
+    assert (found["verdict"], found["protocol"]) == ("no evidence", "generated data")
+    assert ("shown" in found["finding"]) == (gain > 0)
 
 
 @pytest.mark.parametrize(("learnt", "verdict"), [(1.0, "reproduced"), (0.5, "void")])

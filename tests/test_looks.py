@@ -100,7 +100,7 @@ def test_only_what_seeds_can_decide_goes_on(tmp_path: Path) -> None:
     likely = replace(still, by_test=replace(still.by_test, chance=0.5))
     assert goes_on(likely, 0.1) and not goes_on(likely, 0.6)
     for word in ("void", "not comparable", "not testable"):
-        assert not goes_on(replace(likely, word=word, why=("a reason",)), 0)
+        assert not goes_on(replace(likely, word=word, finding="not testable", why=("a reason",)), 0)
     two = planted(tmp_path / "two", clear_and_none, dict.fromkeys("abcd", 2))
     assert {j.word for j in two.values()} == {"not testable"} and all(goes_on(j, 0.9) for j in two.values())
     failed = planted(tmp_path / "failed", lambda arm, s: None if s else 0.5, dict.fromkeys("abcd", 4))

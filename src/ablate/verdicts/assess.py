@@ -41,7 +41,6 @@ WORDS = (
     *("reproduced", "contradicted", "holds here", "does not hold here", "no effect of that size"),
     *(OPEN, NOT_TESTABLE, NOT_COMPARABLE, VOID, NO_EVIDENCE, NOT_RUN, COUNTED),
 )
-DECIDED = WORDS[:5]
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def assess_paper(
     planned = plan.of(name)
 
     def why(claim: Claim, e: Evidence) -> tuple[str, tuple[str, ...]]:
-        return _barred(claim, e, plan.scale, bad)
+        return _barred(claim, e, bad)
 
     found = look_by_look(paper, planned, Collected(rows, history, runs, ask), plan.looks, lambda c, e: why(c, e)[1])
     family = sum(v is not None and v.share is not None for _, v in found.values())
@@ -149,12 +148,10 @@ def _generated(planned: Planned) -> bool:
     return any(p.facts.get("data") == "embedded" for p in planned)
 
 
-def _barred(claim: Claim, e: Evidence, scale: str, bad: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+def _barred(claim: Claim, e: Evidence, bad: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
     """The word that stands in place of a finding's, and why; empty where nothing bars it."""
     if not e.runs:
         return NOT_RUN, ("none of its runs has ended",)
-    if scale == "demo":
-        return NO_EVIDENCE, ("generated data",)
     if controls := tuple(bad[dataset] for dataset in sorted(e.datasets) if dataset in bad):
         return VOID, controls
     if claim.needs.absolute and e.apart:
@@ -169,14 +166,16 @@ def _barred(claim: Claim, e: Evidence, scale: str, bad: Mapping[str, str]) -> tu
 
 
 def _named(j: Judged) -> Judged:
-    """With its finding, and the word for it at its protocol."""
+    """With its finding, and the word for it at its protocol; of generated data no finding is evidence."""
     if j.word:
-        finding = j.word if j.word in (OPEN, NOT_TESTABLE) else NOT_TESTABLE
-        return replace(j, finding=finding)
-    if j.found.missing:
-        return replace(j, finding=OPEN, word=OPEN, why=j.found.missing)
-    finding = j.by_test.finding
-    return replace(j, finding=finding, word=WORD[finding][j.protocol == REDUCED] if finding in WORD else finding)
+        j = replace(j, finding=j.word if j.word in (OPEN, NOT_TESTABLE) else NOT_TESTABLE)
+    elif j.found.missing:
+        j = replace(j, finding=OPEN, word=OPEN, why=j.found.missing)
+    else:
+        finding = j.by_test.finding
+        word = WORD[finding][j.protocol == REDUCED] if finding in WORD else finding
+        j = replace(j, finding=finding, word=word)
+    return replace(j, word=NO_EVIDENCE) if j.protocol == GENERATED and j.word not in (NOT_RUN, VOID) else j
 
 
 def _counted(j: Judged) -> Judged:

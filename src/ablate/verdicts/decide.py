@@ -11,7 +11,7 @@ from ablate.plan.runs import LOOK_AGAIN, make_plan
 from ablate.results.collect import collect
 from ablate.seals import read_sealed, sealed
 from ablate.stored import Look, shaped
-from ablate.verdicts.assess import Judged, assess, claiming
+from ablate.verdicts.assess import NO_EVIDENCE, Judged, assess, claiming
 from ablate.verdicts.looks import arms_of, first_seeds
 from ablate.verdicts.verdict import NOT_TESTABLE, OPEN
 
@@ -68,6 +68,6 @@ def write_look(
 
 def goes_on(j: Judged, least_chance: float) -> bool:
     """Whether a claim gets more seeds: they might decide it, and what they decide would be shown."""
-    if j.word == NOT_TESTABLE:
-        return j.found.early
-    return j.word == OPEN and not j.why and (j.by_test.chance or 0) >= least_chance
+    if j.finding == NOT_TESTABLE:
+        return j.found.early and j.word in (NOT_TESTABLE, NO_EVIDENCE)
+    return j.finding == OPEN and not j.why and (j.by_test.chance or 0) >= least_chance

@@ -4,10 +4,10 @@ A claim of k parts is about its weakest: the smallest of their means, counted in
 at level a has as lower end the smallest of the parts' lower ends, each at a, since all parts must hold
 (intersection-union: Berger 1982), and as upper end the smallest of their upper ends, each at a / k. Finding, p and
 interval all follow from these, so none can say what another denies. Every finding but "open" is a statement about
-where the effect lies, true or false of it, and is false only where the interval misses: no more than ``alpha`` of the
+where the effect lies, true or false of it, and is false only where the interval misses: no more than ALPHA of the
 papers have one that is (weighted Bonferroni). More seeds sharpen a statement and do not turn it round.
 
-Headline claims have HEADLINES of alpha among them, all others the rest; where one of the two is empty, the other has
+Headline claims have HEADLINES of ALPHA among them, all others the rest; where one of the two is empty, the other has
 all. Claims that ask the same numbers count once, and those that can not be tested do not count.
 
 Looks. Where seeds are added until claims are decided, the look k of K spends alpha * (2k - 1) / K**2, so that after k
@@ -32,15 +32,15 @@ MOST = 100  # seeds looked at for `seeds_needed`
 FEWEST = 5  # seeds from which on a guess of how many would do is worth saying
 
 
-def alpha_at(look: int, looks: int, alpha: float = ALPHA) -> float:
-    """The share of ``alpha`` that look 1, 2, ... ``looks`` spends.
+def alpha_at(look: int, looks: int) -> float:
+    """The share of ALPHA that look 1, 2, ... ``looks`` spends.
 
     Raises:
         ValueError: For another look.
     """
     if not 1 <= look <= looks:
         raise ValueError(f"look {look} of {looks}: looks are counted from 1")
-    return alpha * (2 * look - 1) / looks**2
+    return ALPHA * (2 * look - 1) / looks**2
 
 
 def shares(asked: Mapping[str, Asked]) -> dict[str, float]:
@@ -67,20 +67,18 @@ def multiples(asked: Mapping[str, Asked]) -> dict[str, float]:
     return {measure: usual(arms.values()) for measure, arms in of_measure.items()}
 
 
-def judge(
-    asked: Mapping[str, Asked], *, alpha: float = ALPHA, looks: Sequence[int] = (), look: int = 1
-) -> dict[str, Verdict]:
+def judge(asked: Mapping[str, Asked], *, looks: Sequence[int] = (), look: int = 1) -> dict[str, Verdict]:
     """A finding on each claim of one paper, all of them together, at one of the ``looks`` (seeds of an arm at each).
 
     Raises:
         ValueError: For a claim without parts, and for a look that there is not.
     """
     count = max(1, len(looks))
-    level = alpha_at(look, count, alpha)
+    level = alpha_at(look, count)
     if empty := [name for name, claim in asked.items() if not claim.parts]:
         raise ValueError(f"claims without parts: {', '.join(empty)}")
     of_alpha, scatter = shares(asked), multiples(asked)
-    last = alpha_at(count, count, alpha)
+    last = alpha_at(count, count)
     verdicts = {}
     for name, claim in asked.items():
         n = min((claim.samples[arm].n for p in claim.parts for arm in p.weights if arm in claim.samples), default=0)

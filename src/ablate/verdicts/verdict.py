@@ -1,7 +1,7 @@
 """What is judged, and what comes of it: a claim's parts with the runs behind them, and the finding on all of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -20,7 +20,6 @@ Finding = Literal[
 ]
 SHOWN: tuple[Finding, ...] = ("shown at the claimed size", "shown, size open", "shown, but smaller")
 OPEN, NOT_TESTABLE = "open", "not testable"
-PROTOCOLS = ("the paper's", "near", "reduced")
 
 
 @dataclass(frozen=True)
@@ -88,4 +87,4 @@ class Verdict:
     seeds_needed: tuple[int, int | None] | None = None
     chance: float | None = None  # of being decided at the last look; None: decided, or no look is left
     part: str = ""  # the weakest
-    failing: bool = field(default=False)  # it would be decided, were runs that failed left out
+    failing: bool = False  # it would be decided, were runs that failed left out
