@@ -296,6 +296,17 @@ def test_one_arm_that_has_not_overfitted_is_open_where_its_end_could_settle_it(
     assert (found["verdict"], found["censored"]) == (verdict, SEEDS - 2 if verdict == "open" else 0)
 
 
+def test_runs_of_which_none_has_learnt_have_been_run(tmp_path: Path) -> None:
+    made = Fabricated(tmp_path, "pilot")
+    (made.papers / "p.yaml").write_text(PAPER)
+    made.study("s", ["arm"], {}, {})
+    for seed in range(3):
+        for arm in "ab":
+            made.run("s", {"arm": arm}, seed, val_top1=0.005 + 1e-4 * seed, n_val=10_000, val_chance_p=0.5)
+    found = board(made)["better"]
+    assert found["verdict"] == "not testable" and found["why"].startswith("0 of 3 runs of a have learnt")
+
+
 @pytest.mark.parametrize("gain", [0.05, -0.05, 0.0])
 @pytest.mark.parametrize("scale", ["demo", "own"])
 def test_of_generated_data_nothing_is_evidence_at_any_scale(scale: str, gain: float, tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def _generated(planned: Planned) -> bool:
 
 def _barred(claim: Claim, e: Evidence, bad: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
     """The word that stands in place of a finding's, and why; empty where nothing bars it."""
-    if not e.runs:
+    if not any(arm.ended for arm in e.arms.values()):
         return NOT_RUN, ("none of its runs has ended",)
     if controls := tuple(bad[dataset] for dataset in sorted(e.datasets) if dataset in bad):
         return VOID, controls
