@@ -13,6 +13,7 @@ prior.
 import argparse
 import json
 import statistics
+import sys
 from pathlib import Path
 
 from ablate.plan.cost import MARGIN, START_S, Machine, Measured, expected_seconds, read_history
@@ -47,6 +48,8 @@ def main() -> None:
                 studies[f"{paper}/{name}"] = sums
                 took, guess, prior = sums
                 print(f"{paper}/{name}: {len(runs)} runs, {took:.0f} s, estimated {guess:.0f} s, prior {prior:.0f} s")
+    if not studies:
+        sys.exit(f"results/{args.scale}: no committed run is one of the plan's")
     took, guessed, by_prior = (sum(column) for column in zip(*studies.values(), strict=True))
     worst = max(max(b / a, a / b) for a, b, _ in studies.values())
     result = {

@@ -7,8 +7,9 @@ many runs, nothing of which is there; beside it a Snakefile with one rule, witho
 jobs with as many outputs. The start: `ablate train` from the shell's call to the first training step, with the pack
 opened, the network built and images and weights in place; beside it `python -c "import torch"`. Pairs alternate in
 their order; a ratio is the median over pairs. The last line is a JSON object: ``dag_ratio``, ``startup_ratio``,
-``plan_10000_s``: seconds to expand and name so many planned runs (`make_plan`), the median as well; and ``growth``:
-for each number of runs what `GROWTH` lists, once. There all is real but training, whose jobs touch their outputs.
+``plan_10000_s``: seconds to expand and name so many planned runs (`make_plan`), the median as well; and for each
+number of runs that --growth names what `GROWTH` lists, once, such as ``schedule_cpu_s_10000``. There all is real but
+training, whose jobs touch their outputs.
 """
 
 import argparse
@@ -236,8 +237,9 @@ def main() -> None:
             "dag_ratio": round(dry_run(folder, args.runs, args.repeat), 3),
             f"plan_{args.plan}_s": round(planning(folder, args.plan, args.repeat), 2),
             "startup_ratio": round(start(folder, args.model, args.repeat), 3),
-            "growth": {runs: grown(folder, runs) for runs in args.growth},
         }
+        for runs in args.growth:
+            result |= {f"{name}_{runs}": value for name, value in grown(folder, runs).items()}
     print(json.dumps(result))
 
 

@@ -17,6 +17,8 @@ NAME = os.path.basename(sys.argv[0])
 # Snakemake sets numbers of threads for each job. Those of a fork are as many as its command says, or one.
 EARLY = ("PYTHON", "LC_", "LANG", "OMP_", "KMP_", "MPL", "TORCH", "CUDA_", "LD_")
 LATER = {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "OMP_NUM_THREADS"}
+# What imports set, sklearn and torch's compiler, in whichever worker comes to them.
+LATER |= {"KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "TORCHINDUCTOR_CACHE_DIR"}
 PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 

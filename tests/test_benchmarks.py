@@ -19,15 +19,15 @@ from conftest import ROOT
 
 SMALLEST = {
     "claims": "--papers 1 --disk 0",
-    "cost": "",
-    "dag": "--repeat 1 --runs 5 --plan 20 --model net1",
+    "cost": "--scale paper",
+    "dag": "--repeat 1 --runs 5 --plan 20 --growth 5 --model net1",
     "data": "--repeat 1",
     "start": "--repeat 1 --runs 2 --long 1",
     "study": "--runs 1 --per-class 2 --epochs 1",
     "throughput": "--batch 2 --seconds 0 --device cpu --pixels 64",
     "training": "--repeat 1 --steps 1 --batch 8 --device cpu",
 }
-SIZED = {"plan_10000_s": "plan_20_s"}  # names that say a size
+SIZED = {"plan_10000_s": "plan_20_s", "schedule_cpu_s_10000": "schedule_cpu_s_5"}  # names that say a size
 
 
 def test_none_is_left_out() -> None:

@@ -1,5 +1,6 @@
 """Programs that the tests' fork server runs. Oracle: the programs themselves, started."""
 
+import ast
 import os
 import signal
 import subprocess
@@ -38,7 +39,13 @@ def probe(tmp_path: Path) -> dict[str, Any]:
 
 
 def test_the_server_is_asked(probe: dict[str, Any]) -> None:
-    """Otherwise all below would compare programs with themselves: what has been forked has torch already."""
+    """Otherwise all below would compare programs with themselves: what has been forked has torch already.
+
+    It is by a worker that has imported anything, too, which may have left its mark in the environment.
+    """
+    code = "import os, sklearn, torch._inductor.codecache, torch.utils.flop_counter as f; print(sorted(os.environ))"
+    left = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    probe["env"] |= {name: "x" for name in ast.literal_eval(left) if name not in os.environ}
     words = [programs() / "ablate", "print('torch' in sys.modules)"]
     assert subprocess.run(words, **probe, capture_output=True, check=True, stdin=subprocess.DEVNULL).stdout.endswith(
         b"True\n"

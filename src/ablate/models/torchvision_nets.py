@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from ablate.models._checks import refuse_dropout, require_pixels, window
 from ablate.models._torchvision import import_torchvision
-from ablate.models.outline import outline
 from ablate.models.registry import TORCHVISION
 
 
@@ -133,18 +132,20 @@ def named(name: str, *, classes: int, image_size: int, dropout: float | None = N
         dropout: rate of every `Dropout` layer; None is the architecture's own.
 
     Raises:
-        ValueError: torchvision lacks the model, it cannot take images of this size (tried out, without memory
-            for weights), or it gets a dropout rate above 0 without having a dropout layer.
+        ValueError: torchvision lacks the model, it cannot take images of this size (tried out on a black one), or
+            it gets a dropout rate above 0 without having a dropout layer.
     """
     wanted = require(name)
     try:
-        trial = outline(lambda: _make(wanted, classes, image_size)).eval()
-        with torch.no_grad():
-            trial(torch.zeros(1, 3, image_size, image_size, device="meta"))
+        model = _make(wanted, classes, image_size).eval()
+        with torch.no_grad():  # on the "meta" device, most networks would import torch's compiler for it
+            model(torch.zeros(1, 3, image_size, image_size))
+    except NotImplementedError:  # RegNets on the "meta" device
+        raise
     except (RuntimeError, AssertionError, ValueError) as error:  # torchvision's ways to say it
         reason = str(error).partition("\n")[0]
         raise ValueError(f"{name} cannot take images of {image_size}x{image_size} pixels: {reason}") from error
-    model = _make(wanted, classes, image_size)
+    model.train()
     layers = [module for module in model.modules() if isinstance(module, nn.Dropout)]
     if not layers:
         refuse_dropout(name, dropout)

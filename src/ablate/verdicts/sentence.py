@@ -9,19 +9,19 @@ from ablate.verdicts.evidence import Evidence
 from ablate.verdicts.judge import MOST
 from ablate.verdicts.verdict import Part, Verdict
 
-DECIMALS = {"points": 1, "%": 1, "share": 3, "nats": 3, "parameters": 0}  # of numbers in sentences, tables and files
+DECIMALS = {"points": 1, "%": 1, "parameters": 0}  # of numbers in sentences, tables and files; three of other units
 NAMED = 5  # arms, beyond which the two sides of a comparison are told by their means
 LEVEL = 0.05  # of Fisher's test, which is one of a pair of arms and adjusted for nothing
 
 
 def rounded(value: float | None, unit: str) -> float | None:
     """As it is shown anywhere."""
-    return None if value is None else round(value, DECIMALS[unit]) + 0.0
+    return None if value is None else round(value, DECIMALS.get(unit, 3)) + 0.0
 
 
 def number(value: float, unit: str, *, sign: bool = False, named: bool = True) -> str:
     """+2.1 points; 0.104; 11,279,112 parameters."""
-    text = f"{value:{'+' if sign else ''},.{DECIMALS[unit]}f}"
+    text = f"{value:{'+' if sign else ''},.{DECIMALS.get(unit, 3)}f}"
     if not float(text.replace(",", "")):
         text = text.replace("+", "").replace("-", "")
     return f"{text.replace('-', '−')} {unit}" if named and unit != "share" else text.replace("-", "−")
