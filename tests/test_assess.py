@@ -364,3 +364,25 @@ def test_a_board_that_was_looked_at_before_says_so(tmp_path: Path) -> None:
     assert said in file.with_suffix(".md").read_text()
     board(made)
     assert json.loads(file.read_text())["looked"] == said
+
+
+def test_the_text_to_read_has_every_claim_under_its_word_and_what_open_ones_cost(tmp_path: Path) -> None:
+    """By hand: four seeds of one hour each spread over 20 points; a fifth of both arms takes two hours."""
+    made = planted(tmp_path, seeds=0)
+    for seed in range(4):
+        for arm in "ab":
+            value = 0.5 + 0.05 * (seed if arm == "a" else 3 - seed)
+            made.run("s", {"arm": arm}, seed, val_top1=value, n_val=10_000, wall_s=3600.0)
+    found = board(made)
+    assert (found["better"]["verdict"], found["better"]["seeds_needed"]) == ("open", None)
+    text = (tmp_path / "results/pilot/findings.md").read_text()
+    counts = [line.split(" | ") for line in text.splitlines() if line.startswith("| p")]
+    assert text.splitlines()[0] == "# What was found: pilot" and counts == [
+        ["| paper", "open", "counted |"],
+        ["| p", "1", "1 |"],
+    ]
+    is_open, counted = text.partition("## p")[2].split("**Counted**")
+    assert is_open.split("\n")[2] == "**Open**" and is_open.rstrip().endswith(
+        " 2.0 hours of training more, one run after the other."
+    )
+    assert found["better"]["sentence"].split(" ")[0] in is_open and "46,544,128" in counted

@@ -76,6 +76,7 @@ rule claims:
     output:
         json=f"{RESULTS}/claims.json",
         others=multiext(f"{RESULTS}/claims", ".csv", *BESIDE, ".svg", ".png"),
+        text=f"{RESULTS}/findings.md",
         models=multiext(f"{RESULTS}/models", ".csv", *BESIDE),
     log:
         "logs/claims.log",

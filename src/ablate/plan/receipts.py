@@ -174,6 +174,7 @@ def rendering(
     every = [path for name in names for path in (*collected[name], files[name])]
     add("comparison", "compare", every, [folder / f"comparison{suffix}" for suffix in TABLE])
     claims = [folder / f"claims{suffix}" for suffix in (".json", *TABLE, *FIGURE)]
+    claims.append(folder / "findings.md")
     analysis = [path for path in (folder / FROZEN,) if path.exists()]
     add("claims", "claims", [*every, *analysis], claims + [folder / f"models{suffix}" for suffix in TABLE])
     rows = [folder / name / file for name in names for file in ("runs.csv", "history.csv")]

@@ -5,15 +5,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ablate.files import write_json
+from ablate.files import write_json, write_text
 from ablate.plan.health import WORDS as OF_HEALTH
 from ablate.plan.health import legend
 from ablate.plan.record import read_plan
 from ablate.results.stats import Sources
-from ablate.results.study import title
+from ablate.results.study import collected_runs, title
 from ablate.results.table import Table
 from ablate.verdicts.assess import COUNTED, WORDS, Judged, assess, claiming
 from ablate.verdicts.controls import outcomes
+from ablate.verdicts.findings import page, seconds_of
 from ablate.verdicts.frozen import frozen
 from ablate.verdicts.looked import look_again
 from ablate.verdicts.model_pairs import trained_pairs
@@ -69,8 +70,8 @@ def tally(every: list[Judged]) -> str:
 def write_claims(plan_file: Path, papers: Path, runs: Path, output: Path) -> None:
     """Write ``output`` (results/<scale>/claims.json), and what stands beside it.
 
-    That is the table (.csv, .md, .tex, .runs.json), the figure (.svg, .png), and a table of the single models that
-    claims compare (models.csv and so on).
+    That is the table (.csv, .md, .tex, .runs.json), the figure (.svg, .png), a text to read (findings.md), and a
+    table of the single models that claims compare (models.csv and so on).
     """
     from ablate.verdicts.claims_figure import draw_board  # takes a second to import
 
@@ -85,6 +86,9 @@ def write_claims(plan_file: Path, papers: Path, runs: Path, output: Path) -> Non
     table.caption = " ".join(filter(None, [table.caption, tally(every), state.sentence, before, of_health]))
     table.write(output.with_suffix(".csv"), title("Claims and verdicts", plan.scale))
     draw_board(every, plan.scale, output.with_suffix(".svg"))
+    above = [text for text in (tally(every), state.sentence, before) if text]
+    took = {name: seconds_of(collected_runs(plan, output.parent / name)) for name in read}
+    write_text(output.with_name("findings.md"), page(plan.scale, every, above, took))
     models = trained_pairs(read, plan.runs, runs)
     models.write(output.with_name("models.csv"), title("Trained models that claims compare", plan.scale))
     board = {

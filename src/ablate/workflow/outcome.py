@@ -67,8 +67,8 @@ class Call:
             weights=sum(file.parent.parent == PRETRAINED for file in changed),
             restored=len(restored),
             reused=len(plan.runs) - len(trained) - len(restored),
-            tables=_count(".md", changed),
-            of_tables=_count(".md", self.before),
+            tables=_count(".tex", changed),
+            of_tables=_count(".tex", self.before),
             figures=_count(".svg", changed),
             of_figures=_count(".svg", self.before),
         )
