@@ -34,6 +34,7 @@ STEPS: dict[str, tuple[str, ...]] = {
     "tables": ("tables/registry.py",),  # and the kinds of a paper's
     "compare": ("tables/comparison.py",),
     "claims": ("verdicts/claims_table.py", "verdicts/decide.py"),
+    "judge": ("verdicts/assess.py",),  # what `ablate freeze` fixes: not how the board is drawn
     "power": ("verdicts/power_table.py",),
     "figures": ("figures/registry.py",),
     "report": ("results/report.py", "results/report.html.j2"),

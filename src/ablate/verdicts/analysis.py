@@ -36,7 +36,7 @@ class Analysis(Stored):
     arms: dict[str, dict[str, Arm]]  # by <paper>/<study> and arm
     adaptive: dict[str, Any]  # looks and least chance; empty where no seeds are added
     health: dict[str, Any]  # thresholds
-    code: str  # digest, of the step `claims`
+    code: str  # digest, of what judges a claim
 
 
 def analysis(plan: PlanRecord, papers: Mapping[str, Paper]) -> Analysis:
@@ -56,7 +56,7 @@ def analysis(plan: PlanRecord, papers: Mapping[str, Paper]) -> Analysis:
     }
     adaptive = plan.adaptive.model_dump(mode="json") if plan.adaptive else {}
     health = plan.health.model_dump(mode="json")
-    return Analysis(papers=asked, arms=dict(arms), adaptive=adaptive, health=health, code=code_digest("claims"))
+    return Analysis(papers=asked, arms=dict(arms), adaptive=adaptive, health=health, code=code_digest("judge"))
 
 
 class _Change(NamedTuple):
