@@ -162,7 +162,7 @@ def _fit(trainer: Trainer, saved: Checkpoint, signals: Signals, tensorboard: Pat
             speed = row["n_train"] * len(at.history) / max(at.seconds, 1e-9)
             heart.epoch(at.epoch, speed, train_top1=row["train_top1"], val_top1=row["val_top1"])
             events(row)
-            if saved.due or saved.cheap:
+            if saved.due or (saved.cheap and at.epoch < s.epochs):  # what follows the last epoch takes less
                 keep()
     return "plateau" if at.epoch < s.epochs else "done"
 
