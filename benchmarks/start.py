@@ -6,8 +6,9 @@ A workspace with this repository's Snakefile, rules and package, and a study of 
 images. ``snakemake --cores 2`` trains one of them, and all of them; the difference in CPU time (user and system,
 Snakemake's own share included), less what training took, over the number of runs is the price of one more, from due
 to finished. Training is all that `ablate.train.job.train` does, measured in its process. Both ways alternate; a
-number is the median over pairs. ``--long`` is a number of runs of about a second each; for them the whole call's wall
-time is divided by the sum of their training (`wall_s` in their manifests) over two cores.
+number is the median over pairs. ``--long`` is a number of runs of about a second each, by the epochs that one run took
+before; for them the whole call's wall time is divided by the sum of their training (`wall_s` in their manifests) over
+two cores.
 
 The last line is a JSON object: ``server_price_s`` and ``own_price_s`` in seconds of CPU, and ``long_ratio`` (0: not
 asked for).
@@ -27,7 +28,7 @@ from pathlib import Path
 from dag import PAPER, ROOT, environment, params_of
 
 CORES = 2
-SECOND = 5  # epochs that take about a second
+TRIAL = 20  # epochs of the run that tells how many take a second
 # Behind the function itself: what it took, for each run.
 TIMED = """
 
@@ -93,12 +94,18 @@ def targets_of(folder: Path, runs: int) -> list[str]:
 
 
 def long(folder: Path, runs: int) -> float:
-    targets = targets_of(workspace(folder, runs, SECOND), runs)
-    cpu, wall = call(folder, *targets)
-    found = [json.loads(path.read_text()) for path in (folder / "results/runs").glob("*/manifest.json")]
-    training = sum(manifest["wall_s"] for manifest in found)
-    print(f"{len(found)} runs of {training / len(found):.2f} s: {wall:.0f} s, {cpu:.0f} s of CPU")
+    folder.mkdir()
+    _, _, took = trained(folder / "trial", 1, TRIAL)
+    cpu, wall, training = trained(folder / "all", runs, max(1, round(TRIAL / took)))
+    print(f"{runs} runs of {training / runs:.2f} s: {wall:.0f} s, {cpu:.0f} s of CPU")
     return wall / (training / CORES)
+
+
+def trained(folder: Path, runs: int, epochs: int) -> tuple[float, float, float]:
+    """Seconds of CPU, of wall time, and of training in all runs."""
+    cpu, wall = call(folder, *targets_of(workspace(folder, runs, epochs), runs))
+    manifests = [json.loads(path.read_text()) for path in (folder / "results/runs").glob("*/manifest.json")]
+    return cpu, wall, sum(manifest["wall_s"] for manifest in manifests)
 
 
 def main() -> None:
