@@ -6,7 +6,7 @@ A workspace with this repository's Snakefile, rules and package, and a study of 
 images. ``snakemake --cores 2`` trains one of them, and all of them; the difference in CPU time (user and system,
 Snakemake's own share included), less what training took, over the number of runs is the price of one more, from due
 to finished. Training is all that `ablate.train.job.train` does, measured in its process. Both ways alternate; a
-number is the median over pairs. ``--long`` is a number of runs of about a second each, by the epochs that one run took
+number is the median over pairs. ``--long`` is a number of runs of about a second each, by the epochs that one took
 before; for them the whole call's wall time is divided by the sum of their training (`wall_s` in their manifests) over
 two cores.
 
