@@ -10,9 +10,8 @@ import os
 import re
 import signal
 import subprocess
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import cluster
 import psutil
 import pytest
 import yaml
+from events import WAIT_S, cut_power, fields, shorten, wait_for, warned
 
 from conftest import Workspace
 
@@ -31,7 +31,6 @@ if os.environ.get("PYTEST_XDIST_WORKER"):
     )
 if reason := cluster.why_not():
     pytest.skip(reason, allow_module_level=True)
-WAIT_S = 600  # for anything at all; a sign of a hang and no measure of speed
 PAPERS = ["resnet-vs-plain", "tinyimage10"]  # the targets: a study of each
 FATES = ["warned", "timeout", "cancelled", "requeued", "preempted", "crashed", "gpu", "gpu-too"]
 
@@ -55,13 +54,6 @@ class Seen:
         return yaml.safe_load(path.read_text())  # type: ignore[no-any-return]
 
 
-def wait_for(what: Callable[[], object], why: str) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not what():
-        assert time.monotonic() < deadline, f"waited in vain for {why}"
-        time.sleep(0.05)
-
-
 def tiny(folder: Path) -> Workspace:
     """Eight runs, long enough that each can be caught after its first checkpoint."""
     made = Workspace(folder)
@@ -76,6 +68,7 @@ def adapt(profile: Path, fate: dict[str, str]) -> None:
     config = yaml.safe_load(profile.read_text())
     config["slurm-init-seconds-before-status-checks"] = 3
     config["latency-wait"] = 10
+    config["group-components"] = {"batch": 1}  # what befalls a job befalls one run
     config["set-threads"] = {"verify": 1, "train": 1}
     train = config["set-resources"]["train"]
     on_gpu = f"wildcards.run in {[fate['gpu'], fate['gpu-too']]}"
@@ -132,10 +125,6 @@ def run_through_faults(config: pytest.Config, folder: Path, base: Path) -> Seen:
     return seen
 
 
-def fields(line: str) -> dict[str, str]:
-    return dict(re.findall(r"(\w+)=(\S*)", line))
-
-
 def hold_all(seen: Seen, snakemake: subprocess.Popen[bytes]) -> dict[str, psutil.Process]:
     """{fate: training process}, all of them stopped, each after its first checkpoint."""
     held: dict[str, psutil.Process] = {}
@@ -166,12 +155,6 @@ def meet_fates(seen: Seen, held: dict[str, psutil.Process], base: Path) -> None:
     cut_power(node(seen, "crashed"), seen.first["crashed"], base)
 
 
-def shorten(job: str, minutes: int) -> None:
-    """Let a job's time limit, of whole minutes, come at most so many from now."""
-    ran = fields(cluster.call("scontrol", "-o", "show", "job", job))["RunTime"]  # hh:mm:ss
-    cluster.call("scontrol", "update", f"JobId={job}", f"TimeLimit={int(ran[3:5]) + minutes}")
-
-
 def bring_back(seen: Seen, held: dict[str, psutil.Process]) -> None:
     lost = node(seen, "crashed")
     show = ("scontrol", "-o", "show", "node", lost)
@@ -182,32 +165,6 @@ def bring_back(seen: Seen, held: dict[str, psutil.Process]) -> None:
 
 def node(seen: Seen, fate: str) -> str:
     return seen.environ[fate]["SLURMD_NODENAME"]
-
-
-def warned(process: psutil.Process) -> bool:
-    """Whether SIGUSR1 has come; a stopped process goes on with it. Slurm may have seen to that itself."""
-    try:
-        # Of a signal that waits, a bit is set in one of two masks: proc(5).
-        status = Path(f"/proc/{process.pid}/status").read_text()
-        masks = [int(word, 16) for word in re.findall(r"^(?:Sig|Shd)Pnd:\s*(\w+)", status, re.MULTILINE)]
-        if not any(mask >> (signal.SIGUSR1 - 1) & 1 for mask in masks):
-            return False
-        process.resume()
-    except (FileNotFoundError, ProcessLookupError, psutil.NoSuchProcess):
-        pass
-    return True
-
-
-def cut_power(node: str, job: str, base: Path) -> None:
-    """SIGKILL for the node's daemon and for all that runs on it: the job's steps and their processes."""
-    os.kill(int((base / f"run/slurmd-{node}.pid").read_text()), signal.SIGKILL)
-    for process in psutil.process_iter(["name", "cmdline"]):
-        try:
-            step = process.info["name"] == "slurmstepd" and f"[{job}." in " ".join(process.info["cmdline"] or [])
-            if step or process.environ().get("SLURM_JOB_ID") == job:
-                process.kill()
-        except (psutil.NoSuchProcess, psutil.AccessDenied, OSError):
-            continue
 
 
 class Summary:

@@ -1,5 +1,7 @@
 # What the rules share: one object that answers what they ask, and how Snakemake is told of it.
+import atexit
 import signal
+import sys
 
 from snakemake.exceptions import WorkflowError
 
@@ -11,8 +13,9 @@ from ablate.runtime.options import options, own_programs_first
 from ablate.runtime.signals import stop_once
 from ablate.runtime.takeover import take_over
 from ablate.workflow import fork_server
+from ablate.workflow.finished import settle
 from ablate.workflow.outcome import begin, show_outcome
-from ablate.workflow.pipeline import open_pipeline
+from ablate.workflow.pipeline import BATCH, open_pipeline
 
 
 def ask(method, *question, **files):
@@ -24,6 +27,7 @@ def ask(method, *question, **files):
 
 
 def inputs(method, *question, **files):
+    share_job()
     found = ask(method, *question, **files)
     return {name: f if found.followed else ancient(f) for name, f in found.files.items()} | {"due": found.due}
 
@@ -38,6 +42,32 @@ def new_data(wildcards, folder):
 def look_before(wildcards):
     look = int(wildcards.look)
     return checkpoints.look.get(look=look - 1).output[0] if look else None
+
+
+def batch(wildcards):
+    """The runs with which one shares a job of a cluster, by their name. Snakemake does not ask on this machine."""
+    if workflow.group_settings.local_groupid != "local":
+        return "members"
+    if name := ask(PIPELINE.batch_of, wildcards.run, in_turn()):
+        workflow.parent_groupids[name] = BATCH  # by which Snakemake looks up how many they may be
+    return name
+
+
+def in_turn():
+    return workflow.group_settings.group_components.get(BATCH, 1)
+
+
+def share_job():
+    """In a job that several runs share, let Snakemake's own Snakemakes train them in turn, with a fork server.
+
+    It does not tell them that these runs are one group, nor that one that fails keeps no other from being trained.
+    Here, since where rules are read settings are not known yet.
+    """
+    if workflow.group_settings.local_groupid != "local":
+        workflow.group_settings.group_components = {"members": sys.maxsize}
+        workflow.global_resources["in_turn"] = 1
+        workflow.execution_settings.keep_going = True
+        workflow.execution_settings.no_hooks = False
 
 
 PIPELINE = ask(open_pipeline, config, workflow.cores)
@@ -56,6 +86,8 @@ if workflow.is_main_process:
     stop_once()
 if workflow.is_main_process and not workflow.output_settings.dryrun:
     take_over()
+    settle()
+    atexit.register(settle)
     # Before the first job, so that runs of which Git has the record, and which it restores, are asked like any other.
     CALL = ask(begin, PIPELINE)
 
@@ -72,8 +104,8 @@ wildcard_constraints:
 # Before the first job, if there is any. The last of several `onstart` is the only one that Snakemake calls.
 # Its limit of 100 jobs a second goes: to look again it sets a timer after every look, and each job that ends adds a chain
 # of such timers, which in a demo took more time than all else of Snakemake; `--cores` and `--jobs` say how many run.
-# Jobs on other machines, which another Snakemake starts, know nothing of the fork server.
+# Jobs on other machines, which another Snakemake starts, know nothing of the fork server; runs that share one have theirs.
 onstart:
     workflow.scheduler.job_rate_limiter = None
-    if workflow.is_main_process:
+    if workflow.is_main_process or workflow.local_exec:
         shell.prefix(PREFIX + fork_server.start())

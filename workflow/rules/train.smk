@@ -70,8 +70,9 @@ rule train:
     log:
         "logs/train/{run}.log",
     threads: PIPELINE.claim
+    group: batch
     resources:
-        runtime=lambda w, attempt: PIPELINE.runtime_of(w.run, attempt),
+        runtime=lambda w, attempt: PIPELINE.runtime_of(w.run, attempt, in_turn()),
         torch_threads=PIPELINE.threads,
     params:
         run=lambda w: PIPELINE.run(w.run).to_json(),

@@ -181,18 +181,29 @@ def train(
     jobs_per_gpu: Annotated[int, typer.Option(min=1)] = 1,
     gpu_memory_gb: Annotated[float | None, typer.Option(help="GiB of each job of a GPU")] = None,
     alone: Annotated[bool, typer.Option("--alone", help="with a GPU of its own")] = False,
+    finished: Annotated[Path | None, typer.Option(help="a folder that keeps what --out may lose")] = None,
 ) -> None:
     """Train one run. SIGINT, SIGTERM and SIGUSR1 save its state and end it with 130, 143 and 138."""
     from ablate.runtime.gpus import Use
     from ablate.runtime.signals import Interrupted
     from ablate.runtime.slots import SharedGpuOutOfMemory
     from ablate.train.job import train as go
+    from ablate.workflow.finished import is_finished, link_out
 
+    record, there = Run.from_json(run), finished / out if finished else out
     try:
-        go(
-            Run.from_json(run), pack=pack, out=out, start=start, weights=weights, threads=threads, device=device,
-            tensorboard=tensorboard, compile_mode=compile_mode, gpus=Use(gpus, jobs_per_gpu, gpu_memory_gb, alone),
-        )  # fmt: skip
+        if finished and is_finished(there, record, pack, start):
+            print(f"ablate: {record.id} has been trained, and is linked out again", file=sys.stderr, flush=True)
+        else:
+            if weights and finished:
+                weights = there / weights.name
+            go(
+                record, pack=pack, out=there, start=start, weights=weights, threads=threads, device=device,
+                tensorboard=tensorboard, compile_mode=compile_mode,
+                gpus=Use(gpus, jobs_per_gpu, gpu_memory_gb, alone),
+            )  # fmt: skip
+        if finished:
+            link_out(there, out)
     except Interrupted as stopped:
         with suppress(OSError):  # Ctrl-C may have ended the `tee` that reads it
             print(f"ablate: {stopped}", file=sys.stderr, flush=True)

@@ -140,9 +140,9 @@ def expected_seconds(
     return Estimate(START_S + took, f"prior: {PRIOR[s.precision] / 1e9:g}e9 multiply-adds/s, one thread, AMD EPYC")
 
 
-def limit_minutes(estimate: Estimate, attempt: int = 1) -> int:
-    """Whole minutes to grant a job on a cluster, with a margin; each further attempt gets twice as many."""
-    return int(max(10, math.ceil(estimate.seconds * MARGIN / 60)) * 2 ** (attempt - 1))
+def limit_minutes(estimate: Estimate, attempt: int = 1, least: int = 10) -> int:
+    """Whole minutes to grant a run on a cluster, with a margin; each further attempt gets twice as many."""
+    return int(max(least, math.ceil(estimate.seconds * MARGIN / 60)) * 2 ** (attempt - 1))
 
 
 def expected_bytes(run: Run, data: Dataset, *, weights: bool = False) -> int:

@@ -25,7 +25,12 @@ from ablate.runtime.gpus import Use, usable
 from ablate.runtime.options import options
 from ablate.seals import read_if_sealed, read_sealed
 from ablate.workflow.due import Keys, due, look_reason, plan_reason
+from ablate.workflow.finished import FINISHED
 from ablate.workflow.named_classes import check_packs, classes_named
+
+BATCH = "batch"  # runs that share a job of a cluster, as --group-components says how many
+SHORT_S = 60.0  # of a run that shares one: about four starts of a job
+LEAST, LEAST_IN_TURN = 10, 2  # minutes that are granted a run with a job of its own, and one that shares it
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,10 @@ class Pipeline:
     @cached_property
     def _estimates(self) -> dict[str, Estimate]:
         return {}
+
+    @cached_property
+    def _batches(self) -> dict[int, dict[str, str]]:
+        return {1: {}}
 
     def run(self, id: str) -> Run:
         """A run by its id; `decide` asks for seeds that are not planned yet.
@@ -237,19 +246,42 @@ class Pipeline:
             device=compute.device,
             tensorboard=f"logs/tensorboard/{id}" if compute.tensorboard else None,
             compile=compute.compile,
+            finished=FINISHED,
         )
         return given + self.gpus.options
 
-    def runtime_of(self, id: str, attempt: int) -> int:
-        """Minutes that a cluster grants a training job.
+    def runtime_of(self, id: str, attempt: int, in_turn: int = 1) -> int:
+        """Minutes that a cluster grants a training job, or adds to those of others that share one.
 
         One that they end goes on from its checkpoint with twice as many.
         """
+        return limit_minutes(self._estimate(id), attempt, LEAST_IN_TURN if self.batch_of(id, in_turn) else LEAST)
+
+    def _estimate(self, id: str) -> Estimate:
         if id not in self._estimates:  # Snakemake asks of each waiting job, whenever one has ended
             run = self.run(id)
             data = self.project.params.datasets[run.settings.dataset]
             self._estimates[id] = expected_seconds(run, data, self._history)
-        return limit_minutes(self._estimates[id], attempt)
+        return self._estimates[id]
+
+    def batch_of(self, id: str, in_turn: int) -> str | None:
+        """The name of the runs that share a job of a cluster with this one, ``in_turn`` at most.
+
+        None: it has its own job. The answer stays the same, since Snakemake groups anew what waits and what runs
+        whenever a checkpoint has ended.
+        """
+        if in_turn not in self._batches:
+            self._batches[in_turn] = self._short_runs(in_turn)
+        return self._batches[in_turn].get(id)
+
+    def _short_runs(self, size: int) -> dict[str, str]:
+        alike: dict[tuple[str, str | None], list[str]] = {}  # those that wait for the same files
+        for id, run in self.project.plan.runs.items():
+            due = self._data_due[run.settings.dataset] or self.keys.run_reason(run)
+            if due and self._estimate(id).seconds <= SHORT_S:
+                alike.setdefault((run.settings.dataset, run.start), []).append(id)
+        batches = [runs[n : n + size] for runs in alike.values() for n in range(0, len(runs), size)]
+        return {id: f"{BATCH}-{n}" for n, batch in enumerate(batches, 1) if len(batch) > 1 for id in batch}
 
     def made(self, what: str, paper: str) -> list[str]:
         """Names of the tables or figures of a paper."""

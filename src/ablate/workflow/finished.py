@@ -1,0 +1,66 @@
+"""Finished runs, kept where Snakemake deletes nothing until it has taken note of them.
+
+Snakemake removes the outputs of a job that it lost, of a group of jobs also what its finished members wrote, and
+those of any job before it starts again. So a run of the workflow is written below `FINISHED`, at its own path, which
+is no rule's output, and linked out from there. A job that is to make it once more links it out once more.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+from ablate.errors import UserError
+from ablate.files import atomic_write
+from ablate.plan.keys import content_digest, run_key, start_key
+from ablate.plan.runs import PRETRAINED, RUNS, Run
+from ablate.seals import check_file, manifest_of, read_if_sealed
+
+FINISHED = Path(".ablate/finished")
+LAST = "metrics.json"  # of a run's files, the last one that is written
+UNNOTED = Path(".snakemake/incomplete")  # Snakemake's marks of jobs that it has not seen end
+
+
+def is_finished(kept: Path, run: Run, pack: Path, start: Path | None) -> bool:
+    """Whether the folder ``kept`` holds what training ``run`` on ``pack`` from ``start`` would leave, whole."""
+    if not (kept / LAST).exists() or (meta := read_if_sealed(pack)) is None:
+        return False
+    try:
+        manifest = manifest_of(kept, run.id)
+        for name in manifest["files"]:
+            check_file(kept / name, manifest, kept)
+        return bool(manifest["key"] == run_key(run, content_digest(meta), start_key(run, start)))
+    except UserError:
+        return False
+
+
+def link_out(kept: Path, out: Path) -> None:
+    """Give the finished run in ``kept`` its place ``out``, and the patch of its code the place beside it.
+
+    Raises:
+        UserError: If a file cannot be written.
+    """
+    for patch in (kept.parent / "patches").glob("*.diff"):
+        _link(patch, out.parent / "patches" / patch.name)
+    for file in sorted(kept.glob("[!.]*"), key=lambda file: file.name == LAST):
+        _link(file, out / file.name)
+
+
+def settle() -> None:
+    """Link out what finished runs lost; and forget them, where no job is left of which Snakemake knows no end."""
+    noted = not any(files for _, _, files in os.walk(UNNOTED))
+    for folder in (RUNS, PRETRAINED):
+        for last in sorted((FINISHED / folder).glob(f"*/{LAST}")):
+            kept = last.parent
+            if not (folder / kept.name / LAST).exists():
+                link_out(kept, folder / kept.name)
+            if noted:
+                shutil.rmtree(kept)
+
+
+def _link(file: Path, target: Path) -> None:
+    with atomic_write(target) as part:
+        part.unlink(missing_ok=True)
+        try:
+            os.link(file, part)
+        except OSError:  # a file system without links, or with none from folder to folder
+            shutil.copyfile(file, part)
