@@ -9,10 +9,11 @@ import pytest
 
 from ablate.errors import UserError
 from ablate.files import write_json
+from ablate.plan.cost import Estimate
 from ablate.plan.runs import PRETRAINED, RUNS
 from ablate.seals import sealed
 from ablate.workflow.due import MARKS
-from ablate.workflow.pipeline import Inputs, Pipeline, open_pipeline
+from ablate.workflow.pipeline import LEAST, LEAST_IN_TURN, SHORT_S, Inputs, Pipeline, open_pipeline
 from conftest import TINY, write_tiny
 
 DATA = "data/embedded/cifar10"
@@ -139,7 +140,11 @@ def test_the_mirror_of_a_fetch(values: dict[str, Any], embedded: str | None, exp
 def test_options_of_training_follow_from_compute(compute: dict[str, Any], expected: list[str]) -> None:
     p = opened({"compute": compute})
     run = next(iter(p.runs))
-    assert p.train_options(run) == ["--device=cpu", *(word.format(run=run) for word in expected)]
+    kept = "--finished=.ablate/finished"
+    assert [word for word in p.train_options(run) if word != kept] == [
+        "--device=cpu",
+        *(word.format(run=run) for word in expected),
+    ]
 
 
 @pytest.mark.parametrize("attempt", [1, 2, 3])
@@ -147,6 +152,30 @@ def test_each_attempt_gets_twice_the_time(attempt: int) -> None:
     p = opened()
     run = next(iter(p.runs))
     assert p.runtime_of(run, attempt) == p.runtime_of(run, 1) * 2 ** (attempt - 1) >= 10
+
+
+def test_short_runs_share_a_job_with_those_that_wait_for_the_same_files() -> None:
+    """At most three to a job. Of ten runs two wait for a pretraining, and one of the others is long."""
+    p = opened({"seeds": [0, 1]}, SOURCE, STARTED, ("settings: {lr: 0.02}", "axes: {lr: [0.02, 0.03]}"))
+    started = [id for id, run in p.project.plan.runs.items() if run.start]
+    others = [id for id, run in p.project.plan.runs.items() if not run.start]
+    assert (len(started), len(others)) == (2, 8)
+    long = others[3]
+    p._estimates[long] = Estimate(SHORT_S + 1, "measured")
+    batches = {id: p.batch_of(id, 3) for id in p.project.plan.runs}
+    short = [id for id in others if id != long]
+    assert batches == {
+        **dict.fromkeys(started, batches[started[0]]),
+        **dict.fromkeys(short[:3], batches[short[0]]),
+        **dict.fromkeys(short[3:6], batches[short[3]]),
+        short[6]: None,  # it would share with nobody
+        long: None,
+    }
+    assert len(set(batches.values())) == 4
+    assert [p.runtime_of(short[0], attempt, 3) for attempt in (1, 2)] == [LEAST_IN_TURN, 2 * LEAST_IN_TURN]
+    assert p.runtime_of(short[6], 1, 3) == p.runtime_of(short[0], 1) == LEAST
+    assert {p.batch_of(id, 1) for id in p.project.plan.runs} == {None}
+    assert {p.batch_of(id, 3) for id in p.project.plan.pretraining} == {None}
 
 
 def test_data_sets_that_no_run_uses_are_left_out() -> None:

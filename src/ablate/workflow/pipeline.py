@@ -30,7 +30,7 @@ from ablate.workflow.named_classes import check_packs, classes_named
 
 BATCH = "batch"  # runs that share a job of a cluster, as --group-components says how many
 SHORT_S = 60.0  # of a run that shares one: about four starts of a job
-LEAST, LEAST_IN_TURN = 10, 2  # minutes that are granted a run with a job of its own, and one that shares it
+LEAST, LEAST_IN_TURN = 10, 3  # minutes that are granted a run with a job of its own, and one that shares it
 
 
 @dataclass(frozen=True)
