@@ -78,7 +78,7 @@ def test_as_long_as_snakemake_knows_no_end_of_a_job_runs_are_kept() -> None:
 
 
 @pytest.mark.slow
-def test_a_job_that_comes_again_trains_only_what_is_not_there_as_asked(packs: dict[str, Path], tmp_path: Path) -> None:
+def test_a_job_that_comes_again_trains_only_what_is_not_there_as_asked(packs: dict[str, Path]) -> None:
     base = {
         "dataset": "cifar10", "model": "cifar-plain7", "optimizer": "sgd", "lr": 0.01, "epochs": 1, "batch_size": 50,
         "per_class": 5,

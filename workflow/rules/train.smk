@@ -69,8 +69,9 @@ rule train:
         [f"{RUNS}/{{run}}/{name}" for name in FILES],
     log:
         "logs/train/{run}.log",
+    group:
+        batch
     threads: PIPELINE.claim
-    group: batch
     resources:
         runtime=lambda w, attempt: PIPELINE.runtime_of(w.run, attempt, in_turn()),
         torch_threads=PIPELINE.threads,
