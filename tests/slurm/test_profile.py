@@ -13,20 +13,24 @@ from conftest import ROOT, Workspace
 def test_the_profile_asks_for_what_its_comments_say_and_a_gpu_once_the_lines_are_uncommented(
     workspace: Workspace,
 ) -> None:
-    """By a dry run, which needs no Slurm. Ten minutes are the least that `limit_minutes` grants."""
+    """By a dry run, which needs no Slurm. Three short runs share a job, with three minutes for each at least."""
     words = ("snakemake", "--profile", "workflow/profiles/slurm", "--dry-run", "runs")
     said = workspace.run(*words)
     assert said.returncode == 0, said.stderr
     asked = re.findall(r"rule train:.*?resources: (.*?)\n", said.stdout, re.DOTALL)
-    assert len(asked) == 3
+    assert len(asked) == 3 and said.stdout.count("Group job batch-1 ") == 1
     for resources in asked:
-        assert {"mem_mb=2000", "runtime=10", "slurm_extra=--signal=USR1@30"} <= set(resources.split(", "))
+        assert {"mem_mb=2000", "runtime=3", "in_turn=1", "slurm_extra=--signal=USR1@30"} <= set(resources.split(", "))
         assert "gpu" not in resources
 
     profile = workspace.folder / "workflow/profiles/slurm/config.yaml"
     profile.write_text(re.sub(r"# (gpu: 1|gpu_model: h200|slurm_partition: gpu)\b", r"\1", profile.read_text()))
     said = workspace.run(*words)
     assert said.stdout.count("gpu=1, gpu_model=h200, slurm_partition=gpu") == 3
+
+    workspace.edit("group-components: {batch: 10} ", "group-components: {batch: 1}", str(profile))
+    said = workspace.run(*words)
+    assert said.stdout.count("runtime=10") == 3 and "Group job" not in said.stdout
 
 
 def test_retries_stand_in_the_profile_alone() -> None:
