@@ -2,6 +2,7 @@
 import atexit
 import signal
 import sys
+from contextlib import suppress
 
 from snakemake.exceptions import WorkflowError
 
@@ -70,6 +71,11 @@ def share_job():
         workflow.execution_settings.no_hooks = False
 
 
+def settle_at_last():
+    with suppress(UserError):  # which the next start says
+        settle()
+
+
 PIPELINE = ask(open_pipeline, config, workflow.cores)
 RESULTS, PARAMS = PIPELINE.results, PIPELINE.project.params
 
@@ -86,8 +92,8 @@ if workflow.is_main_process:
     stop_once()
 if workflow.is_main_process and not workflow.output_settings.dryrun:
     take_over()
-    settle()
-    atexit.register(settle)
+    ask(settle)
+    atexit.register(settle_at_last)
     # Before the first job, so that runs of which Git has the record, and which it restores, are asked like any other.
     CALL = ask(begin, PIPELINE)
 

@@ -40,13 +40,18 @@ def link_out(kept: Path, out: Path) -> None:
         UserError: If a file cannot be written.
     """
     for patch in (kept.parent / "patches").glob("*.diff"):
-        _link(patch, out.parent / "patches" / patch.name)
+        if not (there := out.parent / "patches" / patch.name).exists():
+            _link(patch, there)
     for file in sorted(kept.glob("[!.]*"), key=lambda file: file.name == LAST):
         _link(file, out / file.name)
 
 
 def settle() -> None:
-    """Link out what finished runs lost; and forget them, where no job is left of which Snakemake knows no end."""
+    """Link out what finished runs lost; and forget them, where no job is left of which Snakemake knows no end.
+
+    Raises:
+        UserError: If a file cannot be written.
+    """
     noted = not any(files for _, _, files in os.walk(UNNOTED))
     for folder in (RUNS, PRETRAINED):
         for last in sorted((FINISHED / folder).glob(f"*/{LAST}")):
@@ -54,7 +59,7 @@ def settle() -> None:
             if not (folder / kept.name / LAST).exists():
                 link_out(kept, folder / kept.name)
             if noted:
-                shutil.rmtree(kept)
+                shutil.rmtree(kept, ignore_errors=True)
 
 
 def _link(file: Path, target: Path) -> None:
