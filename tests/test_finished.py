@@ -58,7 +58,7 @@ def test_what_is_gone_comes_back_and_then_nothing_is_kept() -> None:
     half = FINISHED / RUNS / "half_s0"  # its training is under way
     half.mkdir()
     (half / "run.json").write_text("{}")
-    settle()
+    settle(ended=True)
     assert (RUNS / "lost_s0/history.csv").read_text() == "1"
     assert (PRETRAINED / "lost_s0/weights.safetensors").read_text() == "w"
     assert (RUNS / "there_s0/manifest.json").read_text() == "another's by now"
@@ -69,12 +69,14 @@ def test_as_long_as_snakemake_knows_no_end_of_a_job_runs_are_kept() -> None:
     """After Ctrl-C it starts those jobs again, and removes what they had made before."""
     kept = leave("a_s0")
     (UNNOTED / "deep").mkdir(parents=True)
-    settle()
-    assert not kept.exists()
-    kept = leave("a_s0")
+    settle(ended=False)  # at a start, or where jobs were cancelled, which may not have come to their end
+    assert kept.exists() and (RUNS / "a_s0/metrics.json").exists()
     (UNNOTED / "deep/b64").touch()
-    settle()
+    settle(ended=True)
     assert kept.exists()
+    (UNNOTED / "deep/b64").unlink()
+    settle(ended=True)
+    assert not kept.exists() and (RUNS / "a_s0/metrics.json").exists()
 
 
 @pytest.mark.slow

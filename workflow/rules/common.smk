@@ -73,7 +73,7 @@ def share_job():
 
 def settle_at_last():
     with suppress(UserError):  # which the next start says
-        settle()
+        settle(ended=workflow.scheduler is not None and not workflow.scheduler.running)
 
 
 PIPELINE = ask(open_pipeline, config, workflow.cores)
@@ -92,7 +92,7 @@ if workflow.is_main_process:
     stop_once()
 if workflow.is_main_process and not workflow.output_settings.dryrun:
     take_over()
-    ask(settle)
+    ask(settle, ended=False)
     atexit.register(settle_at_last)
     # Before the first job, so that runs of which Git has the record, and which it restores, are asked like any other.
     CALL = ask(begin, PIPELINE)

@@ -46,13 +46,15 @@ def link_out(kept: Path, out: Path) -> None:
         _link(file, out / file.name)
 
 
-def settle() -> None:
-    """Link out what finished runs lost; and forget them, where no job is left of which Snakemake knows no end.
+def settle(*, ended: bool) -> None:
+    """Link out what finished runs lost; and forget them, when all jobs of a call have ``ended`` and no other is open.
+
+    Of a job that was cancelled, Snakemake on its node may remove what it wrote some seconds later.
 
     Raises:
         UserError: If a file cannot be written.
     """
-    noted = not any(files for _, _, files in os.walk(UNNOTED))
+    noted = ended and not any(files for _, _, files in os.walk(UNNOTED))
     for folder in (RUNS, PRETRAINED):
         for last in sorted((FINISHED / folder).glob(f"*/{LAST}")):
             kept = last.parent
