@@ -76,7 +76,6 @@ def _matrix(axis: Axes, found: Shares) -> None:
     strip.axhline(1 / classes, color="0.35", lw=0.6)
     strip.set(xlim=(-0.5, classes - 0.5), ylim=(0, 1))
     strip.set_axis_off()
-    axis.set_title(axis.get_title(), fontsize=7, pad=3 + 72 * STRIP)
 
 
 def _names(results: StudyResults, places: RunFiles) -> list[str]:
