@@ -13,13 +13,15 @@ import pandas as pd
 
 from ablate.data.views import Pack
 from ablate.figures.common import RunFiles
-from ablate.figures.registry import draw
+from ablate.figures.registry import caption_of, draw
 from ablate.plan.names import arm_name
 from ablate.plan.record import PlannedRun
+from ablate.results.captions import Caption
 from ablate.results.study import StudyResults
 from fabricated import vouch
 
 SEEDS = (0, 1)
+COUNTS = {"n_train": 4000, "n_val": 500, "n_test": 500}  # images
 
 
 @dataclass
@@ -30,7 +32,10 @@ class Fabricated:
     places: RunFiles
 
     def draw(self, kind: str) -> Any:
-        return draw(self.results, kind, self.places)
+        return draw(self.results, kind, self.places).figure
+
+    def caption(self, kind: str) -> Caption:
+        return caption_of(self.results, kind, draw(self.results, kind, self.places), Path("p/figure-1.svg"))
 
 
 def study(
@@ -64,10 +69,13 @@ def fabricate(
         top = 0.2 + 0.05 * arms.index(p.arm) + 0.02 * p.seed
         place = {"study": "s", "arm": p.arm, "seed": p.seed, "run": p.run}
         if p.arm in lost:
-            none = dict.fromkeys(("train_top1", "val_top1", "best_val_top1"))
-            runs.append(place | {"status": lost[p.arm]} | none)
+            none = dict.fromkeys(("train_top1", "val_top1", "best_val_top1", "epochs", *COUNTS))
+            runs.append(place | {"status": lost[p.arm], "data": "", "health": ""} | none)
             continue
-        runs.append(place | {"status": "done", "train_top1": top + 0.1, "val_top1": top, "best_val_top1": top})
+        found = {"train_top1": top + 0.1, "val_top1": top, "best_val_top1": top, "test_top1": float("nan")}
+        runs.append(
+            place | {"status": "done", "data": "embedded", "epochs": 3, "wall_s": 60.0, "health": ""} | found | COUNTS
+        )
         for epoch in (1, 2, 3):
             share = epoch / 3
             history.append(place | {"epoch": epoch, "train_top1": top * share, "val_top1": top * share,

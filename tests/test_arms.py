@@ -191,18 +191,18 @@ def check_figures(axes: Axes, folder: Path) -> None:
     expected, results = by_levels(made), results_of(made)
     means = [100 * fmean(tops.values()) for tops in expected.values()]
     places = RunFiles(made.runs)
-    figure = draw(results, "curves:val_top1", places)
+    figure = draw(results, "curves:val_top1", places).figure
     lines = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 2]
     assert [line.get_ydata()[-1] for line in lines] == pytest.approx(means)
-    figure = draw(results, "trials:val", places)
+    figure = draw(results, "trials:val", places).figure
     assert [line.get_ydata()[-1] for line in figure.axes[0].lines] == pytest.approx(means)
-    bars = draw(results, "bars", places).axes[0].patches
-    assert [bar.get_height() for bar in bars] == pytest.approx(means)
-    middles = [round(bar.get_x() + bar.get_width() / 2, 6) for bar in bars]
-    assert len(set(middles)) == len(means)  # none is drawn over another
+    dots = draw(results, "dots", places).figure.axes[0].lines
+    marks = [line for line in dots if line.get_markersize() == 5]
+    assert [line.get_xdata()[0] for line in marks] == pytest.approx(means)
+    assert len({line.get_ydata()[0] for line in marks}) == len(means)  # none is drawn over another
     for arm, mean in zip(results.arms, means, strict=True):
         try:
-            alone = draw(results, f"curves:val_top1@{arm}", places).axes[0].lines
+            alone = draw(results, f"curves:val_top1@{arm}", places).figure.axes[0].lines
         except UserError as refused:
             assert "names" in str(refused) and "+" in arm
         else:
@@ -326,11 +326,11 @@ def test_classes_of_one_first_word_have_a_row_and_a_panel_each(tmp_path: Path, p
         (tmp_path / name).symlink_to(packs["cifar10"].with_name(name))
     pack.write_text(json.dumps(sealed(read_json(packs["cifar10"]) | {"words": words})))
     places = RunFiles(made.runs, {"cifar10": pack})
-    drawn = draw(results_of(made), "samples", places)
+    drawn = draw(results_of(made), "samples", places).figure
     assert {words[0], words[1], "word 0"} <= {axis.get_title(loc="left") for axis in drawn.axes}
-    ticks = draw(results_of(made), "per-label:best", places).axes[0].get_xticklabels()
+    ticks = draw(results_of(made), "per-label:best", places).figure.axes[0].get_xticklabels()
     assert [tick.get_text().replace("\n", " ") for tick in ticks][:2] == words[:2]
-    assert draw(results_of(made), "samples:bird+machine", places).axes
+    assert draw(results_of(made), "samples:bird+machine", places).figure.axes
     with pytest.raises(
         UserError, match=r"'crane' is a name of 2 classes \(crane, bird; crane, machine\); write another"
     ):
@@ -347,7 +347,7 @@ def test_what_could_be_meant_in_two_ways_is_refused_with_the_remedy(tmp_path: Pa
         write_table(results, "per-label:best", tmp_path / "t.csv")
     with pytest.raises(UserError, match=r"'a\+b' names 'a' and 'b' or 'a\+b'; give these levels labels without \+"):
         draw(results, "curves:val_top1@a+b", places)
-    assert len(draw(results, "curves:val_top1@best+a", places).axes[0].lines) == 2
+    assert len(draw(results, "curves:val_top1@best+a", places).figure.axes[0].lines) == 2
 
 
 def test_a_sweep_does_not_draw_two_arms_as_one(tmp_path: Path) -> None:
@@ -391,7 +391,7 @@ def test_levels_that_are_bare_values_are_drawn_and_tabled(levels: dict[str, tupl
     """Also where they are the only axis and its labels look like numbers, or like nothing."""
     made = fabricated(levels, tmp_path)
     means, results = [100 * fmean(tops.values()) for tops in by_levels(made).values()], results_of(made)
-    lines = draw(results, "curves:val_top1", RunFiles(made.runs)).axes[0].lines
+    lines = draw(results, "curves:val_top1", RunFiles(made.runs)).figure.axes[0].lines
     assert [line.get_ydata()[-1] for line in lines] == pytest.approx(means)
     write_table(results, "accuracy", made.collected / "t.csv")
     found = [(float(row["val_top1 %"]), row["n"]) for row in read_rows(made.collected / "t.csv")]
@@ -445,7 +445,7 @@ DRAWN = """drawn:
   s:
     title: one
     tables: {t: accuracy, e: effects}
-    figures: {f: curves, g: 'curves:val_top1@A / C+"A / B" / C', b: bars}
+    figures: {f: curves, g: 'curves:val_top1@A / C+"A / B" / C', b: dots}
   rates:
     title: two
     tables: {u: accuracy}

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from ablate.papers.paper import read
-from ablate.plan.receipts import Job
+from ablate.plan.receipts import FIGURE, TABLE, Job
 from ablate.verdicts.assess import assess
 from ablate.verdicts.claims_table import write_claims
 from ablate.verdicts.controls import PAPER as CONTROLS
@@ -46,8 +46,8 @@ def board(made: Fabricated) -> dict[str, Any]:
     made.collect(partial=True)
     output = made.plan.parent / "claims.json"
     write_claims(made.plan, made.papers, made.runs, output)
-    for suffix in (".csv", ".md", ".tex", ".svg", ".png", ".runs.json"):
-        assert output.with_suffix(suffix).stat().st_size > 0
+    for name in (*(f"claims{suffix}" for suffix in TABLE), *(f"board{suffix}" for suffix in FIGURE)):
+        assert output.with_name(name).stat().st_size > 0
     return {c["id"]: c for c in json.loads(output.read_text())["claims"]}
 
 

@@ -116,7 +116,8 @@ def parts(figure: Any, panel: int, what: str) -> dict[str, Any]:
 def test_a_drawing_has_every_box_and_arrow_and_they_can_be_read(
     name: str, tmp_path: Path, packs: dict[str, Path]
 ) -> None:
-    figure = fabricate(study({"lr": ["0.1"]}), tmp_path, packs).draw(f"network:{name}")
+    made = fabricate(study({"lr": ["0.1"]}), tmp_path, packs)
+    figure = made.draw(f"network:{name}")
     short = fused(structure(outline(lambda: build(name, classes=10, image_size=64)), (3, 64, 64)))
     boxes, arrows = parts(figure, 0, "box"), parts(figure, 0, "arrow")
     assert set(boxes) == {f"0-box-{n}" for n in range(len(short.boxes))}
@@ -125,7 +126,7 @@ def test_a_drawing_has_every_box_and_arrow_and_they_can_be_read(
     for box in short.boxes:
         assert words[" · ".join("BN" if w == "batch norm" else w for w in box.words)], box
     check_layout(figure, 0)
-    assert figure.get_suptitle().split("\n")[1].startswith(f"{name}: 10 classes, ")
+    assert made.caption(f"network:{name}").what.startswith(f"{name} for 10 classes, ")
 
 
 def check_layout(figure: Any, panel: int) -> None:

@@ -16,17 +16,17 @@ from fabricated import Fabricated
 
 # Validation accuracy by seed of each combination of augment (first) and weights (second).
 VALUES = {
-    ("plain", "scratch"): [0.30, 0.34],
-    ("plain", "pretrained"): [0.40, 0.42],
-    ("augmented", "scratch"): [0.36, 0.38],
-    ("augmented", "pretrained"): [0.50, 0.58],
+    ("plain", "scratch"): [0.30, 0.34, 0.30],
+    ("plain", "pretrained"): [0.40, 0.42, 0.40],
+    ("augmented", "scratch"): [0.36, 0.38, 0.40],
+    ("augmented", "pretrained"): [0.50, 0.58, 0.54],
 }
 
 
 @pytest.fixture
 def made(tmp_path: Path) -> Fabricated:
     made = Fabricated(tmp_path)
-    made.study("s", ["augment", "weights"], {"t": "sensitivity"}, {})
+    made.study("s", ["augment", "weights"], {"t": "effects"}, {})
     for (augment, weights), values in VALUES.items():
         for seed, value in enumerate(values):
             made.run("s", {"augment": augment, "weights": weights}, seed, val_top1=value)
@@ -35,15 +35,15 @@ def made(tmp_path: Path) -> Fabricated:
 
 def test_two_by_two_by_hand(made: Fabricated) -> None:
     augment, weights, both = contrasts(made.results("s"))
-    # Seed 0: ((36 - 30) + (50 - 40)) / 2 = 8; seed 1: ((38 - 34) + (58 - 42)) / 2 = 10.
-    assert augment.by_seed == pytest.approx({0: 8.0, 1: 10.0}) and augment.estimate == pytest.approx(9.0)
-    # sd sqrt(2), half width 12.7062 * sqrt(2) / sqrt(2).
-    assert augment.half == pytest.approx(12.7062, abs=1e-4)
+    # Seed 0: ((36 - 30) + (50 - 40)) / 2 = 8; seed 1: ((38 - 34) + (58 - 42)) / 2 = 10; seed 2: 12.
+    assert augment.by_seed == pytest.approx({0: 8.0, 1: 10.0, 2: 12.0}) and augment.estimate == pytest.approx(10.0)
+    # sd 2, half width 4.30265 * 2 / sqrt(3).
+    assert augment.half == pytest.approx(4.9683, abs=1e-4)
     # Seed 0: ((40 - 30) + (50 - 36)) / 2 = 12; seed 1: ((42 - 34) + (58 - 38)) / 2 = 14.
     assert (weights.name, weights.levels) == ("weights", "pretrained vs scratch")
-    assert weights.by_seed == pytest.approx({0: 12.0, 1: 14.0})
+    assert weights.by_seed == pytest.approx({0: 12.0, 1: 14.0, 2: 12.0})
     # Seed 0: (50 - 40) - (36 - 30) = 4; seed 1: (58 - 42) - (38 - 34) = 12.
-    assert both.name == "augment × weights" and both.by_seed == pytest.approx({0: 4.0, 1: 12.0})
+    assert both.name == "augment × weights" and both.by_seed == pytest.approx({0: 4.0, 1: 12.0, 2: 4.0})
 
 
 def test_the_table_says_n_and_what_varies(made: Fabricated) -> None:
@@ -54,8 +54,8 @@ def test_the_table_says_n_and_what_varies(made: Fabricated) -> None:
         "effect", "level vs reference", "estimate (points)", "low", "high", "n", "varies over",
     ]  # fmt: skip
     assert (first["effect"], first["level vs reference"]) == ("augment", "augmented vs plain")
-    assert (first["estimate (points)"], first["low"], first["high"]) == (9.0, -3.71, 21.71)
-    assert first["n"] == 2 and first["varies over"] == "seeds"
+    assert (first["estimate (points)"], first["low"], first["high"]) == (10.0, 5.0, 15.0)
+    assert first["n"] == 3 and first["varies over"] == "seeds"
 
 
 def test_intervals_agree_with_scipy_on_three_axes(tmp_path: Path) -> None:
@@ -84,11 +84,11 @@ def test_intervals_agree_with_scipy_on_three_axes(tmp_path: Path) -> None:
 def test_a_seed_with_a_missing_run_is_left_out_and_said(made: Fabricated) -> None:
     (made.runs / "s_augmented-scratch_s1/metrics.json").unlink()
     results = made.results("s", partial=True)
-    assert [e.by_seed.keys() for e in contrasts(results)] == [{0}, {0}, {0}]
+    assert [e.by_seed.keys() for e in contrasts(results)] == [{0, 2}] * 3
     write_table(results, "effects", made.collected / "t.csv")
     table = pd.read_csv(made.collected / "t.csv")
-    assert set(table["note"]) == {"1 of 2 seeds incomplete"} and set(table["n"]) == {1}
-    assert table["low"].isna().all()  # one seed has no interval
+    assert set(table["note"]) == {"1 of 3 seeds incomplete"} and set(table["n"]) == {2}
+    assert table["low"].isna().all()  # two seeds have no interval
 
 
 def test_a_combination_that_is_left_out_is_refused(made: Fabricated) -> None:
@@ -110,14 +110,14 @@ def test_importance_finds_the_axis_that_matters_and_is_reproducible(tmp_path: Pa
     assert found["mean"][0] > 0.5 > 0.05 > found["mean"][1]
     assert (found["low"] <= found["mean"]).all() and (found["mean"] <= found["high"]).all()
     pd.testing.assert_frame_equal(found, importance(results))
-    write_table(results, "sensitivity", made.collected / "t.csv")
+    write_table(results, "importance", made.collected / "t.csv")
     table = pd.read_csv(made.collected / "t.csv")
-    assert list(table["varies over"]) == ["seeds"] * 5 + ["shuffles"] * 2
-    assert len(table[table["effect"] == "lr × decay"]) == 2
+    assert list(table["axis"]) == ["lr", "decay"]
+    assert list(table["importance (R²)"]) == pytest.approx(list(found["mean"]), abs=0.005)
 
-    figure = sensitivity(results)
+    figure = sensitivity(results).figure
     left, right = figure.axes
-    assert figure.get_size_inches()[0] == 7 and left.get_xlabel() == "validation accuracy (points)"
+    assert figure.get_size_inches()[0] == 6.75 and left.get_xlabel() == "validation accuracy (points)"
     assert [t.get_text() for t in left.get_yticklabels()] == ["lr: 0.01 vs 0.1", "lr: 0.001 vs 0.1", "decay: 1 vs 0"]
     assert [p.get_width() for p in right.patches] == pytest.approx(list(found["mean"]))
     texts = [*left.get_yticklabels(), *left.get_xticklabels(), left.xaxis.label, right.title]

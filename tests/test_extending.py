@@ -67,16 +67,14 @@ def numbers(results: StudyResults) -> Table:
 '''
 FIGURE = '''"""A dot for each run."""
 
-from matplotlib.figure import Figure
-
-from ablate.figures.common import panels
+from ablate.figures.common import Drawn, panels
 from ablate.results.study import StudyResults
 
 
-def dots(results: StudyResults) -> Figure:
+def points(results: StudyResults) -> Drawn:
     figure, (axis,) = panels(1, 1, 3.0, 2.0)
     axis.plot(range(len(results.runs)), results.runs["val_top1"].astype(float), "o")
-    return figure
+    return Drawn(figure, "A dot for each run.")
 '''
 PAPER = """title: Mine
 authors: "nobody"
@@ -93,7 +91,7 @@ drawn:
   nets:
     title: Small networks
     tables: {table-mine: numbers}
-    figures: {figure-mine: dots}
+    figures: {figure-mine: points}
 """
 ADDITIONS = {
     "a model": Addition(
@@ -138,8 +136,8 @@ def apply_dim(images: Tensor, light: Tensor) -> Tensor:
         [("src/ablate/plan/kinds.py", "TABLES: ", '    "numbers": Kind("numbers:numbers", _none),\n')],
     ),
     "a figure": Addition(
-        {"src/ablate/figures/dots.py": FIGURE},
-        [("src/ablate/plan/kinds.py", "FIGURES: ", '    "dots": Kind("dots:dots", _none),\n')],
+        {"src/ablate/figures/points.py": FIGURE},
+        [("src/ablate/plan/kinds.py", "FIGURES: ", '    "points": Kind("points:points", _none),\n')],
     ),
     "a behaviour to claim": Addition(
         {},

@@ -149,9 +149,9 @@ def test_another_threshold_says_other_words(fab: Fabricated, tmp_path: Path) -> 
     assert [row["health"] for row in table.rows] == [
         "2 of 2 still falling", "2 of 2 still falling", "1 of 1 still falling", "",
     ]  # fmt: skip
-    assert table.caption == (
+    assert table.notes == [
         "Health, of the runs that ended: still falling, the training loss by 0.005 nats or more per epoch at the end."
-    )
+    ]
 
 
 def test_tables_of_older_results_are_as_they_were(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_tables_of_older_results_are_as_they_were(tmp_path: Path) -> None:
     fab.study("s", ["a"], {}, {})
     fab.run("s", {"a": "old"}, 0, train_top1=0.5, val_top1=0.3)
     table = accuracy(fab.results("s"))
-    assert "health" not in table.rows[0] and table.caption == ""
+    assert "health" not in table.rows[0] and table.notes == []
 
 
 def test_the_board_and_the_comparison_name_what_has_not_learnt(fab: Fabricated) -> None:

@@ -22,7 +22,9 @@ from snakemake.logging import DefaultFormatter
 from ablate.cli import main as cli
 from ablate.errors import UserError
 from ablate.inert import UNSEEN, in_latex, in_markdown, visible
-from ablate.results.table import Best, latex, markdown
+from ablate.results.captions import Caption
+from ablate.results.latex import latex
+from ablate.results.table import markdown
 from ablate.runtime.progress import Heartbeat, track
 from ablate.terminal import Terminal
 from conftest import ROOT, TINY, Workspace
@@ -183,7 +185,7 @@ def cells(text: str) -> Iterator[list[tuple[str, str]]]:
 
 @of_all
 def test_a_cell_of_markdown_is_the_text(text: str) -> None:
-    frame = pd.DataFrame([["a", text, Best(text), "b"], ["c"] * 4], columns=["x", text, "y", "z"], dtype=object)
+    frame = pd.DataFrame([["a", text, text, "b"], ["c"] * 4], columns=["x", text, "y", "z"], dtype=object)
     found = list(cells(f"**{in_markdown(f'({text}).')}**\n\n{markdown(frame)}\n"))
     assert len(found) == 13
     title, head, cell, best = (found[i] for i in (0, 2, 6, 7))
@@ -268,15 +270,13 @@ def test_latex_sets_the_text(text: str) -> None:
 
 @of_all
 def test_a_table_of_latex_has_its_rows_and_nothing_else(text: str) -> None:
-    frame = pd.DataFrame([[text, "a", Best(text)], [text, text, "b"]], columns=[text, "x", "y"], dtype=object)
-    tex = latex(frame, f"({text})", "a_b%}\\x")
-    t, caption = in_latex(text), in_latex(f"({text})")
-    wide = "p{4cm}" if len(text) > 30 else "l"
-    assert tex.split("\n") == [
-        r"\begin{table}", rf"\caption{{{caption}}}", r"\label{tab:a_b---x}", rf"\begin{{tabular}}{{{3 * wide}}}",
-        r"\toprule", rf"{t} & x & y \\", r"\midrule", rf"{t} & a & \textbf{{{t}}} \\", rf"{t} & {t} & b \\",
-        r"\bottomrule", r"\end{tabular}", r"\end{table}", "",
-    ]  # fmt: skip
+    frame = pd.DataFrame([[text, "a", text], [text, text, "b"]], columns=[text, "x", "y"], dtype=object)
+    tex = latex(frame, Caption(label="tab:p-x", title="x", what=f"({text})"))
+    t, lines = in_latex(text), tex.split("\n")
+    assert rf"\caption[x]{{x. {in_latex(f'({text})')}}}\label{{tab:p-x}}" in lines
+    first, last = lines.index(r"\midrule"), lines.index(r"\bottomrule")
+    assert lines[first + 1 : last] == [rf"{t} & a & {t} \\", rf"{t} & {t} & b \\"]
+    assert lines[last:] == [r"\bottomrule", r"\end{tabular}", r"\end{table}", ""]
     assert not re.match(r"\s*[\[*]", t)  # behind \\ or \toprule
 
 

@@ -15,14 +15,17 @@ from markdown_it import MarkdownIt
 from matplotlib.lines import Line2D
 
 from ablate.data.describe import describe
-from ablate.figures.common import STYLE, legend_below, panels, save
+from ablate.figures.common import legend_below, panels
 from ablate.figures.registry import draw, write_figure
+from ablate.figures.save import save
+from ablate.figures.style import STYLE
 from ablate.files import read_json, write_json
-from ablate.inert import UNSEEN, in_latex, visible
+from ablate.inert import UNSEEN, in_latex, in_markdown, visible
 from ablate.plain import unprintable
 from ablate.plan.kinds import FIGURES
 from ablate.plan.names import arm_name
 from ablate.results import report
+from ablate.results.captions import Caption
 from ablate.seals import sealed
 from ablate.tables.comparison import write_comparison
 from ablate.tables.registry import write_table
@@ -209,15 +212,19 @@ def test_markdown_has_the_texts_and_no_markup_but_ours(nasty: Fabricated) -> Non
 def test_latex_has_the_rows_of_the_table(nasty: Fabricated) -> None:
     """Oracle: as many rows and columns as in Markdown; what stands in a cell is held by the tests of `in_latex`."""
     for file in sorted(nasty.plan.parent.rglob("*.tex")):
-        tex, lines = file.read_text(), file.with_suffix(".md").read_text().splitlines()[2:]
+        tex, lines = file.read_text(), file.with_suffix(".md").read_text().splitlines()
         assert tex.isascii()
-        body = tex.split("\\toprule\n")[1].split("\\bottomrule")[0].replace("\\midrule\n", "").splitlines()
-        assert len(body) == len(lines) - 1, file
-        columns = len(re.findall(r"p\{4cm\}|l", tex.split(r"\begin{tabular}{")[1].split("}\n")[0]))
+        if tex.startswith(r"\begin{figure"):
+            continue
+        _, kind, formats = re.split(r"\\begin\{(tabular|longtable)\}\{", tex)
+        columns = len(re.findall(r"p\{|S\[|l", formats.split("}\n")[0].replace(r"\linewidth", "")))
+        body = [line for line in tex.splitlines() if line.endswith(r" \\") and not line.startswith(r"\caption[")]
+        rows = sum(line.startswith("|") for line in lines) - 2  # less head and rule
+        assert len(body) == rows + (2 if kind == "longtable" else 1), file  # each page has a head
         for line in body:
-            assert line.endswith(r" \\") and len(re.findall(r"(?<!\\)&", line)) == columns - 1, line
+            assert len(re.findall(r"(?<!\\)&", line)) == columns - 1, line
             assert not line.startswith(("[", "*"))
-        assert tex.count("\\caption{") == tex.count("\\label{tab:") == tex.count(r"\end{tabular}") == 1
+        assert tex.count(r"\caption[") == tex.count(r"\label{tab:") == tex.count(rf"\end{{{kind}}}") == 1
     table = (nasty.collected / "t-accuracy.tex").read_text()
     assert all(f"\n{in_latex(name)} & plain & " in table for name in NAMES)
 
@@ -233,7 +240,7 @@ def test_figures_write_the_names(tmp_path: Path, packs: dict[str, Path]) -> None
     axis.set_title(TITLE)
     legend_below(figure, [Line2D([], []) for _ in every], every)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == every
-    save(figure, tmp_path / "f.svg")
+    save(figure, tmp_path / "f.svg", Caption(label="fig:f", title=TITLE, what=" ".join(every)))
     wanted = [visible(text, keep="\n") for text in every]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == wanted
     assert [text.get_text() for text in axis.get_yticklabels()] == wanted
@@ -241,7 +248,8 @@ def test_figures_write_the_names(tmp_path: Path, packs: dict[str, Path]) -> None
     assert (tmp_path / "f.png").stat().st_size > 10_000
 
 
-KINDS = ["curves", "curves:train_loss+val_loss", "trials:val", "bars", "sweep", "sensitivity", "per-label:best",
+KINDS = ["curves", "curves:train_loss+val_loss", "trials:val", "dots", "printed", "heat", "confusion", "cost",
+         "sweep", "sensitivity", "per-label:best",
          "samples", "augmented:flip", "predictions:0", "filters", "gap", "network:net1", "blocks:net1"]  # fmt: skip
 WORST = [
     "<img src=x onerror=alert(1)>",
@@ -272,17 +280,18 @@ def test_every_kind_of_figure_takes_any_name(kind: str, tmp_path: Path, packs: d
     pack.meta["words"][:] = [f"{WORST[n % len(WORST)]}, {n}" for n in range(len(pack.meta["words"]))]
     places = fabricated.places
     object.__setattr__(places, "pack", lambda name: pack)  # frozen, and its method reads a file
-    figure = draw(results, kind, places)
+    figure = draw(results, kind, places).figure
     figure.draw_without_rendering()
-    assert figure.get_suptitle().split("\n")[0] == title
     said = " ".join(" ".join(texts(figure)).split())
     if kind.partition(":")[0] in ("per-label", "samples", "predictions"):
         assert any(name in said for name in WORST)
-    elif kind not in ("augmented:flip", "network:net1", "blocks:net1"):
+    elif kind not in ("printed", "augmented:flip", "network:net1", "blocks:net1"):
         for name in WORST:
             assert " ".join(name.split()) in said, name
     write_figure(results, kind, tmp_path / "f.svg", places)
     xml.etree.ElementTree.parse(tmp_path / "f.svg")
+    assert in_latex(title) in (tmp_path / "f.tex").read_text()
+    assert in_markdown(title) in (tmp_path / "f.md").read_text()
 
 
 def test_a_contact_sheet_takes_any_name_of_a_class(tmp_path: Path, packs: dict[str, Path]) -> None:

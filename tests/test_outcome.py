@@ -54,7 +54,8 @@ class Pretended:
         runs = dict.fromkeys(["a", "b", "c", "d"])
         self.project = SimpleNamespace(plan=SimpleNamespace(scale="tiny", runs=runs, pretraining={"w": None}))
         outputs = tuple(
-            HERE / name for name in ("p/t1.csv", "p/t1.tex", "p/t2.tex", "claims.tex", "p/f1.svg", "p/f2.svg")
+            HERE / name
+            for name in ("p/t1.csv", "p/t1.runs.json", "p/t2.runs.json", "claims.runs.json", "p/f1.svg", "p/f2.svg")
         )
         self.rendering = SimpleNamespace(jobs={"one": SimpleNamespace(outputs=outputs)})
 
@@ -76,12 +77,12 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_a_call_made() -> None:
     """a was there; b and c come from a record, and c is trained anew; d and the weights are trained."""
     write(RUNS / "a/manifest.json")
-    write(HERE / "p/t2.tex")
+    write(HERE / "p/t2.runs.json")
     write(HERE / "p/f1.svg")
     call = start("b", "c")
     for file in (RUNS / "c", RUNS / "d", PRETRAINED / "w"):
         write(file / "manifest.json", "y")
-    for name in ("p/t1.csv", "p/t1.tex", "p/f1.svg", "report.html"):
+    for name in ("p/t1.csv", "p/t1.runs.json", "p/f1.svg", "report.html"):
         write(HERE / name)  # of the figure, with the bytes that it had
     judge(claim("c1", "reproduced"))
     lines = call.end()

@@ -15,7 +15,7 @@ from ablate.plan.project import open_project
 from ablate.plan.record import FACTS, PlannedRun
 from ablate.plan.settings import Settings
 from ablate.records import read_yaml
-from ablate.results.study import title
+from ablate.results.captions import about_scale
 from conftest import ROOT
 from fabricated import paper as stating
 
@@ -228,7 +228,7 @@ def test_no_title_over_our_own_study_speaks_of_the_paper_s_protocol(
     assert own == {place[1:3] for place in arms if PAPERS[place[1]].owns(place[2])}
     for paper, study in own:
         found = of_study(arms, "paper", paper, study)
-        assert "protocol" not in title("A study", "paper") + found.counted
+        assert "protocol" not in about_scale("paper")["scale"] + found.counted
         assert found.sentences == "Own, not in the paper: the whole study."
         assert found.counted == "our own study, not in the paper"
     assert not any("protocol" in label for label in LABELS.values())
@@ -244,7 +244,7 @@ def test_a_list_of_values_is_one_value(arms: dict[tuple[str, str, str, str], Pla
     assert found.said("milestones") == "milestones 10 20, not 10 30"
 
 
-def test_counts_in_a_figure_s_title() -> None:
+def test_counts_in_a_caption() -> None:
     assert Words(("a",), ("b", "c"), ("D",)).counted == (
         "1 deviation from the paper; 2 choices where it is silent; our own: D"
     )

@@ -18,7 +18,7 @@ from ablate.plan.cost import Estimate, Machine
 from ablate.plan.params import load
 from ablate.plan.runs import make_plan
 from ablate.verdicts import power_figure
-from ablate.verdicts.judge import judge, shares
+from ablate.verdicts.judge import MOST, judge, shares
 from ablate.verdicts.power import Draws, chances, decided, multiples
 from ablate.verdicts.power_table import plain
 from ablate.verdicts.prospects import MIDDLE, NOTHING, PRINTED, TWICE, Arm, Prospect, prospects
@@ -284,7 +284,7 @@ def test_the_figure_has_a_panel_per_paper_and_a_line_per_headline(
     known = [("x", {("p", "val_loss"): [Ratio(0.0016, 0.0)]})]
     every = of(tmp_path, order("main", "a", "b"), order("other", "c", "d"), headlines=["main"], known=known)
     found = chances(every)
-    monkeypatch.setattr(power_figure, "save", lambda figure, svg: None)
+    monkeypatch.setattr(power_figure, "save", lambda figure, svg, caption: None)
     power_figure.draw_power(found, "pilot", tmp_path / "power.svg")
     (axis,) = (axis for axis in plt.gcf().axes if axis.lines)
     line, bound = axis.lines
@@ -294,4 +294,20 @@ def test_the_figure_has_a_panel_per_paper_and_a_line_per_headline(
     plt.close("all")
     power_figure.draw_power([], "pilot", tmp_path / "power.svg")  # nothing to draw is said
     assert "no headline claim" in plt.gcf().axes[0].texts[0].get_text()
+    plt.close("all")
+
+
+def test_open_claims_have_the_seeds_that_they_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: the chances themselves; a claim that is not open has no row."""
+    known = [("x", {("p", "val_loss"): [Ratio(0.0016, 0.0)]})]
+    found = chances(of(tmp_path, order("main", "a", "b"), order("other", "c", "d"), known=known))
+    monkeypatch.setattr(power_figure, "save", lambda figure, svg, caption: None)
+    power_figure.draw_needed(found, {("p", "main"): 3}, "pilot", tmp_path / "needed.svg")
+    (axis,) = plt.gcf().axes
+    assert [label.get_text().startswith("p: ") for label in axis.get_yticklabels()] == [True]
+    assert {line.get_marker(): line.get_xdata()[0] for line in axis.lines}["|"] == 3
+    assert [line.get_xdata()[0] for line in axis.lines if line.get_marker() in "o>"] == [found[0].enough or MOST]
+    plt.close("all")
+    power_figure.draw_needed(found, {}, "pilot", tmp_path / "needed.svg")
+    assert "no claim is open" in plt.gcf().axes[0].texts[0].get_text()
     plt.close("all")

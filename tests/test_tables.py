@@ -5,6 +5,7 @@ Student's t for 95 % is 12.7062 with one degree of freedom and 4.3027 with two (
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +14,7 @@ import pytest
 from ablate.data.describe import describe
 from ablate.errors import UserError
 from ablate.figures.common import RunFiles
-from ablate.figures.registry import draw, write_figure
+from ablate.figures.registry import caption_of, draw, write_figure
 from ablate.results.report import write_report
 from ablate.results.study import StudyResults
 from ablate.results.table import Table
@@ -46,15 +47,15 @@ def test_table_figure_and_report(made: Fabricated, packs: dict[str, Path]) -> No
     results = made.results("s")
     table = written(results, "accuracy", folder).set_index("init")
     assert table.loc["one", "val_top1 %"] == 30.0  # (20 + 40) / 2
-    # standard deviation sqrt((10^2 + 10^2) / 1) = 14.1421, half width 12.7062 * 14.1421 / sqrt(2) = 127.06
-    assert table.loc["one", "val_top1 % ±"] == 127.06
+    assert table.loc["one", "val_top1 % by seed"] == "20.0, 40.0" and pd.isna(table.loc["one", "val_top1 % ±"])
     assert table.loc["one", "train_top1 %"] == 15.0 and table.loc["one", "n"] == 2
     assert table.loc["two", "n"] == 1 and table.loc["two", "note"] == "1 of 2 diverged; contaminated"
     assert table.loc["two", "val_top1 %"] == 50.0 and pd.isna(table.loc["two", "val_top1 % ±"])
     assert json.loads((folder / "metrics.json").read_text())["s"] == {"one": 0.3, "two": 0.5}
     markdown = (folder / "t.md").read_text()
-    assert "**Study s (demo: embedded data: no evidence about the paper)." in markdown
-    assert "30.00 ± 127.06" in markdown
+    assert markdown.startswith("**Study s.** n: 1 to 2 of 2 seeds of each arm. ")
+    assert "Scale: demo (embedded data: no evidence about the paper)." in markdown
+    assert "| validation (%) " in markdown and "30.0 (20.0, 40.0)" in markdown
     runs = json.loads((folder / "t.runs.json").read_text())
     assert runs["one"]["val_top1 %"] == {"s_one_s0": 20.0, "s_one_s1": 40.0}
     assert runs["two"]["val_top1 %"] == {"s_two_s0": 50.0} and set(runs["two"]["note"]) == {"s_two_s0", "s_two_s1"}
@@ -68,7 +69,7 @@ def test_table_figure_and_report(made: Fabricated, packs: dict[str, Path]) -> No
     write_report(made.plan, made.papers, made.plan.parent / "report.html")
     page = (made.plan.parent / "report.html").read_text()
     assert "500 training and 100 validation images" in page and "duplicate pairs" in page
-    assert "A paper" in page and "30.0 ± 127.06" in page and "10.0 ± 1.0" in page
+    assert "A paper" in page and "30.0 (20.0, 40.0)" in page and "10.0 ± 1.0" in page
     assert "13,070,472" in page and "20000" in page  # a column of numbers, and one that is not
     assert "stray" not in page and 'src="data:image/png' in page and ": missing" not in page
     (folder / "f.png").unlink()
@@ -91,8 +92,9 @@ def test_captions_title_and_report_tell_deviations_choices_and_own(made: Fabrica
         assert told in " ".join((made.collected / "t").with_suffix(suffix).read_text().split())
     write_table(results, "layers:cnn1", made.collected / "t.csv")
     assert "Deviations" not in (made.collected / "t.md").read_text()
-    title = draw(results, "curves", RunFiles()).get_suptitle().replace("\n", " ")
-    assert title.endswith("2 seeds; 2 deviations from the paper; 1 choice where it is silent; our own: two")
+    caption = caption_of(results, "curves", draw(results, "curves", RunFiles()), made.collected / "f.svg")
+    counted = "2 deviations from the paper; 1 choice where it is silent; our own: two"
+    assert caption.facts["paper"] == f"{counted} (told below t)"
     describe(packs["cifar10"], "d", made.plan.parent / "data")
     write_report(made.plan, made.papers, made.plan.parent / "report.html")
     assert f"<p>{told}</p>" in (made.plan.parent / "report.html").read_text()
@@ -105,13 +107,14 @@ def test_latex_is_balanced_and_escaped(made: Fabricated) -> None:
     text = (made.collected / "t.tex").read_text()
     for name in re.findall(r"\\begin\{(\w+)\}", text):
         assert text.count(rf"\begin{{{name}}}") == text.count(rf"\end{{{name}}}") == 1
-    assert all(rule in text for rule in (r"\toprule", r"\midrule", r"\bottomrule", r"\label{tab:t}"))
+    assert all(rule in text for rule in (r"\toprule", r"\midrule", r"\bottomrule", r"\label{tab:p-t}"))
     assert r"50 \% \& more\_of \{this\} \#1 \textbackslash{}\$ \textasciitilde{} \textasciicircum{} $<$a$>$" in text
     bare = re.sub(r"\\[\\&%$#_{}]", "", text)  # what is escaped
     assert bare.count("{") == bare.count("}") and bare.count("$") % 2 == 0
     assert not re.search(r"[#%]", bare) and "_" not in bare and text.isascii()
     body = text.split(r"\midrule")[1].split(r"\bottomrule")[0]
-    columns = len(re.search(r"\\begin\{tabular\}\{(.*)\}", text)[1].replace("p{4cm}", "p"))  # type: ignore[index]
+    columns = text.split(r"\begin{tabular}")[1].split(r"\toprule")[0]
+    columns = len(re.sub(r">\{.*?\}p\{.*?\}|S\[.*?\]|l", "c", columns.strip()[1:-1]))
     assert {line.count("&") - line.count(r"\&") for line in body.strip().splitlines()} == {columns - 1}
 
 
@@ -121,7 +124,7 @@ def trial(made: Fabricated, lr: str, seed: int, test: float, seconds: float, **m
     made.run("g", {"lr": lr}, seed, settings=settings, wall_s=seconds, **metrics)
 
 
-def test_trials_are_sorted_by_test_accuracy_and_the_best_is_marked(tmp_path: Path) -> None:
+def test_trials_are_sorted_by_test_accuracy(tmp_path: Path) -> None:
     made = Fabricated(tmp_path)
     made.study("g", ["lr"], {}, {})
     trial(made, "0.001", 0, 0.4, 60)
@@ -129,17 +132,17 @@ def test_trials_are_sorted_by_test_accuracy_and_the_best_is_marked(tmp_path: Pat
     trial(made, "0.005", 0, 0.6, 240)
     trial(made, "0.005", 1, 0.7, 240)
     made.run("g", {"lr": "0.1"}, 0, status="diverged")
-    table = written(made.results("g"), "trials", made.collected)
+    results = replace(made.results("g"), reported={"0.005": {"test_top1": 0.546}})
+    table = written(results, "trials", made.collected)
     assert list(table["learning_rate"]) == [0.005, 0.001, 0.1]
     assert list(table["test_acc %"])[:2] == [65.0, 45.0]  # (60 + 70) / 2, (40 + 50) / 2
-    assert list(table["time(m)"])[:2] == [4.0, 1.5]  # (1 + 2) / 2
+    assert list(table["test_acc %, printed"])[:1] == [54.6] and pd.isna(table["test_acc %, printed"].iloc[1])
     assert list(table["train_acc %"])[:2] == [50.0, 70.0]  # (50 + 90) / 2
     assert table["note"].iloc[2] == "1 of 1 diverged" and pd.isna(table["test_acc %"].iloc[2])
-    paper = ["batch_size", "learning_rate", "momentum", "gamma", "optimizer", "time(m)", "train_acc %", "val_acc %"]
-    assert [c for c in table if "±" not in c][:9] == [*paper, "test_acc %"]
+    paper = ["batch_size", "learning_rate", "momentum", "gamma", "optimizer", "train_acc %", "val_acc %"]
+    assert [c for c in table if "±" not in c and "by seed" not in c][:8] == [*paper, "test_acc %"]
     lines = (made.collected / "t.md").read_text().splitlines()[4:]
-    assert "**65.00 ± 63.53**" in lines[0] and "**1.50**" in lines[1] and "**70.00 ± 254.12**" in lines[1]
-    assert r"\textbf{65.00 $\pm$ 63.53}" in (made.collected / "t.tex").read_text()
+    assert "65.0 (60.0, 70.0)" in lines[0] and "70.0 (50.0, 90.0)" in lines[1]
 
 
 def test_nets_have_a_column_each_and_train_val_a_row(tmp_path: Path) -> None:
@@ -201,7 +204,7 @@ def test_the_gap_is_of_each_seed_and_stands_beside_the_printed_one(made: Fabrica
 
 def test_whole_numbers_are_grouped_by_thousands_for_readers_and_plain_in_the_file() -> None:
     table = Table(rows=[{"n": 13070472, "half": 1234.5, "is": True, "name": "10000"}])
-    assert table.shown.iloc[0].to_dict() == {"n": "13,070,472", "half": "1234.50", "is": "True", "name": "10000"}
+    assert table.shown.iloc[0].to_dict() == {"n": "13,070,472", "half": "1,234.5", "is": "True", "name": "10000"}
     assert table.frame.iloc[0].to_dict()["n"] == 13070472
 
 

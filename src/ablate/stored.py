@@ -87,6 +87,8 @@ class Verdict(Stored):
     """A claim in claims.json."""
 
     paper: str
+    id: str = ""
+    n: int = 0  # seeds of the arm that has the fewest
     statement: str
     finding: str
     protocol: str

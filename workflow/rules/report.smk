@@ -1,6 +1,7 @@
 # collect -> tables and figures -> report; all of it iterates over the plan. What a step is made of: ablate.plan.receipts.
 COLLECTED = ["runs.csv", "history.csv", "metrics.json", "provenance.json"]
-BESIDE = [".md", ".tex", ".runs.json"]  # each table's .csv
+BESIDE = [".md", ".tex", ".runs.json", ".caption.json"]  # each table's .csv
+FIGURE = [".png", ".pdf", ".md", ".tex", ".caption.json"]  # each figure's .svg
 SUMMARY = [f"results/summary/{PARAMS.scale}{suffix}" for suffix in (".json", ".csv")]  # what DVC compares
 
 
@@ -75,7 +76,11 @@ rule claims:
         unpack(lambda w: inputs(PIPELINE.inputs_of_rendered, "claims")),
     output:
         json=f"{RESULTS}/claims.json",
-        others=multiext(f"{RESULTS}/claims", ".csv", *BESIDE, ".svg", ".png"),
+        others=multiext(f"{RESULTS}/claims", ".csv", *BESIDE),
+        boards=multiext(f"{RESULTS}/board", ".svg", *FIGURE),
+        of_papers=expand(
+            f"{RESULTS}/{{paper}}/board{{suffix}}", paper=PIPELINE.claiming, suffix=[".svg", *FIGURE]
+        ),
         text=f"{RESULTS}/findings.md",
         models=multiext(f"{RESULTS}/models", ".csv", *BESIDE),
     log:
@@ -92,7 +97,8 @@ rule power:
         unpack(lambda w: inputs(PIPELINE.inputs_of_rendered, "power")),
     output:
         csv=f"{RESULTS}/power.csv",
-        figure=multiext(f"{RESULTS}/power", ".svg", ".png"),
+        chances=multiext(f"{RESULTS}/power", ".svg", *FIGURE),
+        needed=multiext(f"{RESULTS}/needed", ".svg", *FIGURE),
     log:
         "logs/power.log",
     params:
@@ -154,7 +160,7 @@ for _paper in PARAMS.studies:
                 )
                 for name in _figures
             ],
-            [f"{_out}/{name}.png" for name in _figures],
+            [f"{_out}/{name}{suffix}" for name in _figures for suffix in FIGURE],
         log:
             f"logs/figures/{_paper}.log",
         localrule: True

@@ -14,7 +14,7 @@ from ablate.errors import UserError, choose
 from ablate.files import write_json
 from ablate.inert import say
 from ablate.plan.project import open_project
-from ablate.plan.receipts import COLLECTED, Job, rendering
+from ablate.plan.receipts import COLLECTED, FIGURE, TABLE, Job, rendering
 from ablate.plan.run_records import RunRecords
 from ablate.plan.runs import RUNS
 from ablate.tables.comparison import write_comparison
@@ -89,7 +89,7 @@ def _do(output: Path, job: Callable[[], object], partial: bool, also: Sequence[P
 
 
 def _remove(output: Path) -> None:
-    for suffix in (".csv", ".json", ".md", ".tex", ".runs.json", ".svg", ".png", output.suffix):
+    for suffix in {*TABLE, *FIGURE, ".json", output.suffix}:
         output.with_suffix(suffix).unlink(missing_ok=True)
 
 

@@ -7,7 +7,8 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, PathPatch
 from matplotlib.path import Path
 
 from ablate.errors import UserError
-from ablate.figures.common import CHARACTER, PALETTE, wrapped
+from ablate.figures.common import wrapped
+from ablate.figures.style import CHARACTER, PALETTE
 from ablate.models.structure import ADDITION, INPUT, Structure
 
 LINE, PAD, BETWEEN = 0.125, 0.07, 0.11  # inches: a line of text, what a box has around it, between two boxes

@@ -1,18 +1,16 @@
-"""What the figures share: files that some of them read, how an arm is named and drawn, legends."""
+"""What the figures share: what they give back, files that some of them read, how an arm is named, legends."""
 
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import cycle
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -22,48 +20,27 @@ from matplotlib.ticker import FuncFormatter, LogFormatterSciNotation
 from ablate.csv_text import read_csv
 from ablate.data.views import Pack
 from ablate.errors import UserError
-from ablate.files import atomic_write
+from ablate.figures.style import CHARACTER, crossed, level_colours
 from ablate.inert import visible
+from ablate.plan.health import STALE
 from ablate.plan.record import PlannedRun
 from ablate.plan.runs import ENDED
 from ablate.results.study import StudyResults
 from ablate.seals import of_run
 
-TITLE_SIZE = 7.5  # points; the scales' labels then fit a narrow figure
-# Readable in print and by colour-blind readers; ids in the SVG are fixed, so that equal data give equal bytes.
-STYLE = {
-    "svg.hashsalt": "ablate",
-    "text.parse_math": False,  # a title or a level may hold any $
-    "text.usetex": False,
-    "figure.dpi": 150,
-    "savefig.dpi": 150,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "font.size": 7,
-    "axes.titlesize": 8,
-    "axes.labelsize": 8,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 7,
-    "legend.handlelength": 3,  # long enough to see the dashes
-    "figure.constrained_layout.h_pad": 0.06,
-    "figure.constrained_layout.w_pad": 0.06,
-    "figure.titlesize": TITLE_SIZE,
-    "lines.linewidth": 1.2,
-    "lines.markersize": 3.5,
-    "hatch.linewidth": 0.5,
-}
-
-NARROW, WIDE = 3.5, 7.0  # inches: one and two columns of a printed page
-CHARACTER = 4.0  # points that a character takes at the style's 7 points, on average
-LOSS, TOP1 = "cross-entropy (nats)", "top-1 accuracy (%)"
-
-# seaborn's colorblind palette, its two palest colours last
-PALETTE = [sns.color_palette("colorblind")[i] for i in (0, 1, 2, 3, 4, 5, 9, 7, 6, 8)]
-DASHES: list[Any] = ["-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)), (0, (7, 1.5)), (0, (3, 1, 1, 1, 1, 1))]
-MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
-T = TypeVar("T")
 STATUS = {"missing": "not run", "out-of-memory": "out of memory"}  # in words, where they differ
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure, and what its caption says beside what follows from the study's runs."""
+
+    figure: Figure
+    what: str  # in whole sentences, what is drawn and how it is to be read
+    band: str = ""  # what bands, bars and dots reach over
+    arms: tuple[str, ...] | None = None  # those that are drawn; None: all of the study
+    splits: tuple[str, ...] = ("val",)  # that numbers are of
+    facts: Mapping[str, str] = field(default_factory=dict)  # of `captions.FACTS`, in place of what follows from runs
 
 
 @dataclass(frozen=True)
@@ -154,17 +131,21 @@ def label(results: StudyResults, arm: str, *, name: str | None = None) -> str:
     """The arm as legends and axes show it: its title, or ``name``, and in brackets what a reader must know of it."""
     words = ["contaminated"] if results.contaminated(arm) else []
     words += [said] if (said := note(results, arm)) else []
+    stale = sum(STALE in health for health in finished(results, arm)["health"])
+    words += [f"{stale} of {len(of_arm(results, arm))} {STALE}"] if stale else []
     name = name or title(results, arm)
     return f"{name} ({'; '.join(words)})" if words else name
 
 
-def looks(names: Sequence[T], *, dashed: bool = True) -> dict[T, dict[str, Any]]:
-    """{name: colour, marker and dashes of its line}. Markers and dashes tell lines apart without the colour."""
-    dashes = cycle(DASHES if dashed else ["-"])
-    return {
-        name: {"color": color, "linestyle": dash, "marker": marker}
-        for name, color, dash, marker in zip(names, cycle(PALETTE), dashes, cycle(MARKERS), strict=False)
-    }
+def looks_of(results: StudyResults, arms: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """{arm: colour, marker, dashes and width of its line}, a level's colour being the same in all figures."""
+    levels = {arm: list(of_arm(results, arm)[0].levels.values()) for arm in arms}
+    return crossed(levels, level_colours(results.every_axis))
+
+
+def looks_of_levels(results: StudyResults, levels: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """`looks_of` the levels of one axis."""
+    return crossed({level: [level] for level in levels}, level_colours(results.every_axis))
 
 
 def values(series: "pd.Series[Any]") -> list[float]:
@@ -229,12 +210,3 @@ def shown(figure: Figure) -> Figure:
 
 def _shown(name: Callable[..., str], *place: Any) -> str:
     return visible(name(*place), keep="\n")
-
-
-def save(figure: Figure, svg: Path) -> None:
-    """Write ``figure`` as SVG and, beside it, as PNG, and close it."""
-    shown(figure)
-    for target, kind, dated in ((svg, "svg", "Date"), (svg.with_suffix(".png"), "png", "Software")):
-        with atomic_write(target) as part:
-            figure.savefig(part, format=kind, metadata={dated: None})
-    plt.close(figure)

@@ -1,5 +1,7 @@
 """Metrics against the epoch."""
 
+import math
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -8,38 +10,25 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from ablate.csv_text import NUMBER
 from ablate.errors import choose
-from ablate.figures.common import (
-    DASHES,
-    LOSS,
-    MARKERS,
-    NARROW,
-    PALETTE,
-    TOP1,
-    WIDE,
-    Powers,
-    label,
-    legend_below,
-    looks,
-    of_arm,
-    panels,
-)
+from ablate.figures.common import Drawn, label, legend_below, looks_of, of_arm, panels
+from ablate.figures.style import CHANCE, DASHES, LOSS, NARROW, TOP1, WIDE
 from ablate.plan.kinds import curves_of
+from ablate.results.captions import SPLITS
 from ablate.results.study import StudyResults
 
-# Columns of history.csv: the panel's title and the axis.
-METRICS = {
-    "train_top1": ("training", TOP1),
-    "val_top1": ("validation", TOP1),
-    "train_loss": ("training", LOSS),
-    "val_loss": ("validation", LOSS),
-}
-SPLITS = {"train": DASHES[1], "val": "-"}
+Curves = dict[tuple[str, str], pd.DataFrame]  # (arm, metric): mean, min, max and count of seeds, by epoch
+QUANTITIES = {"top1": TOP1, "loss": LOSS}
+WORDS = {"top1": "top-1 accuracy", "loss": "cross-entropy"}
+OF_SPLIT = {"train": DASHES[1], "val": "-"}
 FEW = 3  # arms whose training and validation curves can share a panel
-HUGE = 50.0  # nats; guessing among 200 classes costs 5.3, so that a linear axis would hide the rest
+MOST = 3.0  # times the loss of guessing, beyond which a loss would flatten all others
+HALF = 50.0  # percent, above which an axis of accuracies goes to 100, so that such figures have one scale
+BAND = "lines are means over seeds, bands reach from the lowest to the highest seed"
 
 
-def curves(results: StudyResults, argument: str = "") -> Figure:
+def curves(results: StudyResults, argument: str = "") -> Drawn:
     """A line per arm, the mean over seeds, and a band from the lowest to the highest seed.
 
     ``argument`` is METRIC+METRIC@ARM+ARM, columns of history.csv and arms; without metrics train_top1 and val_top1,
@@ -49,39 +38,42 @@ def curves(results: StudyResults, argument: str = "") -> Figure:
         UserError: For an unknown metric or arm.
     """
     metrics, arms = curves_of(argument, results.arms)
-    quantities = {metric.partition("_")[2] for metric in metrics}
-    if argument.partition("@")[0] and len(metrics) == 2 and len(quantities) == 1 and len(arms) <= FEW:
-        return _paired(results, metrics, arms)
+    quantities = list(dict.fromkeys(map(_quantity, metrics)))
+    found = _found(results, arms, metrics)
+    if argument.partition("@")[0] and len(metrics) == 2 * len(quantities) and len(arms) <= FEW:
+        return _paired(results, quantities, arms, found)
     rows, columns = {1: (1, 1), 3: (1, 3)}.get(len(metrics), (-(-len(metrics) // 2), 2))
-    figure, axes = panels(rows, columns, NARROW if columns == 1 else WIDE, 0.4 + 2.0 * rows)
-    look = looks(arms)
+    figure, axes = panels(rows, columns, NARROW if columns == 1 else WIDE, 0.4 + 1.75 * rows)
+    look = looks_of(results, arms)
     for axis, metric in zip(axes, metrics, strict=True):
         for arm in arms:
-            _line(axis, results, arm, metric, **look[arm])
-        _finish(axis, metric, title=METRICS[metric][0])
-    _scale(axes, metrics)
+            _line(axis, found[arm, metric], look[arm])
+        _finish(axis, metric, title=SPLITS[_split(metric)])
+    _scale(results, arms, axes, metrics)
     legend_below(figure, *_entries(results, look))
-    return figure
+    return _drawn(results, figure, found, "a line per arm")
 
 
-def _paired(results: StudyResults, metrics: list[str], arms: list[str]) -> Figure:
-    """One panel: colour and marker say which arm, dashes are training, solid lines validation."""
-    figure, (axis,) = panels(1, 1, NARROW, 2.4)
-    look = looks(arms, dashed=False)
-    for arm in arms:
-        for metric in metrics:
-            _line(axis, results, arm, metric, **look[arm] | {"linestyle": SPLITS[metric.partition("_")[0]]})
-    _finish(axis, metrics[0], title="")
-    _scale([axis], metrics[:1])
+def _paired(results: StudyResults, quantities: list[str], arms: list[str], found: Curves) -> Drawn:
+    """A panel per quantity: colour and marker say which arm, dashes are training, solid lines validation."""
+    figure, axes = panels(1, len(quantities), NARROW if len(quantities) == 1 else WIDE, 2.2)
+    look = looks_of(results, arms)
+    for axis, quantity in zip(axes, quantities, strict=True):
+        for arm in arms:
+            for split, dash in OF_SPLIT.items():
+                _line(axis, found[arm, f"{split}_{quantity}"], look[arm] | {"linestyle": dash})
+        _finish(axis, f"val_{quantity}", title="")
+    _scale(results, arms, axes, [f"val_{quantity}" for quantity in quantities])
     handles, labels = _entries(results, {arm: look[arm] | {"linestyle": ""} for arm in arms})
-    for split, dash in SPLITS.items():
+    for split, dash in OF_SPLIT.items():
         handles.append(Line2D([], [], color="black", linestyle=dash))
-        labels.append(METRICS[f"{split}_top1"][0])
+        labels.append(SPLITS[split])
     legend_below(figure, handles, labels)
-    return figure
+    told = "colour and marker tell the arm, dashes are training, solid lines validation"
+    return _drawn(results, figure, found, told)
 
 
-def trials(results: StudyResults, argument: str = "") -> Figure:
+def trials(results: StudyResults, argument: str = "") -> Drawn:
     """Accuracy and loss of every arm on one split, ``argument``: train or val.
 
     The first axis gives the colour, the second the dashes, the others the marker and the width.
@@ -89,82 +81,112 @@ def trials(results: StudyResults, argument: str = "") -> Figure:
     Raises:
         UserError: For another split.
     """
-    if argument not in SPLITS:
-        raise choose("trials", argument, SPLITS, "split")
-    figure, axes = panels(1, 2, WIDE, 2.8)
-    look = _crossed(results)
+    if argument not in OF_SPLIT:
+        raise choose("trials", argument, OF_SPLIT, "split")
+    figure, axes = panels(1, 2, WIDE, 2.4)
+    arms = sorted(results.arms, key=lambda arm: _in_order(of_arm(results, arm)[0].levels.values()))
     metrics = [f"{argument}_top1", f"{argument}_loss"]
+    look, found = looks_of(results, arms), _found(results, arms, metrics)
     for axis, metric in zip(axes, metrics, strict=True):
-        for arm in results.arms:
-            _line(axis, results, arm, metric, band=False, **look[arm])
-        _finish(axis, metric, title=METRICS[metric][0])
-    _scale(axes, metrics)
-    handles, labels = (
-        [Line2D([], [], **each) for each in look.values()],
-        [label(results, arm, name=arm) for arm in look],
-    )
-    first = len({of_arm(results, arm)[0].levels.get(results.axes[0]) for arm in results.arms}) if results.axes else 1
+        for arm in arms:
+            _line(axis, found[arm, metric], look[arm])
+        _finish(axis, metric, title=SPLITS[argument])
+    _scale(results, arms, axes, metrics)
+    handles = [Line2D([], [], **each) for each in look.values()]
+    labels = [label(results, arm, name=arm) for arm in look]
+    first = len({of_arm(results, arm)[0].levels.get(results.axes[0]) for arm in arms}) if results.axes else 1
     legend_below(figure, handles, labels, ncols=first, title=" / ".join(results.axes), title_fontsize=7)
-    return figure
+    ways = zip(("colour tells the", "dashes the", "marker and width the"), results.axes, strict=False)
+    told = ", ".join(f"{way} {name.replace('-', ' ')}" for way, name in ways)
+    return _drawn(results, figure, found, told or "a line per arm")
 
 
-def _crossed(results: StudyResults) -> dict[str, dict[str, Any]]:
-    """{arm: look}, where each axis of the study has its own means of telling its levels apart."""
-    levels = {arm: list(of_arm(results, arm)[0].levels.values()) for arm in results.arms}
-    parts = {arm: (named[:1], named[1:2], named[2:]) for arm, named in levels.items()}
-    known = [list(dict.fromkeys(tuple(part[i]) for part in parts.values())) for i in range(3)]
-    look = {}
-    for arm, part in parts.items():
-        color, dash, other = (known[i].index(tuple(part[i])) for i in range(3))
-        look[arm] = {
-            "color": PALETTE[color % len(PALETTE)],
-            "linestyle": DASHES[dash % len(DASHES)],
-            "marker": MARKERS[other % len(MARKERS)],
-            "linewidth": 1.6 if other == 0 else 0.8,
-            "markerfacecolor": PALETTE[color % len(PALETTE)] if other == 0 else "white",
-        }
-    return look
+def _in_order(levels: Iterable[str]) -> list[tuple[float, str]]:
+    """Numbers by their size, and words behind them by the alphabet."""
+    return [(float(level), "") if NUMBER.fullmatch(level) else (math.inf, level) for level in levels]
 
 
-def _line(axis: Axes, results: StudyResults, arm: str, metric: str, *, band: bool = True, **look: Any) -> None:
+def _quantity(metric: str) -> str:
+    return metric.partition("_")[2]
+
+
+def _split(metric: str) -> str:
+    return metric.partition("_")[0]
+
+
+def _found(results: StudyResults, arms: list[str], metrics: list[str]) -> Curves:
+    """What is drawn, in percent and nats."""
+    found: Curves = {}
+    for arm in arms:
+        history = results.history[results.history["arm"] == arm]
+        for metric in metrics:
+            mine = history[["epoch", metric]] if metric in history else pd.DataFrame({"epoch": [], metric: []})
+            table = mine.apply(pd.to_numeric, errors="coerce")
+            table = table.replace([float("inf"), float("-inf")], float("nan")).dropna().astype(float)
+            table[metric] *= 100 if metric.endswith("top1") else 1
+            found[arm, metric] = table.groupby("epoch")[metric].agg(["mean", "min", "max", "count"])
+    return found
+
+
+def _line(axis: Axes, by_epoch: pd.DataFrame, look: dict[str, Any]) -> None:
     """Mean over seeds against the epoch; the band reaches from the lowest to the highest seed."""
-    history = results.history[results.history["arm"] == arm]
-    if metric not in history.columns:
+    if by_epoch.empty:
         return
-    table = history[["epoch", metric]].apply(pd.to_numeric, errors="coerce")
-    table = table.replace([float("inf"), float("-inf")], float("nan")).dropna()
-    if table.empty:
-        return
-    by_epoch = table.astype(float).groupby("epoch")[metric].agg(["mean", "min", "max"])
-    by_epoch = by_epoch * (100 if metric.endswith("top1") else 1)
-    every = max(1, len(by_epoch) // 8)
-    axis.plot(by_epoch.index, by_epoch["mean"], markevery=every, **look)
-    if band:
-        axis.fill_between(by_epoch.index, by_epoch["min"], by_epoch["max"], color=look["color"], alpha=0.15, lw=0)
+    axis.plot(by_epoch.index, by_epoch["mean"], markevery=max(1, len(by_epoch) // 8), **look)
+    axis.fill_between(by_epoch.index, by_epoch["min"], by_epoch["max"], color=look["color"], alpha=0.15, lw=0)
 
 
 def _finish(axis: Axes, metric: str, *, title: str) -> None:
-    axis.set(title=title, xlabel="epoch", ylabel=METRICS[metric][1])
+    axis.set(title=title, xlabel="epoch", ylabel=QUANTITIES[_quantity(metric)])
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if not axis.lines:
         axis.set(xticks=[], yticks=[])
         axis.text(0.5, 0.5, "no epoch to show", ha="center", va="center", transform=axis.transAxes)
 
 
-def _scale(axes: list[Axes], metrics: list[str]) -> None:
-    """Panels of one quantity have one scale: from 0, or logarithmic where some losses dwarf the others."""
-    for quantity in {metric.partition("_")[2] for metric in metrics}:
-        same = [axis for axis, metric in zip(axes, metrics, strict=True) if metric.endswith(quantity)]
-        log = quantity == "loss" and max(axis.dataLim.y1 for axis in same) > HUGE
-        for axis in same if log else []:
-            axis.set_yscale("log")
-            axis.yaxis.set_major_formatter(Powers())
-            axis.yaxis.set_minor_formatter(Powers())
-        low, high = (pick(axis.get_ylim()[i] for axis in same) for i, pick in enumerate((min, max)))
+def _classes(results: StudyResults, arms: list[str]) -> list[int]:
+    """Each number of classes that an arm has, the largest first."""
+    return sorted({p.n_classes for p in results.planned if p.arm in arms}, reverse=True)
+
+
+def _scale(results: StudyResults, arms: list[str], axes: list[Axes], metrics: list[str]) -> None:
+    """Accuracies from 0, losses zoomed to the data; dashes where guessing is, where that is in sight."""
+    classes = _classes(results, arms)
+    for quantity in dict.fromkeys(map(_quantity, metrics)):
+        same = [axis for axis, m in zip(axes, metrics, strict=True) if _quantity(m) == quantity and axis.lines]
+        guessing = [100 / n if quantity == "top1" else math.log(n) for n in classes]
         for axis in same:
-            axis.set_ylim(low if log else 0, 1.03 * high)  # markers at the top stay whole
+            low, high = axis.dataLim.y0, axis.dataLim.y1
+            if quantity == "top1":
+                axis.set_ylim(0, 100 if high > HALF else 1.08 * max(high, guessing[0]))
+            else:
+                top = min(high, MOST * guessing[0])
+                axis.set_ylim(low - 0.04 * (top - low), top + 0.04 * (top - low))
+            for at in guessing:
+                if axis.get_ylim()[0] <= at <= axis.get_ylim()[1]:
+                    axis.axhline(at, **CHANCE)
 
 
 def _entries(results: StudyResults, look: dict[str, dict[str, Any]]) -> tuple[list[Any], list[str]]:
     """Legend handles and labels, also of arms that have nothing to draw."""
     return [Line2D([], [], **each) for each in look.values()], [label(results, arm) for arm in look]
+
+
+def _drawn(results: StudyResults, figure: Figure, found: Curves, told: str) -> Drawn:
+    """With what the caption says of the lines."""
+    arms, metrics = (list(dict.fromkeys(key[i] for key in found)) for i in (0, 1))
+    splits = tuple(split for split in SPLITS if any(_split(metric) == split for metric in metrics))
+    shown = " and ".join(dict.fromkeys(WORDS[_quantity(metric)] for metric in metrics))
+    what = (
+        f"{shown.capitalize()} of {' and '.join(SPLITS[split] for split in splits)} images after each epoch; {told}."
+    )
+    if "train" in splits:
+        what += " Training is measured in passing, with augmentation and dropout on."
+    classes = _classes(results, arms)
+    losses = [table["max"].max() for (_, metric), table in found.items() if metric.endswith("loss") and len(table)]
+    if losses and max(losses) > (limit := MOST * math.log(classes[0])):
+        what += f" Losses are drawn up to {limit:.1f}; the highest is {max(losses):.3g}."
+    said = [f"{100 / n:.3g} %" + (f", ln {n} = {math.log(n):.2f} nats" if losses else "") for n in classes]
+    several = any(table["count"].max() > 1 for table in found.values() if len(table))
+    facts = {"chance": f"{'; '.join(said)} (short dashes)"}
+    return Drawn(figure, what, BAND if several else "", tuple(arms), splits, facts)

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-from matplotlib.figure import Figure
 from torch import nn
 
 from ablate.errors import UserError
 from ablate.figures.boxes import SHAPES, draw_boxes, height_of
-from ablate.figures.common import NARROW, WIDE, panels, wrapped
+from ablate.figures.common import Drawn, panels, wrapped
+from ablate.figures.style import NARROW, WIDE
 from ablate.models.build import build
 from ablate.models.outline import outline
 from ablate.models.structure import Structure, fused
@@ -22,7 +22,7 @@ SHORT = {"batch norm": "BN"}  # in a whole network
 T = TypeVar("T")
 
 
-def network(results: StudyResults, argument: str) -> Figure:
+def network(results: StudyResults, argument: str) -> Drawn:
     """The network ``argument`` of the registry from input to logits, with the paper's classes and pixels.
 
     There is a box per layer, with what follows it on each value, and beside it channels × height × width.
@@ -35,13 +35,13 @@ def network(results: StudyResults, argument: str) -> Figure:
     drawn = fused(whole)
     words = [" · ".join(SHORT.get(word, word) for word in box.words) for box in drawn.boxes]
     height = height_of(drawn, words, NARROW - SHAPES)
-    figure, (axis,) = panels(1, 1, NARROW, height + 0.4)
+    figure, (axis,) = panels(1, 1, NARROW, height)
     draw_boxes(axis, drawn, words, (NARROW, height), shapes=True)
-    figure.suptitle(f"{called(results, argument)}: {found.classes} classes, {counted(results, found):,} parameters")
-    return figure
+    about = f"{called(results, argument)} for {found.classes} classes, {counted(results, found):,} parameters"
+    return Drawn(figure, f"{about}; beside each layer channels × height × width of what it gives.")
 
 
-def blocks(results: StudyResults, argument: str) -> Figure:
+def blocks(results: StudyResults, argument: str) -> Drawn:
     """The building blocks of the networks NETWORK+NETWORK, a panel for each kind of block, operation by operation.
 
     Raises:
@@ -56,12 +56,11 @@ def blocks(results: StudyResults, argument: str) -> Figure:
     width = (WIDE if len(drawn) > 2 else NARROW) / len(drawn)
     words = [["\n".join(box.words) for box in found.boxes] for _, found in drawn]
     height = max(height_of(found, each, width) for (_, found), each in zip(drawn, words, strict=True))
-    figure, axes = panels(1, len(drawn), width * len(drawn), height + 0.55)
+    figure, axes = panels(1, len(drawn), width * len(drawn), height + 0.3)
     for n, (axis, (title, found), each) in enumerate(zip(axes, drawn, words, strict=True)):
         draw_boxes(axis, found, each, (width, height), panel=n)
         axis.set_title(wrapped(title, width, size=8))
-    figure.suptitle("building blocks, as the networks' code has them")
-    return figure
+    return Drawn(figure, "Building blocks, as the networks' code has them; a panel for each, named by its channels.")
 
 
 def _made(results: StudyResults, name: str) -> nn.Module:

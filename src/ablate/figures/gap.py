@@ -4,21 +4,19 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ablate.figures.common import PALETTE, TOP1, WIDE, finished, label, legend_below, panels, values, wrapped
+from ablate.figures.common import Drawn, finished, label, legend_below, panels, values, wrapped
+from ablate.figures.style import PALETTE, PRINTED, SEED, TOP1, WIDE
 from ablate.results.study import StudyResults
 from ablate.tables.gap import gaps_of, printed_gaps
 
 TRAINING: dict[str, Any] = {"marker": "^", "color": PALETTE[1], "ls": ""}
 VALIDATION: dict[str, Any] = {"marker": "o", "color": PALETTE[0], "ls": ""}
-SEED: dict[str, Any] = {"marker": "o", "ls": "", "ms": 3, "mfc": "white", "mec": "black", "mew": 0.7}
 MEAN: dict[str, Any] = {"marker": "|", "ls": "", "ms": 10, "mew": 2, "color": PALETTE[0]}
-PAPER: dict[str, Any] = {"marker": "D", "ls": "", "ms": 5, "mfc": "none", "mec": PALETTE[3], "mew": 1.2}
 
 
-def gap(results: StudyResults) -> Figure:
+def gap(results: StudyResults) -> Drawn:
     """How far each arm overfits.
 
     Left: training and validation accuracy, means over seeds, joined by a line. Right: the difference of the two, a
@@ -30,11 +28,11 @@ def gap(results: StudyResults) -> Figure:
     for y, arm in enumerate(arms):
         _accuracies(left, results, arm, y)
         gaps = list(gaps_of(results, arm).values())
-        right.plot(gaps, [y] * len(gaps), **SEED, zorder=3)
+        right.plot(gaps, [y] * len(gaps), **SEED)
         if gaps:
             right.plot(np.mean(gaps), y, **MEAN)
         if arm in printed:
-            right.plot(100 * printed[arm], y, **PAPER, zorder=2)
+            right.plot(100 * printed[arm], y, **PRINTED)
     right.axvline(0, color="0.6", lw=0.8, zorder=0)
     left.set(xlabel=TOP1, title="training and validation", xlim=(0, 1.05 * left.dataLim.x1 if left.lines else 100))
     right.set(xlabel="training less validation (points)", title="gap")
@@ -44,9 +42,13 @@ def gap(results: StudyResults) -> Figure:
         axis.set_ylim(len(arms) - 0.5, -0.5)
         axis.tick_params(axis="y", length=0)
     entries = {"training": TRAINING, "validation": VALIDATION, "a seed": SEED, "mean": MEAN}
-    entries |= {"printed in the paper": PAPER} if printed else {}
+    entries |= {"printed in the paper": PRINTED} if printed else {}
     legend_below(figure, [Line2D([], [], **look) for look in entries.values()], list(entries))
-    return figure
+    what = (
+        "Left, training and validation accuracy of the last epoch, means over seeds; right, their difference "
+        "within each seed, which is how far a network overfits."
+    )
+    return Drawn(figure, what, "a dot is a seed, a bar their mean", splits=("train", "val"))
 
 
 def _accuracies(axis: Axes, results: StudyResults, arm: str, y: int) -> None:

@@ -7,27 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from ablate.errors import choose
-from ablate.figures.common import (
-    NARROW,
-    PALETTE,
-    WIDE,
-    RunFiles,
-    finished,
-    label,
-    note,
-    nothing,
-    of_arm,
-    panels,
-    wrapped,
-)
+from ablate.figures.common import Drawn, RunFiles, finished, label, note, nothing, of_arm, panels, wrapped
+from ablate.figures.style import NARROW, PALETTE, WIDE
 from ablate.plan.kinds import ANSWERS, answers_of
 from ablate.plan.names import BEST, class_names
+from ablate.results.captions import SPLITS
 from ablate.results.study import StudyResults
 
 if TYPE_CHECKING:
+    import pandas as pd
     from jaxtyping import Float, UInt8
 
 Images = np.ndarray[Any, np.dtype[np.uint8]]
@@ -37,7 +27,7 @@ TITLE = 0.2  # inches that a panel's title takes
 GAP = 2  # pixels between images
 
 
-def predictions(results: StudyResults, places: RunFiles, argument: str = "") -> Figure:
+def predictions(results: StudyResults, places: RunFiles, argument: str = "") -> Drawn:
     """Four test images of an arm's first seed, what the network says and what is true.
 
     The images are val's where there is no test split. ``argument`` is BATCH@ARM: which four, from 0, of an order that
@@ -54,7 +44,7 @@ def predictions(results: StudyResults, places: RunFiles, argument: str = "") -> 
     if arm is None or run is None or table is None or table.empty:
         for axis in axes:
             nothing(axis, "no run trained\nto the end")
-        return figure
+        return Drawn(figure, "No run of the arm trained to the end.", arms=(arm,) if arm else None)
     batches = len(table) // ANSWERS
     if batch >= batches:
         raise choose("predictions", str(batch), [f"0 to {batches - 1}"], "batch")
@@ -62,22 +52,33 @@ def predictions(results: StudyResults, places: RunFiles, argument: str = "") -> 
     settings = results.settings(arm)
     pack = places.pack(settings.dataset)
     names = class_names(pack.meta, pack.chosen(settings))
-    for axis, i in zip(axes, order[ANSWERS * batch :], strict=False):
-        row = table.iloc[i]
+    shown = [table.iloc[i] for i in order[ANSWERS * batch : ANSWERS * (batch + 1)]]
+    said = [_answer(row, names) for row in shown]
+    most = [max(text.count("\n") for text in texts) for texts in zip(*said, strict=True)]
+    for axis, row, (answer, truth) in zip(axes, shown, said, strict=True):
         show(axis, pack.images[int(row["position"])])
-        right = row["label"] == row["predicted"]
-        sign, color = ("✓", RIGHT) if right else ("✗", WRONG)
-        sure = f" ({row['probability']:.0%})" if "probability" in row else ""
-        said = wrapped(f"{sign} predicted: {names[int(row['predicted'])]}{sure}", 1.5)
-        axis.set_title(said, color=color, y=1, va="bottom")
-        axis.set_xlabel(wrapped(f"true: {names[int(row['label'])]}", 1.5), color=color, fontsize=8)
-    best = ", the best on val" if named == BEST else ""
-    split = table["split"].iloc[0]
-    figure.supxlabel(f"{label(results, arm)}{best}; seed {run['seed']}; {split} images", fontsize=8)
-    return figure
+        color = RIGHT if row["label"] == row["predicted"] else WRONG
+        # As many lines in each panel, so that images are of one size.
+        axis.set_title("\n" * (most[0] - answer.count("\n")) + answer, color=color, y=1, va="bottom", fontsize=7)
+        axis.set_xlabel(truth + "\n" * (most[1] - truth.count("\n")), color=color, fontsize=7)
+    split = str(table["split"].iloc[0])
+    best = ", the best on validation images" if named == BEST else ""
+    what = (
+        f"Four {SPLITS[split]} images, the same at every rendering, with what the network of the arm "
+        f"{label(results, arm)}{best} answers and its probability, and the true class; seed {run['seed']}."
+    )
+    return Drawn(figure, what, arms=(arm,), splits=(split,), facts={"n": "1 seed"})
 
 
-def filters(results: StudyResults, places: RunFiles) -> Figure:
+def _answer(row: pd.Series[Any], names: Sequence[str]) -> tuple[str, str]:
+    """What the network says, with its probability, and what is true."""
+    sign = "✓" if row["label"] == row["predicted"] else "✗"
+    sure = f" ({row['probability']:.0%})" if "probability" in row else ""
+    answer = wrapped(f"{sign} predicted: {names[int(row['predicted'])]}{sure}", 1.5)
+    return answer, wrapped(f"true: {names[int(row['label'])]}", 1.5)
+
+
+def filters(results: StudyResults, places: RunFiles) -> Drawn:
     """The first layer's filters after training as colour images, a panel per arm, of its first seed that has them.
 
     Each panel goes from its lowest to its highest weight.
@@ -102,7 +103,8 @@ def filters(results: StudyResults, places: RunFiles) -> Figure:
         else:
             nothing(axis, f"no filters: {said}" if (said := note(results, arm)) else "no filters")
             axis.set_box_aspect(1)
-    return figure
+    what = "Weights of the first layer after the last epoch as colours, each panel from its lowest to its highest."
+    return Drawn(figure, what, facts={"n": "1 seed of each arm, named below it"})
 
 
 def scaled(weights: Float[np.ndarray, "filters 3 k k"]) -> UInt8[np.ndarray, "filters k k 3"]:

@@ -1,21 +1,22 @@
 """Images of a pack, as they are and augmented: no run has a part in them."""
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from ablate.data.views import Pack
 from ablate.errors import UserError, choose
-from ablate.figures.common import WIDE, RunFiles, panels, wrapped
+from ablate.figures.common import Drawn, RunFiles, panels, wrapped
 from ablate.figures.images import GAP, TITLE, Images, mosaic, show
+from ablate.figures.style import WIDE
 from ablate.plan.kinds import samples_of
 from ablate.plan.names import class_names
+from ablate.results.captions import said
 from ablate.results.study import StudyResults
 
 ACROSS = 8  # images side by side
 CLASSES = 10  # of the plain grid
 
 
-def samples(results: StudyResults, places: RunFiles, argument: str = "") -> Figure:
+def samples(results: StudyResults, places: RunFiles, argument: str = "") -> Drawn:
     """Training images of classes, a panel each.
 
     ``argument`` is CLASS+CLASS or CLASS+CLASS:COUNT, each one of a class's names in words, and how many images of it;
@@ -50,21 +51,19 @@ def samples(results: StudyResults, places: RunFiles, argument: str = "") -> Figu
     titles = [wrapped(title, 0.95 * WIDE / columns, size=8) for title in shown]
     high = WIDE / columns / across * -(-most // across)
     room = TITLE * (1.5 + max(title.count("\n") for title in titles))
-    height = -(-len(shown) // columns) * (high + room) + 0.4
+    height = -(-len(shown) // columns) * (high + room)
     figure, axes = panels(-(-len(shown) // columns), columns, WIDE, height, space=0.03)
     for axis in axes:
         axis.set_axis_off()
     for axis, title, images in zip(axes, titles, shown.values(), strict=False):
         show(axis, mosaic(images, across))
         axis.set_title(title, loc="left")
-    figure.suptitle(_about(settings.dataset, pack))
-    return figure
+    return Drawn(figure, "Training images of these classes, at equal steps.", facts=_facts(settings.dataset, pack))
 
 
-def _about(dataset: str, pack: Pack) -> str:
+def _facts(dataset: str, pack: Pack) -> dict[str, str]:
     """What a figure shows that no run has a part in."""
-    digest = pack.meta["archive"]["digest"]
-    return f"training images of {dataset}, archive: {digest}{' (generated images)' if digest == 'embedded' else ''}"
+    return {"data": f"{dataset} ({said(pack.meta['archive']['digest'])})", "split": "training"}
 
 
 def _absent(results: StudyResults, pack: Pack, number: int) -> str:
@@ -105,7 +104,7 @@ def _word(pack: Pack, number: int) -> str:
     return str(pack.meta["words"][number].split(",")[0])
 
 
-def augmented(results: StudyResults, places: RunFiles, argument: str = "") -> Figure:
+def augmented(results: StudyResults, places: RunFiles, argument: str = "") -> Drawn:
     """Three images, each beside seven draws of the augmentation ``argument``, a level of `Settings.augment`.
 
     The draws are the same every time.
@@ -123,7 +122,7 @@ def augmented(results: StudyResults, places: RunFiles, argument: str = "") -> Fi
     pack = places.pack(settings.dataset)
     train = pack.views(settings, results.planned[0].seed)["train"]
     picked = train.positions[np.linspace(0, len(train.positions) - 1, 5).round().astype(int)[1:4]]
-    figure, (axis,) = panels(1, 1, WIDE, WIDE / ACROSS * len(picked) + 0.6)
+    figure, (axis,) = panels(1, 1, WIDE, WIDE / ACROSS * len(picked) + 0.3)
     generator = torch.Generator().manual_seed(0)
     tiles: list[Images] = []
     for image in pack.images[picked]:
@@ -133,6 +132,5 @@ def augmented(results: StudyResults, places: RunFiles, argument: str = "") -> Fi
     show(axis, mosaic(tiles, ACROSS))
     side = tiles[0].shape[0]
     axis.set_xticks([(side + GAP) * i + side / 2 for i in range(ACROSS)], ["original", *map(str, range(1, ACROSS))])
-    axis.set_xlabel(f"seven draws of the augmentation {argument}")
-    figure.suptitle(_about(settings.dataset, pack))
-    return figure
+    what = f"Training images, each beside seven draws of the augmentation {argument}, the same at every rendering."
+    return Drawn(figure, what, facts=_facts(settings.dataset, pack))

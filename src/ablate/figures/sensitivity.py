@@ -2,14 +2,14 @@
 
 import matplotlib.pyplot as plt
 import seaborn as sns
-from matplotlib.figure import Figure
 
-from ablate.figures.common import WIDE
+from ablate.figures.common import Drawn
+from ablate.figures.style import WIDE
 from ablate.results.study import StudyResults
-from ablate.tables.effects import contrasts, importance
+from ablate.tables.effects import REPEATS, contrasts, importance
 
 
-def sensitivity(results: StudyResults) -> Figure:
+def sensitivity(results: StudyResults) -> Drawn:
     """Left: each main effect in points with its 95 % interval over seeds. Right: importance of each axis."""
     main = [e for e in contrasts(results) if not e.interaction]
     rank = importance(results)
@@ -27,13 +27,17 @@ def sensitivity(results: StudyResults) -> Figure:
             effect.estimate, y, xerr=effect.half, fmt="o", markersize=4, capsize=2, color=colours[effect.name]
         )
     left.axvline(0, color="0.6", linewidth=0.8, zorder=0)
-    left.set(title="main effects, 95 % intervals over seeds", xlabel="validation accuracy (points)")
+    left.set(title="main effects", xlabel="validation accuracy (points)")
     left.set_yticks(range(len(main)), [f"{e.name}: {e.levels}" for e in main])
     spread = [(rank["mean"] - rank["low"]).clip(lower=0), (rank["high"] - rank["mean"]).clip(lower=0)]
     bars = [colours[axis] for axis in rank["axis"]]
     right.barh(range(len(rank)), rank["mean"], xerr=spread, capsize=2, color=bars, error_kw={"linewidth": 1})
-    right.set(title="importance", xlabel="loss of R² (95 % of shuffles)")
+    right.set(title="importance", xlabel="loss of R²")
     right.set_yticks(range(len(rank)), list(rank["axis"]))
     for axis in (left, right):
         axis.invert_yaxis()
-    return figure
+    what = (
+        "Left, what each level is worth in validation accuracy: it less its axis's first, averaged over the others, "
+        "within each seed; right, the R² that a random forest loses when an axis is shuffled."
+    )
+    return Drawn(figure, what, f"left 95 % over seeds (Student's t), right the middle 95 % of {REPEATS} shuffles")

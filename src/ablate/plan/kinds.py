@@ -18,6 +18,7 @@ from ablate.plan.params import Dataset
 from ablate.plan.settings import AUGMENTS, Settings
 
 HISTORY = ("train_top1", "val_top1", "train_loss", "val_loss")  # metrics of each epoch
+SPLIT_METRICS = ("train_top1", "val_top1", "test_top1")  # of the last epoch
 ANSWERS = 4  # images of one figure of predictions
 MOST = 16  # images of one class in a figure of samples
 RATE, DECAY = "lr", "weight-decay"  # axes of a sweep
@@ -92,6 +93,13 @@ def answers_of(argument: str, arms: Collection[str], where: str) -> tuple[int, s
     """
     batch, _, arm = argument.partition("@")
     return int(batch), arm_or_best(arm or BEST, arms, where)
+
+
+def _heat(where: str, argument: str, asked: Asked) -> None:
+    if not asked.axes:
+        raise UserError(f"{where}: its study has no axes; add axes, or choose another kind")
+    if argument and argument not in SPLIT_METRICS:
+        raise choose(where, argument, SPLIT_METRICS, "metric")
 
 
 def _samples(where: str, argument: str, asked: Asked) -> None:
@@ -191,15 +199,19 @@ TABLES: dict[str, Kind] = {
     "layers": Kind("networks:layers", _network, runs=False),
     "parameters": Kind("networks:parameters", _networks, runs=False),
     "effects": Kind("effects:effects", _axes),
-    "sensitivity": Kind("effects:sensitivity", _axes),
+    "importance": Kind("effects:importances", _axes),
 }
 FIGURES: dict[str, Kind] = {
     "curves": Kind("curves:curves", _curves),
     "trials": Kind("curves:trials", _split),
-    "bars": Kind("bars:bars", _none),
+    "dots": Kind("dots:dots", _none),
+    "printed": Kind("printed:printed", _none),
+    "heat": Kind("heat:heat", _heat),
+    "confusion": Kind("confusion:confusion", _none, pack=True),
+    "cost": Kind("cost:cost", _none),
     "sweep": Kind("sweep:sweep", _rates),
     "sensitivity": Kind("sensitivity:sensitivity", _axes),
-    "per-label": Kind("bars:per_label", _arm, pack=True),
+    "per-label": Kind("dots:per_label", _arm, pack=True),
     "samples": Kind("samples:samples", _samples, pack=True, runs=False),
     "augmented": Kind("samples:augmented", _augmentation, pack=True, runs=False),
     "predictions": Kind("images:predictions", _batch, pack=True),

@@ -24,10 +24,11 @@ from ablate.seals import read_if_sealed, read_sealed, sealed, sha256_of
 FOLDER = ".receipts"
 PLAN = "plan.json"
 FROZEN = "frozen.json"  # the analysis as `ablate freeze` wrote it, where it did
+CONTROLS = "controls"  # under `studies` in params.yaml: runs whose outcome is known beforehand
 FROZEN_AGAIN = "restore it from Git, or delete it and say `ablate freeze`"
 COLLECTED = ("runs.csv", "history.csv", "metrics.json", "provenance.json")
-TABLE = (".csv", ".md", ".tex", ".runs.json")
-FIGURE = (".svg", ".png")
+TABLE = (".csv", ".md", ".tex", ".runs.json", ".caption.json")
+FIGURE = (".svg", ".png", ".pdf", ".md", ".tex", ".caption.json")
 DESCRIBED = (".json", "-samples.jpg", "-duplicates.jpg", "-duplicates.csv")
 
 
@@ -173,20 +174,23 @@ def rendering(
         shown += [folder / name / f"{figure}.png" for figure in figures]
     every = [path for name in names for path in (*collected[name], files[name])]
     add("comparison", "compare", every, [folder / f"comparison{suffix}" for suffix in TABLE])
-    claims = [folder / f"claims{suffix}" for suffix in (".json", *TABLE, *FIGURE)]
+    claims = [folder / f"claims{suffix}" for suffix in (".json", *TABLE)]
+    boards = [folder / "board", *(folder / name / "board" for name in names if name != CONTROLS)]
+    claims += [board.with_suffix(suffix) for board in boards for suffix in FIGURE]
     claims.append(folder / "findings.md")
     analysis = [path for path in (folder / FROZEN,) if path.exists()]
     add("claims", "claims", [*every, *analysis], claims + [folder / f"models{suffix}" for suffix in TABLE])
     rows = [folder / name / file for name in names for file in ("runs.csv", "history.csv")]
     rows += files.values()
-    add("power", "power", rows, [folder / f"power{suffix}" for suffix in (".csv", *FIGURE)])
+    chances = [folder / f"{name}{suffix}" for name in ("power", "needed") for suffix in FIGURE]
+    add("power", "power", [*rows, folder / "claims.json"], [folder / "power.csv", *chances])
     curves = [folder / name / file for name in names for file in ("metrics.json", "history.csv")]
     summary = folder.parent / "summary" / f"{folder.name}.json"
     add("summarise", "collect", curves, [summary, summary.with_suffix(".csv")])
     used = sorted({entry.settings.dataset for entry in record.runs})
     shown += [folder / "data" / f"{each}{suffix}" for each in used for suffix in DESCRIBED[:3]]
     shown += [folder / f"{name}.csv" for name in ("claims", "models", "power", "comparison")]
-    shown += [folder / f"{name}.png" for name in ("claims", "power")]
+    shown += [board.with_suffix(".png") for board in (*boards, folder / "power", folder / "needed")]
     shown.append(folder / "claims.json")
     shown += [path for name in names for path in (folder / name / "provenance.json", files[name])]
     add("report", "report", shown, [folder / "report.html"], *DRAWN)

@@ -74,7 +74,7 @@ def write_report(plan: Path, papers: Path, page: Path) -> None:
             checks=f"{CHECKED} {UNSEEN}",
             manifests=manifests,
             claims=_table(collected / "claims.csv"),
-            claims_figure=_embedded(collected / "claims.png"),
+            claims_figure=_embedded(collected / "board.png"),
             models=_table(collected / "models.csv"),
             power=_embedded(collected / "power.png"),
             chances=_table(collected / "power.csv"),

@@ -9,6 +9,9 @@ import pandas as pd
 from ablate.plan.runs import ENDED
 
 PM = " ±"  # ends the name of a column that holds the half width of the interval of the column of that name
+FEWEST = 3  # values of an interval: of two, it is some nine times as wide as they lie apart
+SEEDS = " by seed"  # ends that of a column that holds the values of too few seeds for an interval
+DECIMALS = 1  # of percent and points: of 500 images one is 0.2 points
 Sources = dict[str, float | None]  # run: the value that it gave
 
 
@@ -31,9 +34,9 @@ def mean(values: Iterable[float]) -> float | None:
 
 
 def half_width(values: Iterable[float]) -> float | None:
-    """Of the 95 % interval of the mean: Student's t with n - 1 degrees of freedom; None for fewer than two."""
+    """Of the 95 % interval of the mean: Student's t with n - 1 degrees of freedom; None for fewer than `FEWEST`."""
     values = list(values)
-    if len(values) < 2:
+    if len(values) < FEWEST:
         return None
     from scipy.special import stdtrit  # what scipy.stats calls, and a fifth of the time to import
 
@@ -42,11 +45,21 @@ def half_width(values: Iterable[float]) -> float | None:
 
 
 def measured(name: str, runs: Mapping[str, float]) -> tuple[dict[str, Any], dict[str, Sources]]:
-    """The two cells ``name`` and its half width, and their sources, from {run: value}."""
+    """The cells ``name`` and its half width, and their sources, from {run: value}; each to `DECIMALS`.
+
+    In place of the half width, the values themselves where there are too few for one.
+    """
     pair = mean(runs.values()), half_width(runs.values())
     names = (name, name + PM)
-    cells = {key: None if v is None else round(v, 2) for key, v in zip(names, pair, strict=True)}
-    return cells, {key: dict(runs) for key in names}
+    cells: dict[str, Any] = {key: rounded(v) for key, v in zip(names, pair, strict=True)}
+    if 1 < len(runs) < FEWEST:
+        cells[name + SEEDS] = ", ".join(f"{rounded(v)}" for v in runs.values())
+    return cells, {key: dict(runs) for key in cells}
+
+
+def rounded(value: float | None) -> float | None:
+    """Percent, points and minutes as any table shows them; no zero has a sign."""
+    return None if value is None else round(value, DECIMALS) + 0.0
 
 
 def values_of(runs: pd.DataFrame, metric: str, factor: float = 1.0) -> dict[str, float]:

@@ -8,9 +8,10 @@ import pandas as pd
 
 from ablate.csv_text import read_csv
 from ablate.errors import choose
-from ablate.papers.paper import LABELS, Paper, read
+from ablate.papers.paper import Paper, read
 from ablate.papers.words import Words, words
 from ablate.plan.health import NUMBERS, Health
+from ablate.plan.kinds import TABLES
 from ablate.plan.names import BEST, arm_or_best
 from ablate.plan.record import PlannedRun, PlanRecord, read_plan
 from ablate.plan.runs import ENDED, RUNS
@@ -37,6 +38,8 @@ class StudyResults:
     data_folder: Path = Path()  # what `ablate describe` wrote
     health: Health = field(default_factory=Health)  # thresholds of the words for runs
     record: Paper | None = None  # all that the paper says; None: there is no paper
+    every_axis: list[list[str]] = field(default_factory=list)  # the levels of each axis of the plan, a list each
+    told: str = ""  # the table whose notes tell deviations and choices, once for the study
 
     @property
     def arms(self) -> list[str]:
@@ -101,6 +104,8 @@ def study_results(plan: Path, collected: Path, papers: Path, study: str, runs_fo
         collected.parent / "data",
         whole.health,
         record,
+        every_axis(whole),
+        next((name for name, kind in chosen.tables.items() if TABLES[kind.partition(":")[0]].runs), ""),
     )
 
 
@@ -126,6 +131,15 @@ def collected_history(plan: PlanRecord, collected: Path) -> pd.DataFrame:
     return _places(plan, collected).merge(found.drop(columns=["arm", "seed"]), on=["study", "run"])
 
 
+def every_axis(plan: PlanRecord) -> list[list[str]]:
+    """The levels of each axis of each study, in the order of the plan."""
+    found: dict[tuple[str, str, str], dict[str, None]] = {}
+    for p in plan.runs:
+        for axis, level in p.levels.items():
+            found.setdefault((p.paper, p.study, axis), {})[level] = None
+    return [list(levels) for levels in found.values()]
+
+
 def archives(runs: pd.DataFrame, planned: Iterable[PlannedRun]) -> list[str]:
     """`other_images` of the planned runs."""
     return other_images(runs.loc[runs["run"].isin([p.run for p in planned]), "data"])
@@ -139,8 +153,3 @@ def other_images(labels: Iterable[str]) -> list[str]:
 def _places(plan: PlanRecord, collected: Path) -> pd.DataFrame:
     """Study, arm, seed and run of each planned run of the paper, from the plan: a file may say another arm."""
     return pd.DataFrame([place(p) for p in plan.of(collected.name)], columns=PLACE)
-
-
-def title(text: str, scale: str) -> str:
-    """With the scale and what it stands for."""
-    return f"{text} ({scale}: {LABELS.get(scale, 'a scale of your own')})."

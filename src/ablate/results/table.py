@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,11 @@ import pandas as pd
 
 from ablate.csv_text import NUMBER, to_csv
 from ablate.files import write_json, write_text
-from ablate.inert import in_latex, in_markdown
+from ablate.inert import in_markdown
 from ablate.plan.names import another
-from ablate.results.stats import PM, Sources
-
-
-class Best(str):
-    """The text of a cell that is set bold. What marks it is no text, since a text may hold anything."""
+from ablate.results.captions import Caption, label
+from ablate.results.latex import latex
+from ablate.results.stats import PM, SEEDS, Sources
 
 
 @dataclass
@@ -26,10 +24,11 @@ class Table:
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     runs: dict[str, dict[str, Sources]] = field(default_factory=dict)  # row's label: column: its runs
-    best: dict[str, str] = field(default_factory=dict)  # column: max or min, whose cell is marked
-    caption: str = ""  # behind the title
+    caption: str = ""  # what it shows, behind the title
+    notes: list[str] = field(default_factory=list)  # below it
     across: bool = False  # written with a column per row
     columns: list[str] = field(default_factory=list)  # in this order; none named: as the rows have them
+    apart: tuple[str, ...] = ()  # columns of the CSV alone, of which notes tell
 
     def add(self, label: str, row: Mapping[str, Any], sources: Mapping[str, Sources] | None = None) -> None:
         """A row, and the runs behind its cells. A label that another row has gets a number behind it."""
@@ -44,25 +43,31 @@ class Table:
 
     @property
     def shown(self) -> pd.DataFrame:
-        """As a reader sees it: text, intervals beside their means, the best of a column as `Best`."""
-        frame = self._plain()
-        text = shown(frame)
-        for column, which in self.best.items():
-            numbers = pd.to_numeric(frame[column])
-            if numbers.notna().any():
-                for row in numbers.index[numbers == getattr(numbers, which)()]:
-                    text.loc[row, column] = Best(text.loc[row, column])
+        """As a reader sees it: text, intervals beside their means."""
+        text = shown(self._plain().drop(columns=list(self.apart), errors="ignore"))
         return _across(text) if self.across else text
 
     def _plain(self) -> pd.DataFrame:
         return pd.DataFrame(self.rows, columns=self.columns or None, dtype=object)
 
-    def write(self, csv: Path, title: str) -> None:
-        """Write ``csv``, and beside it .md and .tex with ``title``, and .runs.json: {row: {column: {run: value}}}."""
+    def write(self, csv: Path, title: str, facts: Mapping[str, str] | None = None) -> None:
+        """Write ``csv``, and beside it .md and .tex, and the caption, of ``title`` and ``facts``.
+
+        And .runs.json: {row: {column: {run: value}}}.
+        """
+        caption = Caption(
+            label=label("tab", csv.parent, csv.stem),
+            title=title,
+            what=self.caption,
+            facts=dict(facts or {}),
+            notes=self.notes,
+        )
+        caption.write(csv)
         write_text(csv, to_csv(self.frame))
-        head = f"**{in_markdown(title)}** {in_markdown(self.caption)}".strip()
-        write_text(csv.with_suffix(".md"), f"{head}\n\n{markdown(self.shown)}\n")
-        write_text(csv.with_suffix(".tex"), latex(self.shown, f"{title} {self.caption}".strip(), csv.stem))
+        text = self.shown.rename(columns=in_words)
+        notes = "".join(f"\n{in_markdown(note)}\n" for note in caption.notes)
+        write_text(csv.with_suffix(".md"), f"{caption.markdown}\n\n{markdown(text)}\n{notes}")
+        write_text(csv.with_suffix(".tex"), latex(text, caption))
         runs = self.runs
         if self.across:
             columns = dict.fromkeys(column for cells in runs.values() for column in cells)
@@ -81,7 +86,9 @@ def text(value: Any) -> str:
         return ""
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):  # the decimals that it was rounded to
+        return f"{value:,.10f}".rstrip("0").rstrip(".") + (".0" if value.is_integer() else "")
+    return str(value)
 
 
 def shown(frame: pd.DataFrame) -> pd.DataFrame:
@@ -90,6 +97,9 @@ def shown(frame: pd.DataFrame) -> pd.DataFrame:
     for column in [c for c in out if str(c).endswith(PM) and str(c).removesuffix(PM) in out]:
         whole = str(column).removesuffix(PM)
         out[whole] = [f"{m} ± {h}" if h else m for m, h in zip(out[whole], out.pop(str(column)), strict=True)]
+    for column in [c for c in out if str(c).endswith(SEEDS) and str(c).removesuffix(SEEDS) in out]:
+        whole = str(column).removesuffix(SEEDS)
+        out[whole] = [f"{m} ({s})" if s else m for m, s in zip(out[whole], out.pop(str(column)), strict=True)]
     return out.loc[:, [len(out) == 0 or str(c) == "" or bool((out[c] != "").any()) for c in out]]  # no empty columns
 
 
@@ -106,27 +116,17 @@ def read_again(frame: pd.DataFrame) -> pd.DataFrame:
 WHOLE = re.compile(r"-?[1-9]\d{3,}", re.ASCII)
 
 
+def in_words(head: str) -> str:
+    """The name of a column for readers; the CSV keeps its own, by which `ablate explain` asks."""
+    for name, words in HEADS.items():
+        head = re.sub(rf"^{name}(_top1|_acc) %", f"{words} (%)", head)
+    return head.replace("_", " ")
+
+
+HEADS = {"best_val": "validation, best epoch", "train": "training", "val": "validation", "test": "test"}
+
+
 def markdown(frame: pd.DataFrame) -> str:
     """A table of text."""
-    return _mapped(frame, in_markdown, "**{}**").to_markdown(index=False, disable_numparse=True)
-
-
-WIDE = 30  # characters, beyond which a column's text is wrapped
-
-
-def latex(frame: pd.DataFrame, title: str, name: str) -> str:
-    """A float with a booktabs table (packages booktabs and float's own): no file of ours needs another."""
-    formats = ["p{4cm}" if max(map(len, frame.iloc[:, i]), default=0) > WIDE else "l" for i in range(frame.shape[1])]
-    return _mapped(frame, in_latex, r"\textbf{{{}}}").to_latex(
-        index=False,
-        escape=False,
-        caption=in_latex(title),
-        label=f"tab:{re.sub(r'[^A-Za-z0-9:._-]', '-', name)}",
-        column_format="".join(formats),
-    )
-
-
-def _mapped(frame: pd.DataFrame, inert: Callable[[str], str], bold: str) -> pd.DataFrame:
-    """All text, the columns' names included, as `inert` gives it; the best within ``bold``."""
-    out = frame.map(lambda cell: bold.format(inert(cell)) if isinstance(cell, Best) else inert(cell))
-    return out.set_axis([inert(str(column)) for column in frame], axis="columns")
+    out = frame.map(in_markdown).set_axis([in_markdown(str(column)) for column in frame], axis="columns")
+    return str(out.to_markdown(index=False, disable_numparse=True))

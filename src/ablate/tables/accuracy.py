@@ -39,10 +39,11 @@ def examined(results: StudyResults) -> bool:
     return bool(ended(results.runs)["val_chance_p"].notna().any())
 
 
-def legend(results: StudyResults) -> str:
-    """What the words under health mean that a table of the study has."""
+def legend(results: StudyResults) -> list[str]:
+    """What the words under health mean that a table of the study has, as notes below it."""
     said = health.BETWEEN.join(ended(results.runs)["health"]) if examined(results) else ""
-    return health.legend(results.health, said.split(health.BETWEEN))
+    text = health.legend(results.health, said.split(health.BETWEEN))
+    return [text] if text else []
 
 
 def percents(results: StudyResults, arm: str, columns: Iterable[tuple[str, str]]) -> Pair:
@@ -57,6 +58,12 @@ def percents(results: StudyResults, arm: str, columns: Iterable[tuple[str, str]]
     return cells | count[0], sources | count[1]
 
 
+def printed(results: StudyResults, arm: str, columns: Iterable[tuple[str, str]]) -> dict[str, float]:
+    """Cells of what the paper prints of an arm, in percent."""
+    known = results.reported.get(arm, {})
+    return {f"{column}, printed": round(100 * known[metric], 2) for column, metric in columns if metric in known}
+
+
 def beside(results: StudyResults, arm: str, cells: dict[str, Any]) -> dict[str, Any]:
     """``cells`` behind the arm's levels, or behind its name where the study has no axis.
 
@@ -68,7 +75,7 @@ def beside(results: StudyResults, arm: str, cells: dict[str, Any]) -> dict[str, 
 
 def accuracy(results: StudyResults) -> Table:
     """Every accuracy that the study has, and over how many images it was measured."""
-    table = Table(caption=legend(results))
+    table = Table(notes=legend(results))
     metrics = [m for m in ("train_top1", "val_top1", "best_val_top1", "test_top1") if results.runs[m].notna().any()]
     for arm in results.arms:
         cells, sources = percents(results, arm, [(f"{m} %", m) for m in metrics])
@@ -83,22 +90,23 @@ def accuracy(results: StudyResults) -> Table:
 
 
 def train_val(results: StudyResults) -> Table:
-    """five-cnns, figure 10: model, train accuracy, validation accuracy."""
-    table = Table(caption=legend(results))
+    """five-cnns, figure 10: model, train accuracy, validation accuracy, and the printed ones."""
+    table = Table(notes=legend(results))
     columns = [("train accuracy %", "train_top1"), ("validation accuracy %", "val_top1")]
     for arm in results.arms:
         cells, sources = percents(results, arm, columns)
-        table.add(arm, {"model": arm} | cells, sources)
+        last = {key: cells.pop(key) for key in ("n", "health", "note") if key in cells}
+        table.add(arm, {"model": arm} | cells | printed(results, arm, columns) | last, sources)
     return table
 
 
 def trials(results: StudyResults) -> Table:
-    """tinyimage10, table 1: settings, minutes and accuracies of each trial, the best test accuracy first.
+    """tinyimage10, table 1: settings of each trial, accuracies, and the printed ones; the best test accuracy first.
 
     Where these settings are the same of two trials, their levels stand before them.
     """
-    table = Table(best={"time(m)": "min", "train_acc %": "max", "val_acc %": "max", "test_acc %": "max"})
-    table.caption = legend(results)
+    table = Table()
+    table.notes = legend(results)
     rows, shown = [], {}
     for arm in results.arms:
         s = results.settings(arm)
@@ -109,10 +117,10 @@ def trials(results: StudyResults) -> Table:
             "gamma": "" if s.gamma is None else f"{s.gamma:g}",
             "optimizer": s.optimizer,
         }
-        minutes, sources = measured("time(m)", values_of(ended(of_arm(results, arm)), "wall_s", 1 / 60))
         columns = [(f"{split}_acc %", f"{split}_top1") for split in ("train", "val", "test")]
-        cells, more = percents(results, arm, columns)
-        rows.append((arm, shown[arm] | {"time(m)": minutes["time(m)"]} | cells, sources | more))
+        cells, sources = percents(results, arm, columns)
+        last = {key: cells.pop(key) for key in ("n", "health", "note") if key in cells}
+        rows.append((arm, shown[arm] | cells | printed(results, arm, columns) | last, sources))
     alike = len({tuple(settings.values()) for settings in shown.values()}) < len(shown)
     for arm, row, sources in sorted(rows, key=_by_test):
         table.add(arm, beside(results, arm, row) if alike else row, sources)

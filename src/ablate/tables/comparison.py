@@ -10,11 +10,24 @@ from ablate.papers.paper import Paper, Reported, read
 from ablate.papers.words import Words, words
 from ablate.plan import health
 from ablate.plan.record import PlannedRun, PlanRecord, read_plan
-from ablate.results.stats import PM, Sources, ended, measured, remarks
-from ablate.results.study import archives, collected_runs, title
+from ablate.results.captions import about_scale
+from ablate.results.stats import PM, SEEDS, Sources, ended, measured, remarks, rounded
+from ablate.results.study import archives, collected_runs
 from ablate.results.table import Table
 
-COLUMNS = ["number", "of", "metric", "unit", "printed", "ours", "ours" + PM, "n", "difference", "note"]
+COLUMNS = [
+    "number",
+    "of",
+    "metric",
+    "unit",
+    "printed",
+    "ours",
+    "ours" + PM,
+    "ours" + SEEDS,
+    "n",
+    "difference",
+    "note",
+]
 COLUMNS += Words._fields
 COUNTS = ("parameters", "keras_parameters", "layers")  # of a network, exact
 POINTS = ("gap",)
@@ -30,7 +43,7 @@ def write_comparison(plan_file: Path, papers: Path, output: Path) -> None:
     folder = output.parent if every else output.parent.parent
     records = {name: read(papers / f"{name}.yaml") for name in chosen}
     table = compare(plan, records, folder, every=every)
-    table.write(output, title("The papers' numbers and ours", plan.scale))
+    table.write(output, "The papers' numbers and ours", about_scale(plan.scale))
 
 
 def compare(plan: PlanRecord, papers: Mapping[str, Paper], folder: Path, *, every: bool = False) -> Table:
@@ -40,10 +53,12 @@ def compare(plan: PlanRecord, papers: Mapping[str, Paper], folder: Path, *, ever
     their paper as well.
     """
     table = Table(
-        caption="Accuracies in percent, differences in points; ours with 95 % intervals over seeds. Deviations: the "
-        "paper states something else. Choices: it states nothing. Own: it has no such arm.",
+        caption="Accuracies in percent, differences in points; ours with 95 % intervals over seeds, of fewer than "
+        "three the seeds.",
         columns=["paper"] * every + COLUMNS,
+        apart=Words._fields,
     )
+    told: dict[str, str] = {}
     for name, paper in papers.items():
         planned = plan.of(name)
         runs = collected_runs(plan, folder / name) if planned else pd.DataFrame()
@@ -58,9 +73,14 @@ def compare(plan: PlanRecord, papers: Mapping[str, Paper], folder: Path, *, ever
                 mine = [p for p in mine if p.arm in named]
                 cells, sources = _of_runs(entry, named, mine, runs)
                 cells |= words(paper, mine, plan.scale, archives(runs, mine)).cells
+                whole = [p for p in planned if p.study == entry.study]
+                where = f"{name}, {entry.study}" if every else str(entry.study)
+                if where not in told:
+                    told[where] = words(paper, whole, plan.scale, archives(runs, whole)).sentences
             origin = f"printed by {entry.source}" if entry.source else ""
             cells["note"] = "; ".join(filter(None, [origin, cells["note"], entry.note]))
             table.add(f"{name}/{entry.id}" if every else entry.id, head | cells, sources)
+    table.notes = [f"{where}: {sentences}" for where, sentences in told.items() if sentences]
     return table
 
 
@@ -92,6 +112,13 @@ def _of_network(entry: Reported, planned: list[PlannedRun]) -> dict[str, Any]:
     value = int(entry.value)
     note = network.note if entry.metric == "keras_parameters" and ours != value else None
     return {"printed": value, "ours": ours, "difference": ours - value, "note": note or "", **Words().cells}
+
+
+def beside_of(entry: Reported, planned: list[PlannedRun], runs: pd.DataFrame) -> tuple[str, dict[str, Any]]:
+    """What a number of runs is of, and its cells; ``planned`` and ``runs`` are of its study."""
+    named = _arms(entry, planned, runs)
+    what = _of(entry).removeprefix(f"{entry.study}: ")
+    return what, _of_runs(entry, named, [p for p in planned if p.arm in named], runs)[0]
 
 
 def _arms(entry: Reported, planned: list[PlannedRun], runs: pd.DataFrame) -> list[str]:
@@ -131,8 +158,8 @@ def _of_runs(
         notes.insert(0, f"the best by its mean over seeds: {arms[0]}")
     notes += ["contaminated weights"] * any(p.contaminated for p in planned)
     cells |= measured("ours", together)[0] | {"n": len(seeds), "note": "; ".join(dict.fromkeys(notes))}
-    if cells["ours"] is not None:
-        cells["difference"] = round(cells["ours"] - printed, 2)
+    if together:  # of the mean itself, since two rounded numbers would be rounded twice
+        cells["difference"] = rounded(sum(together.values()) / len(together) - printed)
     used: Sources = {run: round(value, 6) for of_arm in found for run, value in (of_arm[s] for s in seeds)}
     every = dict.fromkeys(p.run for p in planned)
     return cells, dict.fromkeys(("ours", "ours" + PM, "n", "difference"), used) | {"note": every}

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ablate.errors import UserError
-from ablate.results.stats import Sources, ended, half_width, mean
+from ablate.results.stats import Sources, ended, half_width, mean, rounded
 from ablate.results.study import StudyResults
 from ablate.results.table import Table
 
@@ -42,7 +42,7 @@ class Effect:
 
     @property
     def half(self) -> float | None:
-        """Half of the 95 % interval, points; None for fewer than two seeds."""
+        """Half of the 95 % interval, points; None for fewer than three seeds."""
         return half_width(self.by_seed.values())
 
 
@@ -133,9 +133,9 @@ def effects(results: StudyResults) -> Table:
         row: dict[str, Any] = {
             "effect": e.name,
             "level vs reference": e.levels,
-            "estimate (points)": _rounded(estimate),
-            "low": _rounded(None if estimate is None or half is None else estimate - half),
-            "high": _rounded(None if estimate is None or half is None else estimate + half),
+            "estimate (points)": rounded(estimate),
+            "low": rounded(None if estimate is None or half is None else estimate - half),
+            "high": rounded(None if estimate is None or half is None else estimate + half),
             "n": len(e.by_seed),
             "varies over": "seeds",
             "note": f"{left_out} of {e.seeds} seeds incomplete" if left_out else "",
@@ -144,17 +144,14 @@ def effects(results: StudyResults) -> Table:
     return table
 
 
-def sensitivity(results: StudyResults) -> Table:
-    """`effects`, and below them the importance of each axis."""
-    table = effects(results)
-    table.caption += " Importance is the R² that a random forest loses when the axis is shuffled."
+def importances(results: StudyResults) -> Table:
+    """The importance of each axis."""
+    table = Table(
+        caption="Importance is the R² that a random forest, which predicts validation accuracy from levels, loses "
+        f"when an axis is shuffled; low and high are the middle 95 % of {REPEATS} shuffles."
+    )
     used: Sources = {str(r): 100 * float(v) for r, v in ended(results.runs)[["run", METRIC]].itertuples(index=False)}
     for axis, middle, low, high in importance(results).itertuples(index=False):
-        row = {"effect": axis, "level vs reference": "importance", "low": round(low, 3), "high": round(high, 3)}
-        row |= {"importance (R²)": round(middle, 3), "n": REPEATS, "varies over": "shuffles"}
-        table.add(f"{axis}: importance", row, dict.fromkeys(("importance (R²)", "low", "high"), used))
+        row = {"axis": axis, "importance (R²)": round(middle, 2), "low": round(low, 2), "high": round(high, 2)}
+        table.add(axis, row, dict.fromkeys(("importance (R²)", "low", "high"), used))
     return table
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 2)

@@ -44,7 +44,7 @@ def printed_gaps(results: StudyResults) -> dict[str, float]:
 def gap(results: StudyResults) -> Table:
     """Training and validation accuracy of each arm, and the difference of the two within each seed."""
     said = "The gap is training less validation accuracy, within each seed."
-    table = Table(caption=" ".join(filter(None, [said, legend(results)])))
+    table = Table(caption=said, notes=legend(results))
     printed = printed_gaps(results)
     for arm in results.arms:
         cells, sources = percents(results, arm, COLUMNS)

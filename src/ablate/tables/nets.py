@@ -27,7 +27,7 @@ def nets(results: StudyResults) -> Table:
     every = {stage for column in columns.values() for stage in column}
     order = sorted(every - {HEAD}, key=lambda stage: -int(stage.partition("×")[0])) + [HEAD] * (HEAD in every)
     gaps = printed_gaps(results)
-    table = Table(across=True, caption=" ".join(filter(None, [_about(results), legend(results)])))
+    table = Table(across=True, caption=_about(results), notes=legend(results))
     for arm, model in models.items():
         row: dict[str, Any] = {"": arm} | {stage: ", ".join(columns[arm].get(stage, [])) for stage in order}
         row["layers as printed"] = agreement(columns[arm], _printed(results, model))

@@ -4,8 +4,13 @@ from pathlib import Path
 
 from ablate.errors import UserError, choose
 from ablate.plan.kinds import TABLES
-from ablate.results.study import StudyResults, title
+from ablate.results.captions import about_study, splits_of
+from ablate.results.study import StudyResults
 from ablate.results.table import Table
+
+INTERVAL = (
+    "± half of the 95 % interval of the mean over seeds (Student's t), from three seeds on; of fewer, each seed"
+)
 
 
 def write_table(results: StudyResults, kind: str, csv: Path) -> None:
@@ -24,6 +29,9 @@ def write_table(results: StudyResults, kind: str, csv: Path) -> None:
     except UserError as error:
         raise UserError(f"{where}: {kind}: {error}") from error
     if not TABLES[name].runs:  # and so no setting and no scale
-        return table.write(csv, f"{results.title}.")
-    table.caption = f"{results.words.sentences} {table.caption}".strip()
-    table.write(csv, title(results.title, results.scale))
+        return table.write(csv, results.title)
+    facts = about_study(results, splits=splits_of(results))
+    if csv.stem == results.told and (words := results.words.sentences):
+        table.notes.append(words)
+        facts["paper"] = results.words.counted
+    table.write(csv, results.title, {"band": INTERVAL} | facts)

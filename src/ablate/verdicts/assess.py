@@ -16,11 +16,11 @@ from ablate.papers.claim import Claim
 from ablate.papers.paper import Paper, read
 from ablate.papers.statement import statement
 from ablate.papers.words import deviates
+from ablate.plan.receipts import CONTROLS
 from ablate.plan.record import PlanRecord
 from ablate.plan.shared import shared_factors
 from ablate.results.study import archives, collected_history, collected_runs
 from ablate.verdicts.collected import Collected
-from ablate.verdicts.controls import PAPER as CONTROLS
 from ablate.verdicts.controls import broken, outcomes
 from ablate.verdicts.evidence import Evidence
 from ablate.verdicts.images import Ask, from_folders

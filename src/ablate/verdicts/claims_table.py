@@ -9,8 +9,9 @@ from ablate.files import write_json, write_text
 from ablate.plan.health import WORDS as OF_HEALTH
 from ablate.plan.health import legend
 from ablate.plan.record import read_plan
+from ablate.results.captions import about_scale
 from ablate.results.stats import Sources
-from ablate.results.study import collected_runs, title
+from ablate.results.study import collected_runs
 from ablate.results.table import Table
 from ablate.verdicts.assess import COUNTED, WORDS, Judged, assess, claiming
 from ablate.verdicts.controls import outcomes
@@ -18,7 +19,7 @@ from ablate.verdicts.findings import page, seconds_of
 from ablate.verdicts.frozen import frozen
 from ablate.verdicts.looked import look_again
 from ablate.verdicts.model_pairs import trained_pairs
-from ablate.verdicts.sentence import rounded
+from ablate.verdicts.sentence import p_text, rounded
 
 CAPTION = (
     "Finding and interval follow from one family of simultaneous 95 % intervals over the claims of a paper, which "
@@ -48,7 +49,7 @@ def claims_table(every: list[Judged]) -> Table:
             "unit": unit,
             "margin": rounded(p.margin if p else None, unit),
             "n": v.n,
-            "p": f"{v.p:.2g}" if tested and v.p is not None else None,
+            "p": p_text(v.p).removeprefix("p = ").removeprefix("p ") if tested and v.p is not None else None,
             "varies over": j.found.varies_over,
             "health": ". ".join(j.found.health),
         }
@@ -70,10 +71,10 @@ def tally(every: list[Judged]) -> str:
 def write_claims(plan_file: Path, papers: Path, runs: Path, output: Path) -> None:
     """Write ``output`` (results/<scale>/claims.json), and what stands beside it.
 
-    That is the table (.csv, .md, .tex, .runs.json), the figure (.svg, .png), a text to read (findings.md), and a
-    table of the single models that claims compare (models.csv and so on).
+    That is the table (claims.csv and so on), the figures (board and <paper>/board), a text to read (findings.md), and
+    a table of the single models that claims compare (models.csv and so on).
     """
-    from ablate.verdicts.claims_figure import draw_board  # takes a second to import
+    from ablate.verdicts.claims_figure import draw_boards  # takes a second to import
 
     plan = read_plan(plan_file)
     read = claiming(plan, papers)
@@ -83,14 +84,15 @@ def write_claims(plan_file: Path, papers: Path, runs: Path, output: Path) -> Non
     table = claims_table(every)
     said = " ".join(text for j in every for text in j.found.health)
     of_health = legend(plan.health, [word for word in OF_HEALTH if word in said])
-    table.caption = " ".join(filter(None, [table.caption, tally(every), state.sentence, before, of_health]))
-    table.write(output.with_suffix(".csv"), title("Claims and verdicts", plan.scale))
-    draw_board(every, plan.scale, output.with_suffix(".svg"))
+    table.caption = " ".join(filter(None, [tally(every), table.caption, state.sentence, before]))
+    table.notes = [of_health] if of_health else []
+    table.write(output.with_suffix(".csv"), "Claims and verdicts", about_scale(plan.scale))
+    draw_boards(every, list(read), plan.scale, output.parent)
     above = [text for text in (tally(every), state.sentence, before) if text]
     took = {name: seconds_of(collected_runs(plan, output.parent / name)) for name in read}
     write_text(output.with_name("findings.md"), page(plan.scale, every, above, took))
     models = trained_pairs(read, plan.runs, runs)
-    models.write(output.with_name("models.csv"), title("Trained models that claims compare", plan.scale))
+    models.write(output.with_name("models.csv"), "Trained models that claims compare", about_scale(plan.scale))
     board = {
         "scale": plan.scale,
         "tally": tally(every),

@@ -12,12 +12,12 @@ import pandas as pd
 
 from ablate.csv_text import read_csv
 from ablate.files import read_json
+from ablate.plan.receipts import CONTROLS
 from ablate.plan.record import PlanRecord
 from ablate.plan.runs import ENDED
 from ablate.plan.settings import Settings
 from ablate.seals import of_run
 
-PAPER = "controls"  # under `studies` in params.yaml
 RENAMINGS = 9999
 LEVEL = 0.001  # of the test on shuffled labels: a dozen runs then fail by chance in one study of a hundred
 LEARNT = 0.99  # share of the batch's images; accuracy is measured in passing, while the weights still move
@@ -48,7 +48,7 @@ def outcomes(plan: PlanRecord, runs: Path) -> list[dict[str, Any]]:
     whose run did not end otherwise, has failed.
     """
     rows = []
-    for entry in plan.of(PAPER):
+    for entry in plan.of(CONTROLS):
         folder, settings = runs / entry.run, entry.settings
         row = {"dataset": settings.dataset, "control": entry.arm, "run": entry.run, "seed": entry.seed}
         if not (folder / "metrics.json").exists():

@@ -1,14 +1,18 @@
-"""The chance to decide each headline claim by number of seeds, a panel per paper."""
+"""The chance to decide headline claims by number of seeds, a panel per paper; and the seeds that open claims need."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import seaborn as sns
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from ablate.figures.common import STYLE, WIDE, looks, nothing, panels, save
-from ablate.papers.paper import LABELS
-from ablate.verdicts.judge import POWER
+from ablate.figures.common import legend_below, nothing, panels, wrapped
+from ablate.figures.save import save
+from ablate.figures.style import NARROW, PALETTE, STYLE, WIDE, looks
+from ablate.results.captions import Caption, about_scale
+from ablate.verdicts.judge import MOST, POWER
 from ablate.verdicts.power import Chances
 
 ACROSS = 3  # panels
@@ -40,6 +44,50 @@ def draw_power(every: Sequence[Chances], scale: str, svg: Path) -> None:
         axis.xaxis.set_minor_locator(NullLocator())
         axis.set_xticks(seeds, [str(n) for n in seeds])
         axis.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.32))
-    about = ": ".join(filter(None, [scale, LABELS.get(scale)]))
-    figure.suptitle(f"Chance to decide the headline claims, by seeds\n{about}; the grey line is {POWER:.0%}")
-    save(figure, svg)
+    caption = Caption(
+        label=f"fig:{svg.parent.name}-{svg.stem}",
+        title="The chance to decide the headline claims",
+        what=f"The chance to show a claim, or its opposite, by seeds of each arm; the grey line is {POWER:.0%}.",
+        facts=about_scale(scale),
+    )
+    save(figure, svg, caption)
+
+
+NOW: dict[str, Any] = {"marker": "|", "ls": "", "ms": 8, "mew": 1.5, "color": "black"}
+ENOUGH: dict[str, Any] = {"marker": "o", "ls": "", "ms": 4.5, "color": PALETTE[0]}
+BEYOND: dict[str, Any] = ENOUGH | {"marker": ">"}
+
+
+def draw_needed(every: Sequence[Chances], now: Mapping[tuple[str, str], int], scale: str, svg: Path) -> None:
+    """Write ``svg`` and what goes with it: a row per open claim, its seeds, and those that it needs.
+
+    ``now`` are the seeds of the open claims, by paper and id.
+    """
+    sns.set_theme(context="paper", style="ticks", rc=STYLE)
+    wanted = [c for c in every if c.share is not None and (c.prospect.paper, c.prospect.id) in now]
+    texts = [wrapped(f"{c.prospect.paper}: {c.prospect.statement}", 3.4) for c in wanted]
+    lines = sum(text.count("\n") + 1 for text in texts)
+    figure, (axis,) = panels(1, 1, WIDE if wanted else NARROW, 0.7 + 0.12 * lines + 0.08 * len(wanted))
+    if not wanted:
+        nothing(axis, "no claim is open that more seeds could decide")
+    else:
+        for y, c in enumerate(wanted):
+            axis.plot(now[c.prospect.paper, c.prospect.id], y, **NOW)
+            axis.plot(c.enough or MOST, y, **BEYOND if c.enough is None else ENOUGH)
+        ticks = [1, 2, 3, 5, 10, 20, 50, MOST]
+        axis.set(xscale="log", xlabel="seeds of each arm", ylim=(len(wanted) - 0.5, -0.5), xlim=(0.9, 1.15 * MOST))
+        axis.set_xticks(ticks, [str(n) for n in ticks])
+        axis.minorticks_off()
+        axis.set_yticks(range(len(wanted)), texts)
+        axis.tick_params(axis="y", length=0)
+        axis.grid(axis="y", color="0.93")
+        looks_of_marks = {"now": NOW, f"for a chance of {POWER:.0%}": ENOUGH, f"more than {MOST}": BEYOND}
+        legend_below(figure, [Line2D([], [], **look) for look in looks_of_marks.values()], list(looks_of_marks))
+    caption = Caption(
+        label=f"fig:{svg.parent.name}-{svg.stem}",
+        title="Seeds that open claims need",
+        what=f"Of each open claim, the seeds of its arms now, and how many would decide it with a chance of "
+        f"{POWER:.0%}, if the assumed effect is true and seeds scatter as those here do.",
+        facts=about_scale(scale),
+    )
+    save(figure, svg, caption)

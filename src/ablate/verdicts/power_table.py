@@ -6,16 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from ablate.csv_text import to_csv
-from ablate.files import write_text
+from ablate.files import read_json, write_text
 from ablate.papers.paper import Paper
 from ablate.plan.params import Dataset
 from ablate.plan.record import PlannedRun, PlanRecord
 from ablate.results.table import Table
+from ablate.stored import Assessment, shaped
 from ablate.verdicts.judge import MOST, POWER
 from ablate.verdicts.power import SEEDS, Chances, chances
 from ablate.verdicts.prospects import Known, prospects
 from ablate.verdicts.scatter import scattered
 from ablate.verdicts.sentence import rounded
+from ablate.verdicts.verdict import OPEN
 
 
 def foresee(
@@ -101,9 +103,17 @@ def in_order(every: Sequence[Chances]) -> list[Chances]:
 
 
 def write_power(plan: PlanRecord, datasets: Mapping[str, Dataset], papers: Mapping[str, Paper], output: Path) -> None:
-    """Write ``output`` (results/<scale>/power.csv) and its figure, from what this scale's runs scatter by."""
-    from ablate.verdicts.power_figure import draw_power  # takes a second to import
+    """Write ``output`` (results/<scale>/power.csv) and its figures, from what this scale's runs scatter by.
+
+    The claims of ``claims.json`` beside it that are open have one of their own.
+    """
+    from ablate.verdicts.power_figure import draw_needed, draw_power  # takes a second to import
 
     every = foresee(plan, datasets, papers, [(plan.scale, scattered(plan, papers, output.parent))])
     write_text(output, to_csv(power_table(every).frame))
     draw_power(every, plan.scale, output.with_suffix(".svg"))
+    board = output.with_name("claims.json")
+    found = shaped(read_json(board), Assessment, board).claims if board.exists() else []
+    draw_needed(
+        every, {(c.paper, c.id): c.n for c in found if c.verdict == OPEN}, plan.scale, output.with_name("needed.svg")
+    )

@@ -67,8 +67,8 @@ class Call:
             weights=sum(file.parent.parent == PRETRAINED for file in changed),
             restored=len(restored),
             reused=len(plan.runs) - len(trained) - len(restored),
-            tables=_count(".tex", changed),
-            of_tables=_count(".tex", self.before),
+            tables=_count(".runs.json", changed),
+            of_tables=_count(".runs.json", self.before),
             figures=_count(".svg", changed),
             of_figures=_count(".svg", self.before),
         )
@@ -195,4 +195,4 @@ def _write(scale: str, note: Note) -> None:
 
 
 def _count(suffix: str, files: Iterable[Path]) -> int:
-    return sum(file.suffix == suffix for file in files)
+    return sum(file.name.endswith(suffix) for file in files)

@@ -17,7 +17,7 @@ from ablate.plan.cost import Estimate, Measured, expected_seconds, limit_minutes
 from ablate.plan.keys import NEW, RECEIPTS, content
 from ablate.plan.params import Dataset
 from ablate.plan.project import Project, open_project
-from ablate.plan.receipts import Rendering, describing, rendering
+from ablate.plan.receipts import CONTROLS, Rendering, describing, rendering
 from ablate.plan.record import plan_record
 from ablate.plan.runs import LOOK_AGAIN, PRETRAINED, RUNS, Run, make_plan
 from ablate.runtime.cores import available_cores, share
@@ -286,6 +286,11 @@ class Pipeline:
     def made(self, what: str, paper: str) -> list[str]:
         """Names of the tables or figures of a paper."""
         return [name for study in self.project.record.studies_of(paper).values() for name in getattr(study, what)]
+
+    @property
+    def claiming(self) -> list[str]:
+        """The papers that have claims."""
+        return [paper for paper in self.project.params.studies if paper != CONTROLS]
 
     def packs_of_figures(self, paper: str, *files: str) -> list[str]:
         """``files`` of each data set whose images are in the paper's figures."""

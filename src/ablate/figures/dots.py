@@ -1,0 +1,145 @@
+"""Final accuracies, a dot per seed: of a study's arms with what the paper printed, and by label."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from ablate.figures.common import (
+    Drawn,
+    RunFiles,
+    finished,
+    label,
+    legend_below,
+    looks_of,
+    nothing,
+    of_arm,
+    panels,
+    values,
+    wrapped,
+)
+from ablate.figures.style import CHANCE, NARROW, PALETTE, PRINTED, SEED, TOP1, WIDE
+from ablate.plan.names import class_names
+from ablate.results.captions import SPLITS
+from ablate.results.stats import FEWEST, half_width
+from ablate.results.study import StudyResults
+
+FLAT_LABELS, MANY_LABELS = 12, 50  # names that fit side by side, and upright
+ROW, BETWEEN = 0.22, 0.5  # inches of an arm's row, and rows between two groups
+LITERATURE: dict[str, Any] = PRINTED | {"marker": "^"}
+BAND = f"circles are seeds, the filled mark their mean, the bar its 95 % (Student's t, from {FEWEST} seeds on)"
+
+
+def dots(results: StudyResults) -> Drawn:
+    """Validation top-1 of each arm of the last epoch: a dot per seed, their mean and its interval.
+
+    Hollow: what the paper printed of the arm, and what it quotes from other literature. Dashes: guessing.
+    """
+    arms, look = results.arms, looks_of(results, results.arms)
+    place = _rows(results)
+    texts = [wrapped(label(results, arm), 2.2) for arm in arms]
+    rows = max(place.values()) + 1 + 0.6 * sum(text.count("\n") for text in texts)
+    figure, (axis,) = panels(1, 1, WIDE, 0.5 + ROW * rows)
+    handles = {"a seed": SEED, "mean": {"marker": "o", "color": PALETTE[0], "ls": ""}}
+    quoted: dict[str, None] = {}
+    for arm, y in place.items():
+        tops = [100 * v for v in values(finished(results, arm)["val_top1"])]
+        _row(axis, y, tops, look[arm])
+        for marked, printed in _printed(results, arm):
+            kind = LITERATURE if marked else PRINTED
+            axis.plot(printed, y, **kind)
+            handles["other literature, quoted in the paper" if marked else _of_paper(results)] = kind
+            quoted |= {marked: None} if marked else {}
+    guessing = sorted({100 / p.n_classes for p in results.planned})
+    for at in guessing:
+        axis.axvline(at, **CHANCE)
+    axis.set_yticks([place[arm] for arm in arms], texts)
+    axis.tick_params(axis="y", length=0)
+    axis.set(ylim=(max(place.values()) + 0.6, -0.6), xlabel="validation " + TOP1)
+    axis.set_xlim(0, min(100, 1.08 * max(axis.dataLim.x1, guessing[-1])) if axis.lines else 100)
+    lines = [Line2D([], [], **kind) for kind in handles.values()] + [Line2D([], [], **CHANCE)]
+    legend_below(figure, lines, [*handles, "guessing"])
+    what = "Top-1 accuracy on validation images of the last epoch, a row per arm."
+    what += f" Quoted in the paper: {' '.join(quoted)}" if quoted else ""
+    return Drawn(figure, what, BAND)
+
+
+def _rows(results: StudyResults) -> dict[str, float]:
+    """{arm: its row}, those that differ in the last axis alone together."""
+    rows: dict[str, float] = {}
+    before: Sequence[str] | None = None
+    y = 0.0
+    for arm in results.arms:
+        group = [*of_arm(results, arm)[0].levels.values()][:-1]
+        y += BETWEEN if before is not None and group != before else 0
+        rows[arm], before, y = y, group, y + 1
+    return rows
+
+
+def _row(axis: Axes, y: float, tops: list[float], look: dict[str, Any]) -> None:
+    if not tops:
+        return
+    half = half_width(tops)
+    if half is not None:
+        axis.plot([np.mean(tops) - half, np.mean(tops) + half], [y, y], color=look["color"], lw=1.4, zorder=2)
+    axis.plot(np.mean(tops), y, marker=look["marker"], color=look["color"], ms=5, ls="", zorder=4)
+    axis.plot(tops, [y] * len(tops), **SEED)
+
+
+def _printed(results: StudyResults, arm: str) -> list[tuple[str, float]]:
+    """What the paper prints of an arm's validation accuracy, in percent, and by whom, where it quotes."""
+    entries = results.record.reported if results.record else ()
+    quoted = [
+        (e.source, 100 * e.value)
+        for e in entries
+        if e.source and e.study == results.study and e.arm == arm and not e.minus and e.metric == "val_top1"
+    ]
+    own = results.reported.get(arm, {}).get("val_top1")
+    return ([] if own is None else [("", 100 * own)]) + quoted
+
+
+def _of_paper(results: StudyResults) -> str:
+    """With the paper's classes, where its numbers are of others than ours."""
+    theirs = {p.printed[0] for p in results.planned}
+    other = theirs != {p.n_classes for p in results.planned}
+    return "printed in the paper" + (f", of {' or '.join(map(str, sorted(theirs)))} classes" if other else "")
+
+
+def per_label(results: StudyResults, places: RunFiles, argument: str = "") -> Drawn:
+    """Test top-1 of each class, in the order of the classes, and what guessing gets.
+
+    ``argument`` is an arm, or best: the one that is best on val. Of val where there is no test split.
+    """
+    arm = results.one_arm(argument, "per-label")
+    done = finished(results, arm) if arm else pd.DataFrame({"run": []})
+    tables = [t for run in done["run"] if len(t := places.predictions(run))]
+    if arm is None or not tables:
+        figure, (axis,) = panels(1, 1, NARROW, 1.5)
+        nothing(axis, "no run trained to the end")
+        return Drawn(figure, "No run of the arm trained to the end.", arms=(arm,) if arm else None)
+    chosen = results.settings(arm)
+    pack = places.pack(chosen.dataset)
+    names = class_names(pack.meta, pack.chosen(chosen))
+    figure, (axis,) = panels(1, 1, WIDE, 2.2 if len(names) <= FLAT_LABELS else 3.0)
+    right = [(t["label"] == t["predicted"]).groupby(t["label"]).mean() for t in tables]
+    for i in range(len(names)):
+        tops = [100 * float(one[i]) for one in right if i in one.index]
+        if tops:
+            axis.bar(i, np.mean(tops), 0.8, color=PALETTE[0], ec="white")
+            spread = np.linspace(-0.16, 0.16, len(tops)) if len(tops) > 1 else [0.0]
+            axis.plot(i + np.array(spread), tops, **SEED)
+    axis.axhline(100 / len(names), **CHANCE | {"zorder": 6})
+    every = -(-len(names) // MANY_LABELS)
+    shown = range(0, len(names), every)
+    turned = len(names) > FLAT_LABELS
+    axis.set_xticks(shown, [names[i] if turned else wrapped(names[i], 5.6 / len(names)) for i in shown])
+    axis.tick_params(axis="x", length=0, labelrotation=90 if turned else 0)
+    split = str(tables[0]["split"].iloc[0])
+    axis.set(ylabel=f"{SPLITS[split]} {TOP1}", ylim=(0, 100), xlim=(-0.6, len(names) - 0.4))
+    legend_below(figure, [Line2D([], [], **SEED), Line2D([], [], **CHANCE)], ["a seed", "guessing"])
+    best = ", the best on validation images" if argument == "best" else ""
+    what = f"Top-1 accuracy on {SPLITS[split]} images of each class, of the arm {label(results, arm)}{best}."
+    return Drawn(figure, what, "bars are means over seeds, a dot is a seed", (arm,), (split,))

@@ -1,0 +1,67 @@
+"""The paper's numbers beside ours: a row for each that it prints of a study, the two joined by a line."""
+
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from ablate.figures.common import Drawn, legend_below, nothing, panels, wrapped
+from ablate.figures.style import NARROW, PALETTE, PRINTED, WIDE
+from ablate.results.stats import PM
+from ablate.results.study import StudyResults
+from ablate.tables.comparison import MINUTES, beside_of
+
+ROW = 0.2  # inches
+OURS: dict[str, Any] = {"marker": "o", "color": PALETTE[0], "ls": "", "ms": 5, "zorder": 4}
+PANELS = {
+    "train_top1": "training accuracy (%)",
+    "val_top1": "validation accuracy (%)",
+    "best_val_top1": "validation accuracy,\nbest epoch (%)",
+    "test_top1": "test accuracy (%)",
+    "val_error": "validation error (%)",
+    "test_error": "test error (%)",
+    "gap": "gap (points)",
+}
+
+
+def printed(results: StudyResults) -> Drawn:
+    """A panel per metric, a row per arm of which the paper prints a number, hollow, and ours, filled."""
+    rows: dict[str, dict[str, dict[str, Any]]] = {}  # what it is of: metric: cells of the comparison
+    for entry in results.record.reported if results.record else ():
+        if entry.study == results.study and entry.metric not in MINUTES:
+            name, cells = beside_of(entry, results.planned, results.runs)
+            rows.setdefault(name, {}).setdefault(entry.metric, cells)
+    metrics = [metric for metric in PANELS if any(metric in cells for cells in rows.values())]
+    if not metrics:
+        figure, (axis,) = panels(1, 1, NARROW, 1.0)
+        nothing(axis, "the paper prints no number of this study")
+        return Drawn(figure, "The paper prints no number of this study.")
+    texts = [wrapped(name, 1.9) for name in rows]
+    height = 0.6 + ROW * (len(rows) + 0.6 * sum(text.count("\n") for text in texts))
+    figure, axes = panels(1, len(metrics), WIDE if len(metrics) > 1 else NARROW, height, space=0.03)
+    for axis, metric in zip(axes, metrics, strict=True):
+        for y, cells in enumerate(rows.values()):
+            if metric in cells:
+                _pair(axis, y, cells[metric])
+        axis.set(xlabel=PANELS[metric], ylim=(len(rows) - 0.5, -0.5))
+        axis.set_yticks(range(len(rows)), texts if axis is axes[0] else [""] * len(rows))
+        axis.tick_params(axis="y", length=0)
+        axis.grid(axis="y", color="0.93", zorder=0)
+    legend_below(figure, [Line2D([], [], **PRINTED), Line2D([], [], **OURS)], ["printed in the paper", "ours, mean"])
+    what = "Each number that the paper prints of this study, hollow, and ours, filled, joined by a line."
+    classes = {p.printed[0] for p in results.planned} - {p.n_classes for p in results.planned}
+    if classes:
+        what += f" The paper's are of {' or '.join(map(str, sorted(classes)))} classes."
+    lost = sum(cells["ours"] is None for of_row in rows.values() for cells in of_row.values())
+    if lost:
+        what += f" Of {lost} there is no run that ended."
+    return Drawn(figure, what, "bars are 95 % over seeds (Student's t), from three seeds on", splits=("val",))
+
+
+def _pair(axis: Axes, y: int, cells: dict[str, Any]) -> None:
+    if cells["ours"] is not None:
+        axis.plot([cells["printed"], cells["ours"]], [y, y], color="0.7", lw=1.2, zorder=1)
+        axis.plot(cells["ours"], y, **OURS)
+        if half := cells["ours" + PM]:
+            axis.plot([cells["ours"] - half, cells["ours"] + half], [y, y], color=PALETTE[0], lw=1.8, zorder=3)
+    axis.plot(cells["printed"], y, **PRINTED)
