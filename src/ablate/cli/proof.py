@@ -6,11 +6,15 @@ from typing import Annotated
 
 import typer
 
-from ablate.errors import UserError
+from ablate.errors import UserError, choose
+from ablate.files import write_text
 from ablate.inert import say
+from ablate.plan.params import load
 from ablate.plan.project import open_project
 
 proof = typer.Typer()
+export = typer.Typer(no_args_is_help=True, help="Results in forms that others read; needs ablate[export].")
+Scale = Annotated[str | None, typer.Option(help="instead of the one in params.yaml")]
 PARAMS = Path("params.yaml")
 SHOWN = 20  # faults of a check on the screen; --json has all
 
@@ -51,3 +55,52 @@ def verify(
         say(f"{wrong} WRONG" if wrong else "nothing wrong found")
     if wrong:
         raise typer.Exit(1)
+
+
+@proof.command()
+def weave(
+    file: Annotated[
+        Path, typer.Argument(help="Markdown or LaTeX with marks {{ ablate:<paper>/<table>:<row>:<column> }}")
+    ],
+    scale: Scale = None,
+    output: Annotated[Path | None, typer.Option(help="default: <name>.woven.<suffix> beside it")] = None,
+    pin: Annotated[
+        bool, typer.Option("--pin", help="write into the file's marks which digits they show now")
+    ] = False,
+) -> None:
+    """Put the numbers of tables into a text; fail where a cell is gone, or shows other digits than were pinned."""
+    from ablate.proof.weave import marks, pinned
+    from ablate.proof.weave import weave as woven
+
+    results = Path("results") / (scale or load(PARAMS).scale)
+    target = output or file.with_name(f"{file.stem}.woven{file.suffix}")
+    if target.resolve() == file.resolve():
+        raise UserError(f"--output {target}: is the text itself, whose marks would be gone; name another file")
+    if pin:
+        write_text(file, pinned(file, results))
+    write_text(target, woven(file, results))
+    say(f"{target}: {len(marks(file))} numbers from {results}")
+
+
+@export.command()
+def crate(
+    output: Annotated[Path, typer.Option(help="a folder that is not there yet")],
+    paper: Annotated[str | None, typer.Option(help="one paper; default: the whole scale")] = None,
+    scale: Scale = None,
+) -> None:
+    """Write a scale or a paper with all of its runs as a Provenance Run Crate (Workflow Run RO-Crate 0.5)."""
+    from ablate.proof.crate import check_crate, write_crate
+
+    project = open_project(PARAMS, {"scale": scale} if scale else {})
+    if paper not in (None, *project.params.studies):
+        raise choose("--paper", paper, project.params.studies, "paper")
+    runs = write_crate(project, paper, output)
+    say(f"{output}: {runs} runs, {check_crate(output)} files")
+
+
+@export.command()
+def check(folder: Annotated[Path, typer.Argument(help="a crate")]) -> None:
+    """Compare each file of a crate with the digest that its metadata has."""
+    from ablate.proof.crate import check_crate
+
+    say(f"{folder}: {check_crate(folder)} files, as its metadata says")

@@ -111,7 +111,7 @@ def _files(folder: Path) -> dict[str, Path]:
     return {
         place: path
         for place, path in found.items()
-        if place not in left_out and path.name != NAME and not place.startswith((f"{FOLDER}/", "decide/"))
+        if place not in left_out and path.name != NAME and not place.startswith((f"{FOLDER}/", "decide/", "texts/"))
     }
 
 

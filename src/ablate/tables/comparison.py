@@ -10,11 +10,13 @@ from ablate.papers.paper import Paper, Reported, read
 from ablate.papers.words import Words, words
 from ablate.plan import health
 from ablate.plan.record import PlannedRun, PlanRecord, read_plan
-from ablate.results.stats import PM, Sources, ended, measured, remarks
+from ablate.results.stats import PM, Sources, ended, measured, one_more, remarks
 from ablate.results.study import archives, collected_runs, title
 from ablate.results.table import Table
 
-COLUMNS = ["number", "of", "metric", "unit", "printed", "ours", "ours" + PM, "n", "difference", "note"]
+COLUMNS = ["number", "of", "metric", "unit", "printed", "ours", "ours" + PM, "n", "difference"]
+ONE_RUN = ["one run low", "one run high", "printed within"]  # where one more run of ours would plausibly lie
+COLUMNS += [*ONE_RUN, "note"]
 COLUMNS += Words._fields
 COUNTS = ("parameters", "keras_parameters", "layers")  # of a network, exact
 POINTS = ("gap",)
@@ -41,7 +43,8 @@ def compare(plan: PlanRecord, papers: Mapping[str, Paper], folder: Path, *, ever
     """
     table = Table(
         caption="Accuracies in percent, differences in points; ours with 95 % intervals over seeds. Deviations: the "
-        "paper states something else. Choices: it states nothing. Own: it has no such arm.",
+        "paper states something else. Choices: it states nothing. Own: it has no such arm. One run: where one more "
+        "of ours would lie, with 95 %, and whether the printed number does; no finding on a claim rests on it.",
         columns=["paper"] * every + COLUMNS,
     )
     for name, paper in papers.items():
@@ -133,9 +136,19 @@ def _of_runs(
     cells |= measured("ours", together)[0] | {"n": len(seeds), "note": "; ".join(dict.fromkeys(notes))}
     if cells["ours"] is not None:
         cells["difference"] = round(cells["ours"] - printed, 2)
+    cells |= _one_run([*together.values()], printed)
     used: Sources = {run: round(value, 6) for of_arm in found for run, value in (of_arm[s] for s in seeds)}
     every = dict.fromkeys(p.run for p in planned)
-    return cells, dict.fromkeys(("ours", "ours" + PM, "n", "difference"), used) | {"note": every}
+    return cells, dict.fromkeys(("ours", "ours" + PM, "n", "difference", *ONE_RUN), used) | {"note": every}
+
+
+def _one_run(values: list[float], printed: float) -> dict[str, Any]:
+    """Cells of the interval for one more run, and whether the paper's, which is one, lies within."""
+    if (half := one_more(values)) is None:
+        return {}
+    middle = sum(values) / len(values)
+    low, high = round(middle - half, 2), round(middle + half, 2)
+    return dict(zip(ONE_RUN, (low, high, "yes" if low <= printed <= high else "no"), strict=True))
 
 
 def value_of(runs: pd.DataFrame, metric: str) -> "pd.Series[Any]":
