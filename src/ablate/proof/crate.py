@@ -7,6 +7,8 @@ that failed, diverged or were resumed as well. Runs come from records alone, so 
 import hashlib
 import json
 from collections.abc import Iterator
+from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +18,18 @@ from ablate.plan.project import Project
 from ablate.plan.receipts import PLAN
 from ablate.plan.run_records import RunRecords, read_records
 from ablate.plan.runs import ENDED
+from ablate.plan.status import statuses
 from ablate.proof.again import NOT_KEPT, RESULTS
 from ablate.proof.extra import need
 
 PROFILES = ("process/0.5", "workflow/0.5", "provenance/0.5")
 WORKFLOW_PROFILE = "https://w3id.org/workflowhub/workflow-ro-crate/1.0"
-TERMS = "https://w3id.org/ro/terms/workflow-run/context"
+RUN = "https://w3id.org/ro/terms/workflow-run#"
+TERMS = {name: f"{RUN}{name}" for name in ("environment", "resourceUsage", "sha256")}  # beyond RO-Crate's own
 LICENCE = "https://spdx.org/licenses/MIT.html"
 METADATA = "ro-crate-metadata.json"
 OF_RUN = ("run.json", "metrics.json", "manifest.json")  # written out for each run: small, and text
+WITHOUT_RESULT = ("failed", "interrupted", "damaged")  # states of runs that have no record
 MACHINE = ("device", "threads", "precision", "compile", "starts", "images_per_s", "peak_memory_mb")
 
 
@@ -58,7 +63,6 @@ class _Crate:
 
     def __init__(self, crate: Any, project: Project, paper: str | None) -> None:
         self.crate, self.project, self.paper = crate, project, paper
-        self.model = need("rocrate.model")
         self.tools: dict[str, Any] = {}
 
     def write(self, runs: dict[str, dict[str, bytes]], target: Path) -> int:
@@ -71,16 +75,13 @@ class _Crate:
         )
         crate.license = self._entity(LICENCE, "CreativeWork", name="MIT licence")
         self._conform()
-        crate.metadata.extra_contexts.append(TERMS)
+        crate.metadata.extra_terms.update(TERMS)
         snakemake = self._entity(
             "#snakemake", "SoftwareApplication", name="Snakemake", url="https://snakemake.github.io"
         )
-        language = self._entity("#language", "ComputerLanguage", name="Snakemake", url="https://snakemake.github.io")
         step = self._entity("#train", "HowToStep", name="train", position="1")
-        workflow = crate.add_workflow(
-            "Snakefile", "Snakefile", main=True, lang=language, properties=_digest("Snakefile")
-        )
-        workflow["@type"] = ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"]
+        facts = _digest("Snakefile") | {"@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"]}
+        workflow = crate.add_workflow("Snakefile", "Snakefile", main=True, lang="snakemake", properties=facts)
         workflow["name"], workflow["step"] = "From archives to a verdict on every claim", step
         params = self._file(Path("params.yaml"))
         papers = [self._file(Path("papers", f"{name}.yaml")) for name in self._papers()]
@@ -91,6 +92,7 @@ class _Crate:
             control = self._entity(f"#control-{run}", "ControlAction", name=f"train {run}", instrument=step)
             control["object"] = actions[-1]
             controls.append(control)
+        actions += [self._unfinished(found) for found in self._without_result()]
         step["workExample"] = next(iter(self.tools.values()))
         workflow["hasPart"] = [*self.tools.values()]
         whole = self._entity("#workflow-run", "CreateAction", name=crate.name, instrument=workflow)
@@ -99,10 +101,6 @@ class _Crate:
         engine["object"], engine["result"] = controls, whole
         crate.root_dataset["mentions"] = [whole, *actions]
         crate.write(target)
-        for run, contents in runs.items():
-            (target / "runs" / run).mkdir(parents=True, exist_ok=True)
-            for name in OF_RUN:
-                (target / "runs" / run / name).write_bytes(contents[name])
         return len(runs)
 
     def _papers(self) -> list[str]:
@@ -117,9 +115,9 @@ class _Crate:
     def _conform(self) -> None:
         said = []
         for profile in PROFILES:
-            name, version = profile.split("/")
+            name, number = profile.split("/")
             id = f"https://w3id.org/ro/wfrun/{profile}"
-            said.append(self._entity(id, "CreativeWork", name=f"{name.title()} Run Crate", version=version))
+            said.append(self._entity(id, "CreativeWork", name=f"{name.title()} Run Crate", version=number))
         said.append(self._entity(WORKFLOW_PROFILE, "CreativeWork", name="Workflow RO-Crate", version="1.0"))
         self.crate.root_dataset["conformsTo"] = said
 
@@ -130,7 +128,7 @@ class _Crate:
         for name in OF_RUN:
             facts = {"sha256": hashlib.sha256(contents[name]).hexdigest(), "contentSize": str(len(contents[name]))}
             facts |= {"name": f"{name} of {run}", "encodingFormat": "application/json"}
-            files[name] = self.crate.add(self.model.File(self.crate, None, f"runs/{run}/{name}", properties=facts))
+            files[name] = self.crate.add_file(BytesIO(contents[name]), f"runs/{run}/{name}", properties=facts)
         action = self._entity(f"#run-{run}", "CreateAction", name=run, instrument=self._tool(manifest))
         action["object"] = [files["run.json"], self._data(json.loads(contents["run.json"]), manifest)]
         action["result"] = [files["metrics.json"], files["manifest.json"]]
@@ -142,10 +140,26 @@ class _Crate:
         resumed = f", resumed {starts - 1} times" if starts > 1 else ""
         action["description"] = f"{metrics['status']}{resumed}; {' '.join(manifest['command'][:2])}"
         facts = {name: manifest[name] for name in MACHINE if manifest.get(name) is not None}
-        facts |= {f"version of {name}": version for name, version in (manifest.get("versions") or {}).items()}
+        facts |= {f"version of {name}": found for name, found in (manifest.get("versions") or {}).items()}
         facts |= {"status": metrics["status"], "seed": json.loads(contents["run.json"])["seed"]}
         action["environment"] = [self._value(run, name, value) for name, value in facts.items()]
         action["resourceUsage"] = [self._value(run, "wall_s", manifest["wall_s"], unit="SEC")]
+        return action
+
+    def _without_result(self) -> list[dict[str, Any]]:
+        """Runs of the plan that ended with an error, or were stopped: what is known of each."""
+        mine = {p.run.id for p in self.project.plan.planned if self.paper in (None, p.paper)}
+        every = statuses(self.project.plan, self.project.params.health)
+        return [found for found in every if found["run"] in mine and found["state"] in WITHOUT_RESULT]
+
+    def _unfinished(self, found: dict[str, Any]) -> Any:
+        tool = self._entity(
+            "#code-here", "SoftwareApplication", name="ablate train", softwareVersion=version("ablate")
+        )
+        self.tools["here"] = tool
+        action = self._entity(f"#run-{found['run']}", "CreateAction", name=found["run"], instrument=tool)
+        action["actionStatus"] = "http://schema.org/FailedActionStatus"
+        action["error"] = f"{found['state']}: {found.get('error', 'its checkpoint waits')}"
         return action
 
     def _tool(self, manifest: dict[str, Any]) -> Any:
