@@ -18,18 +18,11 @@ from ablate.plan.runs import RUNS, current_plan
 from ablate.proof import verify as proof
 from ablate.proof.again import make_again
 from ablate.seals import sealed
-from committed import PACK, commit_study
+from committed import PACK
 
 HERE = Path("results/tiny")
 PAPER = HERE / "resnet-vs-plain"
 RECORDS = PAPER / "records.xz"
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("study")
-    commit_study(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +31,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Project, Path], 
     known: dict[str, Path] = {}
 
     def again(project: Project, into: Path) -> Path:
-        read = [Path("params.yaml"), *sorted(Path("papers").iterdir()), *sorted(HERE.glob("*/records.xz")), PACK]
+        read = [Path("params.yaml"), PACK, *sorted(Path("papers").iterdir()), *sorted(HERE.glob("*/records.xz"))]
+        read += sorted((HERE / "data").iterdir())
         inputs = hashlib.sha256(b"".join(path.read_bytes() for path in read if path.exists())).hexdigest()
         if inputs not in known:
             known[inputs] = make_again(project, tmp_path_factory.mktemp("again"))
@@ -49,9 +43,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Project, Path], 
 
 @pytest.fixture
 def clone(
-    study: Path, made: Callable[[Project, Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    committed: Path, made: Callable[[Project, Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
-    shutil.copytree(study, tmp_path / "clone", ignore=shutil.ignore_patterns(".ablate", "mirror"))
+    shutil.copytree(committed, tmp_path / "clone", ignore=shutil.ignore_patterns(".ablate", "mirror"))
     monkeypatch.chdir(tmp_path / "clone")
     monkeypatch.setattr(proof, "make_again", made)
     yield tmp_path / "clone"

@@ -82,6 +82,19 @@ def weave(
     say(f"{target}: {len(marks(file))} numbers from {results}")
 
 
+@proof.command()
+def keep(
+    run: Annotated[str, typer.Argument(help="its name, as `ablate plan --runs` has it")],
+    output: Annotated[Path, typer.Option(help="a folder that is not there yet")],
+    scale: Scale = None,
+) -> None:
+    """Write a recorded run's weights, trained again where it left none, with a model card and a crate."""
+    from ablate.proof.keep import keep as write
+
+    same = write(open_project(PARAMS, {"scale": scale} if scale else {}), run, output)
+    say(f"{output}: {'the same bytes as' if same else 'other bytes than'} the record of {run}")
+
+
 @export.command()
 def crate(
     output: Annotated[Path, typer.Option(help="a folder that is not there yet")],
@@ -96,6 +109,15 @@ def crate(
         raise choose("--paper", paper, project.params.studies, "paper")
     runs = write_crate(project, paper, output)
     say(f"{output}: {runs} runs, {check_crate(output)} files")
+
+
+@export.command()
+def croissant(output: Annotated[Path, typer.Option(help="a folder")], scale: Scale = None) -> None:
+    """Write what the data gate found of each data set as Croissant 1.1 with its RAI vocabulary."""
+    from ablate.proof.croissant import write_croissant
+
+    for file, missing in write_croissant(open_project(PARAMS, {"scale": scale} if scale else {}), output).items():
+        say(f"{file}: valid; recommended and not known here: {len(missing)}")
 
 
 @export.command()

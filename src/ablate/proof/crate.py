@@ -33,8 +33,10 @@ WITHOUT_RESULT = ("failed", "interrupted", "damaged")  # states of runs that hav
 MACHINE = ("device", "threads", "precision", "compile", "starts", "images_per_s", "peak_memory_mb")
 
 
-def write_crate(project: Project, paper: str | None, target: Path) -> int:
+def write_crate(project: Project, paper: str | None, target: Path, run: str | None = None) -> int:
     """Write the crate of a scale, or of one paper of it, into the folder ``target``; returns how many runs it has.
+
+    With ``run`` it has that run alone, and nothing that is made of several.
 
     Raises:
         UserError: For records that are damaged, where there are none, and for a folder that is there already.
@@ -43,11 +45,11 @@ def write_crate(project: Project, paper: str | None, target: Path) -> int:
     if target.exists() and any(target.iterdir()):
         raise UserError(f"{target}: is not empty; name another folder, or delete it")
     scale = project.params.scale
-    runs = dict(_runs(project, paper))
+    runs = {id: contents for id, contents in _runs(project, paper) if run in (None, id)}
     if not runs:
         raise UserError(f"{RESULTS / scale / (paper or '')}: no records of runs are here to make a crate of")
     target.mkdir(parents=True, exist_ok=True)
-    return _Crate(rocrate.ROCrate(version="1.1", gen_preview=True), project, paper).write(runs, target)
+    return _Crate(rocrate.ROCrate(version="1.1", gen_preview=True), project, paper, run).write(runs, target)
 
 
 def _runs(project: Project, paper: str | None) -> Iterator[tuple[str, dict[str, bytes]]]:
@@ -61,13 +63,13 @@ def _runs(project: Project, paper: str | None) -> Iterator[tuple[str, dict[str, 
 class _Crate:
     """A crate as it is filled."""
 
-    def __init__(self, crate: Any, project: Project, paper: str | None) -> None:
-        self.crate, self.project, self.paper = crate, project, paper
+    def __init__(self, crate: Any, project: Project, paper: str | None, run: str | None) -> None:
+        self.crate, self.project, self.paper, self.run = crate, project, paper, run
         self.tools: dict[str, Any] = {}
 
     def write(self, runs: dict[str, dict[str, bytes]], target: Path) -> int:
         crate, scale = self.crate, self.project.params.scale
-        what = f"{self.paper} at the scale {scale}" if self.paper else f"the scale {scale}"
+        what = self.run or (f"{self.paper} at the scale {scale}" if self.paper else f"the scale {scale}")
         crate.name = f"Runs of {what}"
         crate.description = (
             f"{len(runs)} training runs of {what}: settings, code, data, machine, outcome, and the tables and "
@@ -108,6 +110,8 @@ class _Crate:
 
     def _results(self) -> list[Path]:
         """What is made of the runs, and their records."""
+        if self.run:
+            return []
         folder = RESULTS / self.project.params.scale / (self.paper or "")
         every = sorted(path for path in folder.rglob("*") if path.is_file())
         return [path for path in every if path.name not in (*NOT_KEPT, PLAN) and ".receipts" not in path.parts]
@@ -148,7 +152,7 @@ class _Crate:
 
     def _without_result(self) -> list[dict[str, Any]]:
         """Runs of the plan that ended with an error, or were stopped: what is known of each."""
-        mine = {p.run.id for p in self.project.plan.planned if self.paper in (None, p.paper)}
+        mine = {p.run.id for p in self.project.plan.planned if self.paper in (None, p.paper) and not self.run}
         every = statuses(self.project.plan, self.project.params.health)
         return [found for found in every if found["run"] in mine and found["state"] in WITHOUT_RESULT]
 

@@ -2,9 +2,10 @@
 
 import math
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ablate.errors import UserError
 from ablate.files import read_json
@@ -50,16 +51,28 @@ def train_again(project: Project, paper: str, into: Path, draw: random.Random) -
         return Trained(paper, "not checked", f"of its {len(kept)} runs {', '.join(counted)}")
     able.sort(key=lambda id: float(kept[id].told["wall_s"]))
     run = mine[draw.choice(able[: max(1, math.ceil(CHEAPEST * len(able)))])]
-    pack = (keys.folder(run.settings.dataset) / RECEIPTS["pack"]).absolute()
-    before, out = kept[run.id].told, Path("again", run.id)
-    words = ["--pack", str(pack), "--out", str(out), "--device", project.params.compute.device]
-    if before["compile"]:
-        words += ["--compile", str(before["compile"])]
     try:
-        run_here(into, "train", "--run", run.to_json(), "--threads", str(before["threads"]), *words)
+        out = train_in(into, project, run, kept[run.id].told)
     except UserError as error:
         return Trained(paper, "wrong", f"{run.id}: training it again failed: {error}")
-    return _judged(project, paper, run, kept, into / out)
+    return _judged(project, paper, run, kept, out)
+
+
+def train_in(folder: Path, project: Project, run: Run, told: Mapping[str, Any], *more: str) -> Path:
+    """Train a run again in ``folder`` as its manifest has it, with ``more`` options; returns its new folder.
+
+    Raises:
+        UserError: For whatever keeps it from being trained.
+    """
+    pack = (Keys(project.params, project.plan).folder(run.settings.dataset) / RECEIPTS["pack"]).absolute()
+    out = folder.absolute() / "again" / run.id
+    words = ["--pack", str(pack), "--out", str(out), "--device", project.params.compute.device]
+    if run.start_file:
+        words += ["--start", str(Path(run.start_file).absolute())]
+    if told["compile"]:
+        words += ["--compile", str(told["compile"])]
+    run_here(folder, "train", "--run", run.to_json(), "--threads", str(told["threads"]), *words, *more)
+    return out
 
 
 def _why_not(keys: Keys, run: Run, kept: Kept) -> str | None:
