@@ -8,7 +8,7 @@ import typer
 
 from ablate.errors import UserError, choose
 from ablate.files import write_text
-from ablate.inert import say
+from ablate.inert import say, visible
 from ablate.plan.params import load
 from ablate.plan.project import open_project
 
@@ -93,6 +93,25 @@ def keep(
 
     same = write(open_project(PARAMS, {"scale": scale} if scale else {}), run, output)
     say(f"{output}: {'the same bytes as' if same else 'other bytes than'} the record of {run}")
+
+
+@proof.command()
+def checklist(
+    name: Annotated[str, typer.Argument(help="neurips, acl or completeness")],
+    scale: Scale = None,
+    output: Annotated[Path | None, typer.Option(help="a file; default: print it")] = None,
+) -> None:
+    """Answer a venue's checklist as far as run records do, in Markdown; each other item is left open by name."""
+    from ablate.proof.checklist import LISTS
+    from ablate.proof.checklist import checklist as answered
+
+    if name not in LISTS:
+        raise choose("NAME", name, LISTS, "checklist")
+    text = answered(name, open_project(PARAMS, {"scale": scale} if scale else {}))
+    if output:
+        write_text(output, text)
+    else:
+        print(visible(text, keep="\n"), end="")
 
 
 @export.command()
