@@ -45,7 +45,7 @@ def test_it_is_valid_and_says_what_was_counted(tmp_path: Path) -> None:
     assert rows(found, "splits") == [
         {"splits/split": "train", "splits/images": 100}, {"splits/split": "val", "splits/images": 20}
     ]  # fmt: skip
-    pairs = {tuple(row.values())[:2]: row["duplicates/count"] for row in rows(found, "duplicates")}
+    pairs = {(r["duplicates/kind"], r["duplicates/where"]): r["duplicates/count"] for r in rows(found, "duplicates")}
     assert pairs["exact", "across"] == 2 and pairs["near", "val images with a twin in train"] == 5
     assert [row["classes/words"] for row in rows(found, "classes")] == ["cat, tabby", "dog"]
     (archive,) = found.metadata.distribution
