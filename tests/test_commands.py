@@ -28,7 +28,7 @@ SUITE = "it is this suite"
 CLUSTER = "a cluster: tests/slurm runs it on one of its own, where the daemons and root are"
 DECIDED = "a commit of what is rendered, which `ablate decide` has outdated here; test_verify.py has one"
 TEXT = "a text of the reader's: test_weave.py has some"
-EXPORTED = "the committed results of the scale paper: test_crate.py, test_croissant.py and test_keep.py have their own"
+EXPORTED = "the committed results of the scale paper: tests of each have their own"
 PROSE = "prose names the command without its arguments"
 NOT_RUN = {
     "make test": SUITE,
