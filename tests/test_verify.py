@@ -220,7 +220,9 @@ def test_another_machine_is_held_against_the_spread_of_the_arm() -> None:
     def elsewhere(runs: dict[str, Any]) -> None:
         for _, files in runs.values():
             files["history.csv"] += b"\n"
-            made = {k: v for k, v in json.loads(files["manifest.json"]).items() if k != "seal"} | {"threads": 64}
+            made = {k: v for k, v in json.loads(files["manifest.json"]).items() if k != "seal"} | {
+                "device": "another"
+            }
             made["files"]["history.csv"] = hashlib.sha256(files["history.csv"]).hexdigest()
             files["manifest.json"] = json.dumps(sealed(made)).encode()
 
