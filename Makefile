@@ -1,10 +1,11 @@
 # make demo: everything at the demo scale.  make test: every check.  make slurm: the profile on a Slurm of its own,
-# where its daemons are installed and the user is root.  All install into .venv first.
+# where its daemons are installed and the user is root.  make validators: run crates by roc-validator.  All install
+# into .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint slurm install lock clean
+.PHONY: demo test lint slurm validators install lock clean
 
 demo: install
 	snakemake --cores 8 all
@@ -21,6 +22,12 @@ lint: install
 
 slurm: install
 	pytest tests/slurm
+
+# An environment of its own: roc-validator wants an older rich than the pipeline. tests/test_crate.py finds it there.
+validators: install
+	test -x .venv/roc-validator/bin/python || $(PYTHON) -m venv .venv/roc-validator
+	.venv/roc-validator/bin/python -m pip install --quiet roc-validator==0.13.0
+	pytest tests/test_crate.py
 
 install: .venv/installed
 

@@ -3,7 +3,8 @@
     python benchmarks/data.py --mirror DIR [--repeat 3] [--work DIR]
 
 ``DIR`` holds tiny-imagenet-200.zip; without it, the demo's generated archive is measured. Each repetition runs both,
-one after the other, on the same disk. The last line is a JSON object: medians of `ablate verify` with `ablate pack`
+one after the other, on the same disk. The last line is a JSON object: medians of `ablate verify-data` with
+`ablate pack`
 (``verify_pack_s``) and of `unzip` (``unzip_s``), the median of the paired ratios (``ratio``), and the highest memory
 of all processes of the gate together (``peak_mb``).
 """
@@ -61,13 +62,13 @@ def memory(process: psutil.Process) -> int:
 
 
 def gate(archive: Path, spec: str, folder: Path) -> tuple[float, float]:
-    """`ablate verify` and `ablate pack` into ``folder``, as the workflow calls them."""
+    """`ablate verify-data` and `ablate pack` into ``folder``, as the workflow calls them."""
     folder.mkdir()
     write_json(folder / "archive.json", {"sha256": digest(archive)})
     index, images, report = folder / "index.csv", folder / "images.npy", folder / "verify.json"
     ablate = str(Path(sys.executable).with_name("ablate"))
     verify = measured(
-        ablate, "verify", "--spec", spec, "--archive", str(archive), "--receipt", str(folder / "archive.json"),
+        ablate, "verify-data", "--spec", spec, "--archive", str(archive), "--receipt", str(folder / "archive.json"),
         "--index", str(index), "--images", str(images), "--duplicates", str(folder / "duplicates.csv"),
         "--report", str(report),
     )  # fmt: skip

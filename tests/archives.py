@@ -1,5 +1,5 @@
 """Small archives in the official layouts, made wrong in one place, for the tests of attacks and faults; and checks
-that `ablate verify` refuses one of them.
+that `ablate verify-data` refuses one of them.
 """
 
 import io
@@ -117,7 +117,7 @@ def edited(files: Files, ending: str, change: Callable[[bytes], bytes | None]) -
 def verify(archive: Path, spec: Dataset, out: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     receipt = out.with_name("receipt.json")
     receipt.write_text('{"sha256": "of no account here"}')
-    words = ["ablate", "verify", "--spec", spec.model_dump_json(), "--archive", str(archive)]
+    words = ["ablate", "verify-data", "--spec", spec.model_dump_json(), "--archive", str(archive)]
     words += ["--receipt", str(receipt)]
     for option, name in (
         ("index", "index.csv"),

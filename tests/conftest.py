@@ -349,3 +349,13 @@ def finished(base: Path, tmp_path: Path) -> Workspace:
     """A copy of `base`, with Git's and DVC's records."""
     subprocess.run(["cp", "-a", base, tmp_path / "finished"], check=True)
     return Workspace(tmp_path / "finished/repository")
+
+
+@pytest.fixture(scope="session")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study as a clone has it: trained, recorded and rendered, without its run folders."""
+    from committed import commit_study  # which imports torch
+
+    folder = tmp_path_factory.mktemp("committed")
+    commit_study(folder)
+    return folder

@@ -26,6 +26,9 @@ DOCUMENTS = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for pat
 PROGRAMS = {"ablate", "dvc", "git", "make", "pip", "pytest", "python", "scancel", "snakemake", "source"}
 SUITE = "it is this suite"
 CLUSTER = "a cluster: tests/slurm runs it on one of its own, where the daemons and root are"
+DECIDED = "a commit of what is rendered, which `ablate decide` has outdated here; test_verify.py has one"
+TEXT = "a text of the reader's: test_weave.py has some"
+EXPORTED = "the committed results of the scale paper: tests of each have their own"
 PROSE = "prose names the command without its arguments"
 NOT_RUN = {
     "make test": SUITE,
@@ -43,6 +46,18 @@ NOT_RUN = {
     "git clone <repository> && cd <repository> && dvc pull": "a repository of the reader's: test_events.py does it",
     "ablate papers --write": "the whole params.yaml; test_overview.py makes the page",
     "python benchmarks/claims.py": "minutes of simulated verdicts; test_calibration.py has them smaller",
+    "ablate verify": DECIDED,
+    "ablate verify --no-train --json": DECIDED,
+    "ablate weave paper.tex": TEXT,
+    "ablate weave paper.md": TEXT,
+    "ablate weave --pin paper.md": TEXT,
+    "pip install 'ablate[export]'": "a package index",
+    "make validators": "a package index",
+    "ablate export crate --scale paper --output crate": EXPORTED,
+    "ablate export check crate": EXPORTED,
+    "ablate export croissant --scale paper --output croissant": EXPORTED,
+    "ablate keep cifar-plain9_cifar10_sgd-0.05_e88baceb3d_s0 --output kept": EXPORTED,
+    "ablate verify-data": PROSE,
     "ABLATE_SERVER=off snakemake ...": PROSE,
     "ablate train": PROSE,
     "ablate explain": PROSE,

@@ -167,3 +167,19 @@ def test_all_papers_together_name_the_paper(made: Fabricated) -> None:
     assert table.rows[0]["paper"] == "p" and set(table.runs["p/number"]["ours"]) == {"s_one_s0", "s_one_s1"}
     table.write(made.collected / "comparison.csv", "Title.")
     assert "45.0 (40.0, 50.0)" in (made.collected / "comparison.md").read_text()
+
+
+@pytest.mark.parametrize(("printed", "within"), [(0.4, "yes"), (0.95, "yes"), (0.001, "no")])
+def test_one_more_run_of_ours_would_give_the_printed_number_or_not(
+    made: Fabricated, printed: float, within: str
+) -> None:
+    """40, 50 and 60: mean 50, s 10, t of 2 degrees of freedom 4.3027, so 50 ± 4.3027 * 10 * sqrt(4 / 3) = 49.68."""
+    made.run("s", {"init": "one"}, 2, train_top1=0.7, val_top1=0.6)
+    row = rows(made, paper(reported(study="s", arm="one", metric="val_top1", value=printed)))["number"]
+    assert (row["one run low"], row["one run high"], row["printed within"]) == (0.3, 99.7, within)
+
+
+def test_of_one_run_nothing_is_said_of_another(made: Fabricated) -> None:
+    (made.runs / "s_one_s1/metrics.json").unlink()
+    row = rows(made, paper(reported(study="s", arm="one", metric="val_top1", value=0.5)))["number"]
+    assert row["n"] == 1 and "printed within" not in row

@@ -1,7 +1,7 @@
 """Tars of Tiny ImageNet, in every packing, that are wrong, broken or hostile.
 
-Each is refused by `ablate verify` with exit code 2 and one message that names the file and the remedy; nothing is
-written, and memory stays bounded.
+Each is refused by `ablate verify-data` with exit code 2 and one message that names the file and the remedy; nothing
+is written, and memory stays bounded.
 
 Oracle: the right archive passes (test_copies.py), and each case differs from it in one place.
 """

@@ -1,7 +1,7 @@
 """Archives of Tiny ImageNet that are wrong, broken or hostile.
 
-Each is refused by `ablate verify` with exit code 2 and one message that names the file and the remedy; nothing is
-written, and nothing in them is run.
+Each is refused by `ablate verify-data` with exit code 2 and one message that names the file and the remedy; nothing
+is written, and nothing in them is run.
 
 Oracle: the right archive passes (test_forms.py), and each case differs from it in one place.
 """

@@ -40,8 +40,9 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def words(archive: Path, out: Path) -> list[str]:
     return [
-        ABLATE, "verify", "--spec", MANY.model_dump_json(), "--archive", str(archive), "--index", f"{out}/index.csv",
-        "--images", f"{out}/images.npy", "--duplicates", f"{out}/duplicates.csv", "--report", f"{out}/verify.json",
+        ABLATE, "verify-data", "--spec", MANY.model_dump_json(), "--archive", str(archive),
+        "--index", f"{out}/index.csv", "--images", f"{out}/images.npy", "--duplicates", f"{out}/duplicates.csv",
+        "--report", f"{out}/verify.json",
         "--receipt", str(archive.with_name("archive.json")),
     ]  # fmt: skip
 

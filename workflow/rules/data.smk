@@ -56,7 +56,7 @@ rule verify:
     params:
         spec=lambda w: PIPELINE.spec(w.dataset),
     shell:
-        "ablate verify --spec {params.spec:q} --archive {input.archive:q} --receipt {input.receipt:q}"
+        "ablate verify-data --spec {params.spec:q} --archive {input.archive:q} --receipt {input.receipt:q}"
         " --index {output.index:q} --images {output.images:q} --duplicates {output.duplicates:q} --report {output.report:q}"
         " 2>&1 | tee -i {log:q}"
 

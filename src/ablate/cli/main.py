@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from ablate.cli.proof import export, proof
 from ablate.cli.records import records
 from ablate.cli.results import results
 from ablate.cli.steps import steps
@@ -227,7 +228,8 @@ def model(
 for step in steps.registered_commands:
     step.rich_help_panel = "Steps, as the workflow's rules call them"
 app.add_typer(records, name="records")
-app.registered_commands += results.registered_commands + steps.registered_commands
+app.add_typer(export, name="export")
+app.registered_commands += [*results.registered_commands, *proof.registered_commands, *steps.registered_commands]
 
 
 def main() -> None:

@@ -78,7 +78,7 @@ Receipt = Annotated[Path, typer.Option(help="what fetch wrote")]
 Report = Annotated[Path, typer.Option(help="what verify wrote")]
 
 
-@steps.command()
+@steps.command("verify-data")
 def verify(
     spec: Spec,
     archive: Archive,

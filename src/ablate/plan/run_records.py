@@ -70,9 +70,14 @@ class Kept:
     metrics: bytes
 
     @property
+    def told(self) -> dict[str, Any]:
+        """What its manifest says; nothing where that is damaged."""
+        return _object(self.manifest)
+
+    @property
     def key(self) -> Any:
         """The key of what it was made of, as its manifest has it."""
-        return _object(self.manifest).get("key")
+        return self.told.get("key")
 
     @property
     def ended(self) -> Metrics:

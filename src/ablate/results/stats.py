@@ -1,7 +1,7 @@
 """Means over runs with their intervals, and what must be said of runs that are not averaged."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -36,12 +36,29 @@ def mean(values: Iterable[float]) -> float | None:
 def half_width(values: Iterable[float]) -> float | None:
     """Of the 95 % interval of the mean: Student's t with n - 1 degrees of freedom; None for fewer than `FEWEST`."""
     values = list(values)
+    return None if len(values) < FEWEST else _t(len(values)) * deviation(values) / math.sqrt(len(values))
+
+
+def one_more(values: Iterable[float], least: float = 0.0) -> float | None:
+    """Half width of the 95 % interval around the mean for one more value of the same kind: t s sqrt(1 + 1/n).
+
+    s is at least ``least``. None for fewer than `FEWEST` values.
+    """
+    values = list(values)
     if len(values) < FEWEST:
         return None
+    return _t(len(values)) * max(deviation(values), least) * math.sqrt(1 + 1 / len(values))
+
+
+def deviation(values: Sequence[float]) -> float:
+    """The standard deviation of two values or more, as a sample's."""
+    return math.sqrt(sum((v - sum(values) / len(values)) ** 2 for v in values) / (len(values) - 1))
+
+
+def _t(n: int) -> float:
     from scipy.special import stdtrit  # what scipy.stats calls, and a fifth of the time to import
 
-    spread = math.sqrt(sum((v - sum(values) / len(values)) ** 2 for v in values) / (len(values) - 1))
-    return float(stdtrit(len(values) - 1, 0.975)) * spread / math.sqrt(len(values))
+    return float(stdtrit(n - 1, 0.975))
 
 
 def measured(name: str, runs: Mapping[str, float]) -> tuple[dict[str, Any], dict[str, Sources]]:

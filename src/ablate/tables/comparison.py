@@ -11,23 +11,13 @@ from ablate.papers.words import Words, words
 from ablate.plan import health
 from ablate.plan.record import PlannedRun, PlanRecord, read_plan
 from ablate.results.captions import about_scale
-from ablate.results.stats import PM, SEEDS, Sources, ended, measured, remarks, rounded
+from ablate.results.stats import PM, SEEDS, Sources, ended, measured, one_more, remarks, rounded
 from ablate.results.study import archives, collected_runs
 from ablate.results.table import Table
 
-COLUMNS = [
-    "number",
-    "of",
-    "metric",
-    "unit",
-    "printed",
-    "ours",
-    "ours" + PM,
-    "ours" + SEEDS,
-    "n",
-    "difference",
-    "note",
-]
+COLUMNS = ["number", "of", "metric", "unit", "printed", "ours", "ours" + PM, "ours" + SEEDS, "n", "difference"]
+ONE_RUN = ["one run low", "one run high", "printed within"]  # where one more run of ours would plausibly lie
+COLUMNS += [*ONE_RUN, "note"]
 COLUMNS += Words._fields
 COUNTS = ("parameters", "keras_parameters", "layers")  # of a network, exact
 POINTS = ("gap",)
@@ -54,7 +44,8 @@ def compare(plan: PlanRecord, papers: Mapping[str, Paper], folder: Path, *, ever
     """
     table = Table(
         caption="Accuracies in percent, differences in points; ours with 95 % intervals over seeds, of fewer than "
-        "three the seeds.",
+        "three the seeds. One run: where one more of ours would lie, with 95 %, and whether the printed number does; "
+        "no finding on a claim rests on it.",
         columns=["paper"] * every + COLUMNS,
         apart=Words._fields,
     )
@@ -160,9 +151,19 @@ def _of_runs(
     cells |= measured("ours", together)[0] | {"n": len(seeds), "note": "; ".join(dict.fromkeys(notes))}
     if together:  # of the mean itself, since two rounded numbers would be rounded twice
         cells["difference"] = rounded(sum(together.values()) / len(together) - printed)
+    cells |= _one_run([*together.values()], printed)
     used: Sources = {run: round(value, 6) for of_arm in found for run, value in (of_arm[s] for s in seeds)}
     every = dict.fromkeys(p.run for p in planned)
-    return cells, dict.fromkeys(("ours", "ours" + PM, "n", "difference"), used) | {"note": every}
+    return cells, dict.fromkeys(("ours", "ours" + PM, "n", "difference", *ONE_RUN), used) | {"note": every}
+
+
+def _one_run(values: list[float], printed: float) -> dict[str, Any]:
+    """Cells of the interval for one more run, and whether the paper's, which is one, lies within."""
+    if (half := one_more(values)) is None:
+        return {}
+    middle = sum(values) / len(values)
+    low, high = middle - half, middle + half
+    return dict(zip(ONE_RUN, (rounded(low), rounded(high), "yes" if low <= printed <= high else "no"), strict=True))
 
 
 def value_of(runs: pd.DataFrame, metric: str) -> "pd.Series[Any]":

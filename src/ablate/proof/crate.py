@@ -1,0 +1,241 @@
+"""Run crates: a scale or a paper with every run of it, as a Provenance Run Crate (Workflow Run RO-Crate 0.5).
+
+The workflow is the Snakefile; each training is an action with its settings, data, code, machine and outcome, those
+that failed, diverged or were resumed as well. Runs come from records alone, so a clone can export.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from ablate.errors import UserError
+from ablate.files import read_json
+from ablate.plan.project import Project
+from ablate.plan.receipts import PLAN
+from ablate.plan.run_records import RunRecords, read_records
+from ablate.plan.runs import ENDED
+from ablate.plan.status import statuses
+from ablate.proof.again import NOT_KEPT, RESULTS
+from ablate.proof.extra import need
+
+PROFILES = ("process/0.5", "workflow/0.5", "provenance/0.5")
+WORKFLOW_PROFILE = "https://w3id.org/workflowhub/workflow-ro-crate/1.0"
+RUN = "https://w3id.org/ro/terms/workflow-run#"
+TERMS = {name: f"{RUN}{name}" for name in ("environment", "resourceUsage", "sha256")}  # beyond RO-Crate's own
+LICENCE = "https://spdx.org/licenses/MIT.html"
+METADATA = "ro-crate-metadata.json"
+OF_RUN = ("run.json", "metrics.json", "manifest.json")  # written out for each run: small, and text
+WITHOUT_RESULT = ("failed", "interrupted", "damaged")  # states of runs that have no record
+MACHINE = ("device", "threads", "precision", "compile", "starts", "images_per_s", "peak_memory_mb")
+
+
+def write_crate(project: Project, paper: str | None, target: Path, run: str | None = None) -> int:
+    """Write the crate of a scale, or of one paper of it, into the folder ``target``; returns how many runs it has.
+
+    With ``run`` it has that run alone, and nothing that is made of several.
+
+    Raises:
+        UserError: For records that are damaged, where there are none, and for a folder that is there already.
+    """
+    rocrate = need("rocrate.rocrate")
+    if target.exists() and any(target.iterdir()):
+        raise UserError(f"{target}: is not empty; name another folder, or delete it")
+    scale = project.params.scale
+    runs = {id: contents for id, contents in _runs(project, paper) if run in (None, id)}
+    if not runs:
+        raise UserError(f"{RESULTS / scale / (paper or '')}: no records of runs are here to make a crate of")
+    target.mkdir(parents=True, exist_ok=True)
+    return _Crate(rocrate.ROCrate(version="1.1", gen_preview=True), project, paper, run).write(runs, target)
+
+
+def _runs(project: Project, paper: str | None) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """{run: its files} of records; those whose weights others start from as well."""
+    for name, file in RunRecords(project.plan).files.items():
+        if file.exists() and paper in (None, name):
+            for run, (_, contents) in read_records(file, project.params.scale, name).items():
+                yield run, contents
+
+
+class _Crate:
+    """A crate as it is filled."""
+
+    def __init__(self, crate: Any, project: Project, paper: str | None, run: str | None) -> None:
+        self.crate, self.project, self.paper, self.run = crate, project, paper, run
+        self.tools: dict[str, Any] = {}
+
+    def write(self, runs: dict[str, dict[str, bytes]], target: Path) -> int:
+        crate, scale = self.crate, self.project.params.scale
+        what = self.run or (f"{self.paper} at the scale {scale}" if self.paper else f"the scale {scale}")
+        crate.name = f"Runs of {what}"
+        crate.description = (
+            f"{len(runs)} training runs of {what}: settings, code, data, machine, outcome, and the tables and "
+            "figures made of them. How long a run took is recorded, and not when."
+        )
+        crate.license = self._entity(LICENCE, "CreativeWork", name="MIT licence")
+        self._conform()
+        crate.metadata.extra_terms.update(TERMS)
+        snakemake = self._entity(
+            "#snakemake", "SoftwareApplication", name="Snakemake", url="https://snakemake.github.io"
+        )
+        step = self._entity("#train", "HowToStep", name="train", position="1")
+        facts = _digest("Snakefile") | {"@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"]}
+        workflow = crate.add_workflow("Snakefile", "Snakefile", main=True, lang="snakemake", properties=facts)
+        workflow["name"], workflow["step"] = "From archives to a verdict on every claim", step
+        params = self._file(Path("params.yaml"))
+        papers = [self._file(Path("papers", f"{name}.yaml")) for name in self._papers()]
+        made = [self._file(path) for path in self._results()]
+        actions, controls = [], []
+        for run, contents in sorted(runs.items()):
+            actions.append(self._action(run, contents))
+            control = self._entity(f"#control-{run}", "ControlAction", name=f"train {run}", instrument=step)
+            control["object"] = actions[-1]
+            controls.append(control)
+        actions += [self._unfinished(found) for found in self._without_result()]
+        step["workExample"] = next(iter(self.tools.values()))
+        workflow["hasPart"] = [*self.tools.values()]
+        whole = self._entity("#workflow-run", "CreateAction", name=crate.name, instrument=workflow)
+        whole["object"], whole["result"] = [params, *papers], made
+        engine = self._entity("#organize", "OrganizeAction", name="Snakemake ran the workflow", instrument=snakemake)
+        engine["object"], engine["result"] = controls, whole
+        crate.root_dataset["mentions"] = [whole, *actions]
+        crate.write(target)
+        return len(runs)
+
+    def _papers(self) -> list[str]:
+        return [self.paper] if self.paper else list(self.project.params.studies)
+
+    def _results(self) -> list[Path]:
+        """What is made of the runs, and their records."""
+        if self.run:
+            return []
+        folder = RESULTS / self.project.params.scale / (self.paper or "")
+        every = sorted(path for path in folder.rglob("*") if path.is_file())
+        return [path for path in every if path.name not in (*NOT_KEPT, PLAN) and ".receipts" not in path.parts]
+
+    def _conform(self) -> None:
+        said = []
+        for profile in PROFILES:
+            name, number = profile.split("/")
+            id = f"https://w3id.org/ro/wfrun/{profile}"
+            said.append(self._entity(id, "CreativeWork", name=f"{name.title()} Run Crate", version=number))
+        said.append(self._entity(WORKFLOW_PROFILE, "CreativeWork", name="Workflow RO-Crate", version="1.0"))
+        self.crate.root_dataset["conformsTo"] = said
+
+    def _action(self, run: str, contents: dict[str, bytes]) -> Any:
+        """One training: what it was made of, on which machine, and how it ended."""
+        manifest, metrics = json.loads(contents["manifest.json"]), json.loads(contents["metrics.json"])
+        files = {}
+        for name in OF_RUN:
+            facts = {"sha256": hashlib.sha256(contents[name]).hexdigest(), "contentSize": str(len(contents[name]))}
+            facts |= {"name": f"{name} of {run}", "encodingFormat": "application/json"}
+            files[name] = self.crate.add_file(BytesIO(contents[name]), f"runs/{run}/{name}", properties=facts)
+        action = self._entity(f"#run-{run}", "CreateAction", name=run, instrument=self._tool(manifest))
+        action["object"] = [files["run.json"], self._data(json.loads(contents["run.json"]), manifest)]
+        action["result"] = [files["metrics.json"], files["manifest.json"]]
+        ended = metrics["status"] in ENDED
+        action["actionStatus"] = f"http://schema.org/{'Completed' if ended else 'Failed'}ActionStatus"
+        if not ended:
+            action["error"] = f"{metrics['status']} after {metrics['epochs']} epochs"
+        starts = manifest.get("starts") or 1
+        resumed = f", resumed {starts - 1} times" if starts > 1 else ""
+        action["description"] = f"{metrics['status']}{resumed}; {' '.join(manifest['command'][:2])}"
+        facts = {name: manifest[name] for name in MACHINE if manifest.get(name) is not None}
+        facts |= {f"version of {name}": found for name, found in (manifest.get("versions") or {}).items()}
+        facts |= {"status": metrics["status"], "seed": json.loads(contents["run.json"])["seed"]}
+        action["environment"] = [self._value(run, name, value) for name, value in facts.items()]
+        action["resourceUsage"] = [self._value(run, "wall_s", manifest["wall_s"], unit="SEC")]
+        return action
+
+    def _without_result(self) -> list[dict[str, Any]]:
+        """Runs of the plan that ended with an error, or were stopped: what is known of each."""
+        mine = {p.run.id for p in self.project.plan.planned if self.paper in (None, p.paper) and not self.run}
+        every = statuses(self.project.plan, self.project.params.health)
+        return [found for found in every if found["run"] in mine and found["state"] in WITHOUT_RESULT]
+
+    def _unfinished(self, found: dict[str, Any]) -> Any:
+        tool = self._entity(
+            "#code-here", "SoftwareApplication", name="ablate train", softwareVersion=version("ablate")
+        )
+        self.tools["here"] = tool
+        action = self._entity(f"#run-{found['run']}", "CreateAction", name=found["run"], instrument=tool)
+        action["actionStatus"] = "http://schema.org/FailedActionStatus"
+        action["error"] = f"{found['state']}: {found.get('error', 'its checkpoint waits')}"
+        return action
+
+    def _tool(self, manifest: dict[str, Any]) -> Any:
+        """The training code of a run: a tool for each digest of it."""
+        code, git = manifest["key"]["code"], manifest.get("git") or {}
+        if code not in self.tools:
+            facts = {"name": "ablate train", "softwareVersion": str(git.get("commit")), "sha256": code}
+            if git.get("dirty"):
+                facts["description"] = "not as that commit has it: the runs' manifests say how"
+            self.tools[code] = self._entity(f"#code-{code[:16]}", "SoftwareApplication", **facts)
+        return self.tools[code]
+
+    def _data(self, run: dict[str, Any], manifest: dict[str, Any]) -> Any:
+        """A data set as it was packed: the digest of its content, and of the archive that it came from."""
+        name, pack, archive = (
+            run["settings"]["dataset"],
+            manifest["data"]["pack"],
+            manifest["data"].get("archive") or {},
+        )
+        facts = {"name": f"{name}, packed", "sha256": pack}
+        facts["description"] = (
+            f"from {archive.get('archive')}, {archive.get('digest')}, SHA-256 {archive.get('sha256')}"
+        )
+        return self._entity(f"#data-{name}-{pack[:16]}", "CreativeWork", **facts)
+
+    def _value(self, run: str, name: str, value: object, unit: str | None = None) -> Any:
+        facts = {"name": name, "propertyID": name.replace(" ", "-"), "value": str(value)}
+        return self._entity(
+            f"#{run}-{name.replace(' ', '-')}", "PropertyValue", **facts | ({"unitCode": unit} if unit else {})
+        )
+
+    def _file(self, path: Path) -> Any:
+        facts = _digest(path) | {"name": path.as_posix(), "encodingFormat": _form(path)}
+        return self.crate.add_file(str(path), path.as_posix(), properties=facts)
+
+    def _entity(self, id: str, type: str, **facts: Any) -> Any:
+        if there := self.crate.get(id):
+            return there
+        return self.crate.add(
+            need("rocrate.model.contextentity").ContextEntity(self.crate, id, {"@type": type, **facts})
+        )
+
+
+def _digest(path: Path | str) -> dict[str, str]:
+    content = Path(path).read_bytes()
+    return {"sha256": hashlib.sha256(content).hexdigest(), "contentSize": str(len(content))}
+
+
+FORMS = {".md": "text/markdown", ".csv": "text/csv", ".tex": "application/x-tex", ".json": "application/json",
+         ".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".xz": "application/x-xz",
+         ".yaml": "application/yaml"}  # fmt: skip
+
+
+def _form(path: Path) -> str:
+    return FORMS.get(path.suffix, "text/plain")
+
+
+def check_crate(folder: Path) -> int:
+    """Compare each file of a crate with the digest that its metadata has; returns how many there are.
+
+    Raises:
+        UserError: For each file that is not there, is another, or has no digest.
+    """
+    graph = read_json(folder / METADATA).get("@graph", [])
+    files = [entity for entity in graph if "File" in ([t] if isinstance(t := entity.get("@type"), str) else t or [])]
+    faults = []
+    for entity in files:
+        path = folder / entity["@id"]
+        if not path.is_file():
+            faults.append(f"{path}: is not there")
+        elif entity.get("sha256") != _digest(path)["sha256"]:
+            faults.append(f"{path}: has another digest than {METADATA}")
+    if not files or faults:
+        raise UserError("; ".join(faults) or f"{folder}: its {METADATA} names no files")
+    return len(files)

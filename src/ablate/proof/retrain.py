@@ -1,0 +1,116 @@
+"""One run trained again, and held against what its record has: the same bytes, or a value that its arm allows."""
+
+import math
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ablate.errors import UserError
+from ablate.files import read_json
+from ablate.plan.keys import FILES, RECEIPTS, UNKNOWN
+from ablate.plan.project import Project
+from ablate.plan.run_records import Kept
+from ablate.plan.runs import ENDED, Run
+from ablate.proof.again import run_here
+from ablate.results.stats import mean, one_more
+from ablate.seals import read_if_sealed
+from ablate.stored import Metrics, Timed, fits
+from ablate.workflow.due import Keys
+
+CHEAPEST = 0.25  # of a paper's runs, by the seconds that they took: one of these is drawn
+MACHINE = ("device", "threads", "precision", "compile", "versions")  # of a manifest: where equal, bytes are to be
+Word = Literal["same bytes", "within its arm", "wrong", "not checked"]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of a run that was to be trained again."""
+
+    paper: str
+    word: Word
+    said: str
+
+
+def train_again(project: Project, paper: str, into: Path, draw: random.Random) -> Trained:
+    """Draw one of the cheap runs of ``paper`` that the code here made, and train it again in the folder ``into``.
+
+    A run that another code made, or whose data or start weights are not there, is not drawn; the answer says so where
+    none is left.
+    """
+    keys = Keys(project.params, project.plan)
+    mine = {p.run.id: p.run for p in project.plan.planned if p.paper == paper}
+    kept = {id: k for id, k in keys.records.runs.items() if id in mine and k.ended.status in ENDED}
+    if not kept:
+        return Trained(paper, "not checked", "no run of its records has ended")
+    whys = {id: _why_not(keys, mine[id], k) for id, k in kept.items()}
+    able = [id for id, why in whys.items() if not why]
+    if not able:
+        counted = [f"{list(whys.values()).count(why)} {why}" for why in dict.fromkeys(whys.values())]
+        return Trained(paper, "not checked", f"of its {len(kept)} runs {', '.join(counted)}")
+    able.sort(key=lambda id: float(kept[id].told["wall_s"]))
+    run = mine[draw.choice(able[: max(1, math.ceil(CHEAPEST * len(able)))])]
+    try:
+        out = train_in(into, project, run, kept[run.id].told)
+    except UserError as error:
+        return Trained(paper, "wrong", f"{run.id}: training it again failed: {error}")
+    return _judged(project, paper, run, kept, out)
+
+
+def train_in(folder: Path, project: Project, run: Run, told: Mapping[str, Any], *more: str) -> Path:
+    """Train a run again in ``folder`` as its manifest has it, with ``more`` options; returns its new folder.
+
+    Raises:
+        UserError: For whatever keeps it from being trained.
+    """
+    pack = (Keys(project.params, project.plan).folder(run.settings.dataset) / RECEIPTS["pack"]).absolute()
+    out = folder.absolute() / "again" / run.id
+    words = ["--pack", str(pack), "--out", str(out), "--device", project.params.compute.device]
+    if run.start_file:
+        words += ["--start", str(Path(run.start_file).absolute())]
+    if told["compile"]:
+        words += ["--compile", str(told["compile"])]
+    run_here(folder, "train", "--run", run.to_json(), "--threads", str(told["threads"]), *words, *more)
+    return out
+
+
+def _why_not(keys: Keys, run: Run, kept: Kept) -> str | None:
+    """Why a run cannot be trained again here."""
+    there, asked = kept.key or {}, keys.key(run)
+    if there.get("code") != asked["code"]:
+        return f"of other code ({str((kept.told.get('git') or {}).get('commit'))[:7]})"
+    if run.start_file:
+        return "from weights that records leave out"
+    if asked["data"] == UNKNOWN:
+        return f"without data here (no pack of {run.settings.dataset})"
+    if asked["data"] != there.get("data"):
+        return f"of other data than the pack of {run.settings.dataset} here"
+    return None if fits(kept.told, Timed) else "whose manifest does not say what they took"
+
+
+def _judged(project: Project, paper: str, run: Run, kept: dict[str, Kept], out: Path) -> Trained:
+    """The run in ``out`` beside its record and, where the machine is another, beside the runs of its arm."""
+    before, after = kept[run.id].told, read_if_sealed(out / "manifest.json") or {}
+    unlike = [name for name in FILES[:-1] if before["files"].get(name) != after.get("files", {}).get(name)]
+    if not unlike:
+        return Trained(paper, "same bytes", f"{run.id}: the same bytes in {len(FILES) - 1} files")
+    others = [what for what in MACHINE if before.get(what) != after.get(what)]
+    if not others:
+        return Trained(paper, "wrong", f"{run.id}: other bytes in {', '.join(unlike)}, on the same kind of machine")
+    place = next(p for p in project.plan.planned if p.paper == paper and p.run.id == run.id)
+    arm = [p.run.id for p in project.plan.of(paper, place.study) if p.arm == place.arm]
+    values = [top1 for id in arm if id in kept and (top1 := kept[id].ended.val_top1) is not None]
+    metrics = read_json(out / "metrics.json")
+    found, n, middle = Metrics.model_validate(metrics).val_top1, metrics.get("n_val"), mean(values)
+    where = f"another {', '.join(others)}"
+    if found is None or middle is None or not n or (half := _half(values, n)) is None:
+        return Trained(paper, "not checked", f"{run.id}: {where}, and its arm has too few runs to judge by")
+    said = f"on {where}, {100 * found:.1f} % where its arm allows {100 * middle:.1f} ± {100 * half:.1f}"
+    return Trained(paper, "within its arm" if abs(found - middle) <= half else "wrong", f"{run.id}: {said}")
+
+
+def _half(values: list[float], images: int) -> float | None:
+    """For one more run: the arm's scatter, and no less than that of a share of so many images."""
+    share = sum(values) / len(values)
+    return one_more(values, least=math.sqrt(share * (1 - share) / images))
