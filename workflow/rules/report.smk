@@ -105,12 +105,17 @@ rule report:
     input:
         unpack(lambda w: inputs(PIPELINE.inputs_of_rendered, "report")),
         described=ancient([f"{RESULTS}/data/{name}-duplicates.csv" for name in PIPELINE.datasets]),
+        arrays=ancient(PIPELINE.packs_of_report("images.npy", "labels.npy")),
     output:
         f"{RESULTS}/report.html",
     log:
         "logs/report.log",
+    params:
+        runs=str(RUNS),
+        packs=options(pack=PIPELINE.packs_of_report("pack.json")),
     shell:
-        "ablate report --plan {input.plan:q} --papers papers --output {output:q} 2>&1 | tee -i {log:q}"
+        "ablate report --plan {input.plan:q} --papers papers --runs {params.runs:q} {params.packs:q}"
+        " --output {output:q} 2>&1 | tee -i {log:q}"
 
 
 # A process imports for seconds and draws for less, so one makes all tables of a paper, another all its figures.

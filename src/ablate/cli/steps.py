@@ -302,9 +302,16 @@ def look(
 
 
 @steps.command()
-def report(plan_file: PlanFile, papers: Papers, output: Annotated[Path, typer.Option()]) -> None:
-    """Write the report, one HTML page, from the tables and figures in the folders beside it."""
-    from ablate.results.report import write_report
+def report(
+    plan_file: PlanFile,
+    papers: Papers,
+    output: Annotated[Path, typer.Option()],
+    runs: Annotated[Path, typer.Option(help="folder of the trained runs")] = RUNS,
+    pack: Annotated[list[Path] | None, typer.Option(help="<data set>/pack.json; once for each data set")] = None,
+) -> None:
+    """Write the report, one HTML file, from the tables and figures in the folders beside it."""
+    from ablate.report.page import write_report
 
-    with _every(plan_file, output, papers=papers)["report"].making():
-        write_report(plan_file, papers, output)
+    packs = {path.absolute().parent.name: path for path in pack or []}
+    with _every(plan_file, output, papers=papers, packs=packs)["report"].making():
+        write_report(plan_file, papers, output, runs, packs)

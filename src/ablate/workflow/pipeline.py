@@ -257,7 +257,14 @@ class Pipeline:
 
     def packs_of_figures(self, paper: str, *files: str) -> list[str]:
         """``files`` of each data set whose images are in the paper's figures."""
-        read = self.rendering.jobs[f"figures_{paper}"].inputs
+        return self._packs_of(f"figures_{paper}", files)
+
+    def packs_of_report(self, *files: str) -> list[str]:
+        """``files`` of each data set that runs are evaluated on."""
+        return self._packs_of("report", files)
+
+    def _packs_of(self, step: str, files: tuple[str, ...]) -> list[str]:
+        read = self.rendering.jobs[step].inputs
         return [str(pack.with_name(file)) for file in files for pack in self.packs.values() if pack in read]
 
 
