@@ -79,7 +79,7 @@ def _made(manifest: Mapping[str, Any]) -> Run:
     }
 
 
-def _curves(history: pd.DataFrame) -> dict[str, dict[str, list[Any]]]:
+def _curves(history: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """{run: {epoch, and each measure that it has}}."""
     found = {}
     there = [name for name in CURVES if name in history]

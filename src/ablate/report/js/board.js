@@ -38,7 +38,7 @@ function boardView() {
     const cards = param("view") === "tiles";
     const claims = CLAIMS.filter(kept);
     counted.textContent = claims.length === CLAIMS.length ? `${CLAIMS.length} claims` : `${claims.length} of ${CLAIMS.length} claims`;
-    shown.replaceChildren(cards ? tiles(claims) : forest(claims));
+    fill(shown, cards ? tiles(claims) : forest(claims));
     for (const tile of strip.querySelectorAll("button")) tile.classList.toggle("off", !kept(tile.claim));
     for (const chip of chips.querySelectorAll("button")) chip.setAttribute("aria-pressed", String(chip.dataset.verdict === param("verdict")));
     for (const toggle of views.querySelectorAll("button")) toggle.setAttribute("aria-pressed", String(toggle.dataset.view === (cards ? "tiles" : "forest")));

@@ -12,7 +12,7 @@ async function compareView() {
       }))))));
   const draw = () => {
     const [a, b] = ["a", "b"].map((name) => found.byArm.get(param(name)));
-    shown.replaceChildren(...(a && b ? comparison(found, a, b).flat(Infinity).filter(Boolean) : [h("p", { class: "quiet" }, "Choose two arms.")]));
+    fill(shown, a && b ? comparison(found, a, b) : h("p", { class: "quiet" }, "Choose two arms."));
   };
   draw();
   return [h("h1", {}, "Compare two arms"), h("div", { class: "tools" }, choose("a"), choose("b")), shown];
@@ -39,8 +39,8 @@ function seedsOf(found, groups, measures) {
     const pairs = seeds.filter((seed) => values.every((map) => map.has(seed)));
     const differences = pairs.map((seed) => values[0].get(seed) - values[1].get(seed));
     const mean = differences.reduce((x, y) => x + y, 0) / (differences.length || 1);
-    place.replaceChildren(
-      dots(groups.map((group, i) => ({ name: group.name, colour: group.colour, values: [...values[i].values()] })), "%") || "",
+    fill(place,
+      dots(groups.map((group, i) => ({ name: group.name, colour: group.colour, values: [...values[i].values()] })), "%"),
       dataTable({
         id: "pairs", title: "Seeds in pairs", quiet: true, rows: seeds, columns: [
           { label: "seed", text: String },

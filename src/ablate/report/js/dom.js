@@ -12,6 +12,12 @@ function make(node, attrs, children) {
   return node;
 }
 
+/** Other children for a node; lists of them are taken as they come. */
+function fill(node, ...children) {
+  node.replaceChildren();
+  return make(node, {}, children);
+}
+
 const h = (tag, attrs, ...children) => make(document.createElement(tag), attrs, children);
 const svg = (tag, attrs, ...children) => make(document.createElementNS("http://www.w3.org/2000/svg", tag), attrs, children);
 

@@ -25,7 +25,7 @@ async function showDrawer() {
   }
   const found = await detail();
   const made = kind === "claim" ? ofClaim(found, parts[0]) : kind === "run" ? ofRun(found, parts[0]) : ofCell(found, ...parts);
-  drawer.replaceChildren(
+  fill(drawer,
     h("div", { class: "drawer-head" }, h("h2", { id: "drawer-title" }, made.title),
       h("button", { type: "button", "aria-label": "Close", click: closeDrawer }, "×")),
     h("div", { class: "drawer-body" }, made.nodes));
@@ -151,7 +151,7 @@ function curvesOf(runs) {
   const measures = Object.keys(LABEL).filter((measure) => runs.some((run) => run.curve && run.curve[measure]));
   if (!measures.length) return h("p", { class: "quiet" }, "No run of these left a curve.");
   const place = h("div");
-  const draw = (measure) => place.replaceChildren(lines(runs.filter((run) => run.curve && run.curve[measure]).map((run) => ({
+  const draw = (measure) => fill(place, lines(runs.filter((run) => run.curve && run.curve[measure]).map((run) => ({
     name: run.group.name, colour: run.colour, x: run.curve.epoch, y: run.curve[measure],
   })), measure));
   draw(measures[0]);
@@ -166,7 +166,7 @@ function settingsOf(found, groups) {
   const others = found.arms.filter((arm) => arm !== first && arm.paper === first.paper && arm.study === first.study);
   const named = groups.map((group) => group.arm).find((arm) => arm && arm !== first) || others[0];
   const place = h("div");
-  const draw = (other) => place.replaceChildren(settingsTable(first, other));
+  const draw = (other) => fill(place, settingsTable(first, other));
   draw(named);
   const choice = [...new Set([named, ...others].filter(Boolean))];
   return [

@@ -24,7 +24,7 @@ async function poll() {
 function liveView() {
   const place = h("div", { class: "live" });
   const open = new Set();
-  showLive = () => place.replaceChildren(...(latest && latest.total ? liveNodes(latest, open) : [h("p", { role: "alert" }, latest ? latest.fault : "Waiting for the server.")]));
+  showLive = () => fill(place, latest && latest.total ? liveNodes(latest, open) : h("p", { role: "alert" }, latest ? latest.fault : "Waiting for the server."));
   showLive();
   return [h("h1", {}, "Live"), place];
 }
@@ -37,7 +37,7 @@ function liveNodes({ scale, total, rows, running, slots, measured, over, fault }
     h("p", { class: "note" }, `Scale ${scale}: ${total.done} of ${total.runs} done, ${total.running} running, ${total.to_do} to do, ${total.failed} failed. `, left, h("b", {}, fault || "")),
     h("progress", { max: 1, value: total.runs ? (total.done + total.failed) / total.runs : 1, "aria-label": "runs that ended" }),
     h("h2", {}, `Running: ${running.length}`),
-    ...running.map((run) => runningNode(run, open)),
+    running.map((run) => runningNode(run, open)),
     h("h2", {}, "Studies"),
     h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Studies" }, h("table", {},
       h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name)))),

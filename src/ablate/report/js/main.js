@@ -15,8 +15,7 @@ async function show() {
   showLive = () => {};
   const nodes = Object.hasOwn(VIEWS, name) ? await VIEWS[name](...rest) : missing(path.join("/"));
   if (mine !== asked) return;
-  const main = $("main");
-  make((main.replaceChildren(), main), {}, [nodes]);
+  const main = fill($("main"), nodes);
   const heading = main.querySelector("h1");
   document.title = `${heading ? heading.textContent : "Report"} – ablation report: ${CONTENT.scale}`;
   for (const entry of $("nav").querySelectorAll("a")) {

@@ -55,7 +55,7 @@ function startSearch() {
       return;
     }
     const found = (await index()).filter((place) => words.every((word) => place.low.includes(word)));
-    list.replaceChildren(...found.slice(0, MOST_FOUND).map((place, i) => h("li", {
+    fill(list, found.slice(0, MOST_FOUND).map((place, i) => h("li", {
       id: `found-${i}`, role: "option", "aria-selected": "false", "data-href": place.href,
       mousedown: (event) => event.preventDefault(), click: (event) => choose(event.currentTarget),
     }, h("span", { class: "kind" }, place.kind), " ", place.text)));
