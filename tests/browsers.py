@@ -21,9 +21,10 @@ from fabricated import Fabricated, vouch
 SCRIPT = "<script>window.hit = 1</script>"  # a class, and a quotation
 IMAGE = "<img src=x onerror=window.hit=1>"  # an arm
 READY = "html[data-ready]"
+ORDER = "kind: order, metric: val_top1, study: s, margin: 0.05, why: Because."
 CLAIMS = f"""claims:
-  - {{id: better, kind: order, metric: val_top1, study: s, where: "§ 1", quote: "much {SCRIPT} better", arms: [two, one], margin: 0.05, why: Because.}}
-  - {{id: other, kind: order, metric: val_top1, study: s, where: "§ 2", quote: worse, arms: [one, two], margin: 0.05, why: Because.}}
+  - {{id: better, where: "§ 1", quote: "much {SCRIPT} better", arms: [two, one], {ORDER}}}
+  - {{id: other, where: "§ 2", quote: worse, arms: [one, two], {ORDER}}}
 """
 PRINTED = """reported:
   - {id: printed-one, value: 0.4, metric: val_top1, study: s, arm: one, where: Table 7, quote: forty percent}
@@ -33,7 +34,9 @@ PRINTED = """reported:
 @contextmanager
 def chromium() -> Iterator[Any]:
     """A browser that was started; the test is skipped where there is none."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed: pip install playwright"
+    )
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if program is None:
         pytest.skip("no Chromium here: apt-get install chromium")
@@ -47,7 +50,9 @@ def answers(rng: np.random.Generator, share: float, images: int) -> str:
     """Predictions of which ``share`` are right, of ten classes."""
     labels = np.arange(images) % 10
     said = np.where(rng.random(images) < share, labels, (labels + 1) % 10)
-    return "".join(f"val,{500 + i},{label},{guess},0.5\n" for i, (label, guess) in enumerate(zip(labels, said, strict=True)))
+    return "".join(
+        f"val,{500 + i},{label},{guess},0.5\n" for i, (label, guess) in enumerate(zip(labels, said, strict=True))
+    )
 
 
 def small(folder: Path, packs: dict[str, Path]) -> Path:
@@ -59,8 +64,9 @@ def small(folder: Path, packs: dict[str, Path]) -> Path:
     for arm, top in (("one", 0.3), ("two", 0.5), (IMAGE, 0.4)):
         for seed in range(3):
             share = top + 0.01 * seed
+            start = "kaiming" if arm == "two" else "default"
             made.run(
-                "s", {"init": arm}, seed, settings={"init": "kaiming" if arm == "two" else "default", "classes": [0, 10]},
+                "s", {"init": arm}, seed, settings={"init": start, "classes": [0, 10]},
                 predictions=answers(rng, share, 100), plan={"facts": {"data": "official"}},
                 train_top1=share, val_top1=share, best_val_top1=share, n_val=100, best_val_epoch=2,
             )  # fmt: skip
@@ -72,7 +78,7 @@ def small(folder: Path, packs: dict[str, Path]) -> Path:
     (page.parent / "data/d.json").write_text(json.dumps(facts))
     write_table(results, "accuracy", made.collected / "t.csv")
     (made.collected / "f.svg").write_text(
-        '<svg xmlns="http://www.w3.org/2000/svg" width="600" height="300"><rect width="600" height="300" fill="teal"/></svg>'
+        '<svg xmlns="http://www.w3.org/2000/svg" width="600" height="300"><rect width="600" height="99"/></svg>'
     )
     for output in (made.collected / "comparison.csv", page.parent / "comparison.csv"):
         write_comparison(made.plan, made.papers, output)
@@ -98,7 +104,8 @@ class Large(Fabricated):
                     top = 0.3 + 0.01 * arm + 0.002 * seed
                     run = self.run(
                         name, {"model": f"arm {arm}"}, seed, settings={"lr": 0.001 * (arm + 1) + 0.1 * study},
-                        predictions=answers(rng, top, 500), train_top1=top, val_top1=top, best_val_top1=top, n_val=500,
+                        predictions=answers(rng, top, 500), train_top1=top, val_top1=top, best_val_top1=top,
+                        n_val=500,
                     )  # fmt: skip
                     curve = np.linspace(0.1, top, epochs) + rng.normal(0, 0.01, epochs)
                     rows = "".join(f"{e + 1},{v:.6f},{v - 0.01:.6f},{2 - v:.6f}\n" for e, v in enumerate(curve))

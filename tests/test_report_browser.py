@@ -109,7 +109,9 @@ def test_a_number_opens_its_seeds_curve_settings_and_provenance(show: Open) -> N
     assert page.evaluate("location.hash") == CELL and "31.0" in drawer.locator("h2").inner_text()
     assert [row.split("\t")[2] for row in drawer.locator("#t-seeds tbody tr").all_inner_texts()] == ["30", "31", "32"]
     assert drawer.locator("svg polyline").count() == 3
-    assert "1 settings differ" in drawer.inner_text() and drawer.locator(".settings .differs").inner_text().split("\t")[1:] == ["default", "kaiming"]
+    assert "1 settings differ" in drawer.inner_text() and drawer.locator(".settings .differs").inner_text().split(
+        "\t"
+    )[1:] == ["default", "kaiming"]
     facts = drawer.locator("details[open] .facts").last.inner_text()
     assert all(name in facts for name in ("commit", "data digest", "machine", "health")) and "cpu, 1 thread" in facts
     drawer.get_by_role("button", name="Copy the command").first.click()
@@ -124,8 +126,14 @@ def test_a_number_opens_its_seeds_curve_settings_and_provenance(show: Open) -> N
 def test_two_arms_are_compared(show: Open) -> None:
     """Oracle: two less one is 20 points with every seed; images from the answers, counted here."""
     page = show(COMPARED)
-    assert page.locator("#t-pairs tbody tr").count() == 3 and "−20.0 points on average" in page.locator("main").inner_text()
-    told = re.search(r"Of 100 val images, .*both right (\d+), only one (\d+), only two (\d+), neither (\d+)", page.locator("main").inner_text())
+    assert (
+        page.locator("#t-pairs tbody tr").count() == 3
+        and "−20.0 points on average" in page.locator("main").inner_text()
+    )
+    told = re.search(
+        r"Of 100 val images, .*both right (\d+), only one (\d+), only two (\d+), neither (\d+)",
+        page.locator("main").inner_text(),
+    )
     assert told and sum(map(int, told.groups())) == 100 and int(told[3]) > int(told[2])
     shown = page.locator(".pictures").nth(1).locator("li").count()
     assert shown == min(int(told[3]), 60)
@@ -169,7 +177,9 @@ def test_axe_finds_nothing_serious(show: Open, scheme: str) -> None:
     for address in addresses if scheme == "light" else addresses[:3]:
         results = axe.run(show(address, color_scheme=scheme)).response
         for violation in results["violations"]:
-            found.setdefault(violation["impact"], []).append(f"{address}: {violation['id']}: {violation['nodes'][0]['html'][:200]}")
+            found.setdefault(violation["impact"], []).append(
+                f"{address}: {violation['id']}: {violation['nodes'][0]['html'][:200]}"
+            )
     print(f"axe, {scheme}:", {impact: len(each) for impact, each in found.items()} or "nothing")
     assert not found.get("critical") and not found.get("serious"), found
 

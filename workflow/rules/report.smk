@@ -50,7 +50,13 @@ rule compare:
     input:
         unpack(lambda w: inputs(PIPELINE.inputs_of_rendered, f"compare_{w.paper}")),
     output:
-        csv=f"{RESULTS}/{{paper}}/comparison.csv",
+        csv=report(
+            f"{RESULTS}/{{paper}}/comparison.csv",
+            caption="../report/comparison.rst",
+            category="{paper}",
+            subcategory="Tables",
+            labels={"study": "all", "table": "comparison"},
+        ),
         others=multiext(f"{RESULTS}/{{paper}}/comparison", *BESIDE),
     log:
         "logs/compare/{paper}.log",
@@ -75,7 +81,19 @@ rule claims:
         unpack(lambda w: inputs(PIPELINE.inputs_of_rendered, "claims")),
     output:
         json=f"{RESULTS}/claims.json",
-        others=multiext(f"{RESULTS}/claims", ".csv", *BESIDE, ".svg", ".png"),
+        csv=report(
+            f"{RESULTS}/claims.csv",
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"claims": "table"},
+        ),
+        svg=report(
+            f"{RESULTS}/claims.svg",
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"claims": "figure"},
+        ),
+        others=multiext(f"{RESULTS}/claims", *BESIDE, ".png"),
         text=f"{RESULTS}/findings.md",
         models=multiext(f"{RESULTS}/models", ".csv", *BESIDE),
     log:
@@ -107,7 +125,12 @@ rule report:
         described=ancient([f"{RESULTS}/data/{name}-duplicates.csv" for name in PIPELINE.datasets]),
         arrays=ancient(PIPELINE.packs_of_report("images.npy", "labels.npy")),
     output:
-        f"{RESULTS}/report.html",
+        report(
+            f"{RESULTS}/report.html",
+            caption="../report/report.rst",
+            category="Report",
+            labels={"report": "the whole of it"},
+        ),
     log:
         "logs/report.log",
     params:
@@ -122,8 +145,8 @@ rule report:
 for _paper in PARAMS.studies:
     _out, _tables, _figures = (
         f"{RESULTS}/{_paper}",
-        PIPELINE.made("tables", _paper),
-        PIPELINE.made("figures", _paper),
+        PIPELINE.studies_of("tables", _paper),
+        PIPELINE.studies_of("figures", _paper),
     )
 
     rule:
@@ -132,7 +155,17 @@ for _paper in PARAMS.studies:
         input:
             unpack(lambda w, name=f"tables_{_paper}": inputs(PIPELINE.inputs_of_rendered, name)),
         output:
-            [f"{_out}/{name}{suffix}" for name in _tables for suffix in (".csv", *BESIDE)],
+            [
+                report(
+                    f"{_out}/{name}.csv",
+                    caption="../report/table.rst",
+                    category=_paper,
+                    subcategory="Tables",
+                    labels={"study": study, "table": name},
+                )
+                for name, study in _tables.items()
+            ],
+            [f"{_out}/{name}{suffix}" for name in _tables for suffix in BESIDE],
         log:
             f"logs/tables/{_paper}.log",
         localrule: True
@@ -155,9 +188,10 @@ for _paper in PARAMS.studies:
                     f"{_out}/{name}.svg",
                     caption="../report/figure.rst",
                     category=_paper,
-                    labels={"figure": name},
+                    subcategory="Figures",
+                    labels={"study": study, "figure": name},
                 )
-                for name in _figures
+                for name, study in _figures.items()
             ],
             [f"{_out}/{name}.png" for name in _figures],
         log:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.files import write_text
-from ablate.plan.record import read_plan
+from ablate.plan.record import PlanRecord, read_plan
 from ablate.plan.runs import RUNS
 from ablate.report.answers import COLUMNS, Answers
 from ablate.report.content import Page
@@ -36,17 +36,22 @@ def write_report(
         runs: folder of the trained runs; their answers say which images each got right.
         packs: {data set: its pack.json}, for pictures of these images.
     """
-    write_text(page, text_of(plan, papers, page.parent, runs, packs or {}))
+    write_text(page, text_of(read_plan(plan), papers, page.parent, runs, packs or {}))
 
 
 def text_of(
-    plan: Path, papers: Path, collected: Path, runs: Path, packs: Mapping[str, Path], *, live: bool = False
+    plan: PlanRecord,
+    papers: Path,
+    collected: Path,
+    runs: Path,
+    packs: Mapping[str, Path],
+    *,
+    live: bool = False,
 ) -> str:
     """The page's text; ``live``: it asks the server that it came from how the study goes on."""
-    record = read_plan(plan)
-    page = Page(record, papers, collected)
+    page = Page(plan, papers, collected)
     answers = Answers(runs, page.data)
-    detail = details(record, collected, answers)
+    detail = details(plan, collected, answers)
     pictures = answers.pictures(packs)
     detail["sources"] = page.sources
     detail["pictures"] = {
@@ -61,7 +66,7 @@ def text_of(
         "assets": json_of({id: [asset.kind, asset.name] for id, asset in assets.items()}),
     }
     texts = {**{name: packed(text) for name, text in blocks.items()}, **{id: a.text for id, a in assets.items()}}
-    return assembled(texts, f"Ablation report: {record.scale}", live=live)
+    return assembled(texts, f"Ablation report: {plan.scale}", live=live)
 
 
 def json_of(value: Any) -> str:

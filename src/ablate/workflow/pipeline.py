@@ -251,9 +251,10 @@ class Pipeline:
             self._estimates[id] = expected_seconds(run, data, self._history)
         return limit_minutes(self._estimates[id], attempt)
 
-    def made(self, what: str, paper: str) -> list[str]:
-        """Names of the tables or figures of a paper."""
-        return [name for study in self.project.record.studies_of(paper).values() for name in getattr(study, what)]
+    def studies_of(self, what: str, paper: str) -> dict[str, str]:
+        """{table or figure of a paper: its study}; ``what`` is ``tables`` or ``figures``."""
+        studies = self.project.record.studies_of(paper)
+        return {name: key for key, study in studies.items() for name in getattr(study, what)}
 
     def packs_of_figures(self, paper: str, *files: str) -> list[str]:
         """``files`` of each data set whose images are in the paper's figures."""
