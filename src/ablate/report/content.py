@@ -93,7 +93,11 @@ class Page:
             "ended": sum(row["status"] in ENDED for row in there),
             "tables": [self._table(table, paper) for table in study.tables],
             "figures": [
-                {"id": each, "asset": self._asset(f"{paper}/{each}", figure(self._folder / paper / f"{each}.svg"))}
+                {
+                    "id": each,
+                    "asset": self._asset(f"{paper}/{each}", figure(self._folder / paper / f"{each}.svg")),
+                    **_caption(self._folder / paper / each),
+                }
                 for each in study.figures
             ],
         }
@@ -145,7 +149,16 @@ class Page:
             "columns": list(map(str, frame.columns)),
             "rows": frame.to_numpy().tolist(),
             "labels": list(map(str, labels)),
+            **_caption(csv.with_suffix("")),
         }
+
+
+def _caption(stem: Path) -> dict[str, Any]:
+    """What a table's or a figure's own caption says, where one lies beside its files."""
+    file = stem.with_name(f"{stem.name}.caption.json")
+    found = read_json(file) if file.exists() else {}
+    names = {"text": "caption", "alt": "alt", "notes": "notes"}
+    return {name: found[key] for key, name in names.items() if key in found}
 
 
 def _data(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:

@@ -83,7 +83,7 @@ function resultTable(table, title, quiet = false) {
   if (!table.rows.length) return null;
   const index = new Map(table.rows.map((row, i) => [row, i]));
   const suffixes = [".csv", ".tex", ".md"].map((suffix) => `${table.id}${suffix}`);
-  return dataTable({
+  const node = dataTable({
     id: table.id, title, rows: table.rows, tools: saving(suffixes), quiet,
     columns: table.columns.map((label, i) => ({
       label,
@@ -91,6 +91,8 @@ function resultTable(table, title, quiet = false) {
       cell: (row) => (i && numeric(row[i]) ? opener("cell", [table.id, table.labels[index.get(row)], label], row[i]) : row[i]),
     })),
   });
+  node.append(...(table.notes || []).map((note) => h("p", { class: "quiet" }, note)));
+  return node;
 }
 
 /** What the address says of something that the drawer shows. */

@@ -39,8 +39,8 @@ function figureOf(each, study, paper) {
   const caption = each.caption || `${study.title}: ${each.id}.`;
   const { name, blob } = assets.get(each.asset);
   return h("figure", { class: "figure", id: `f-${paper}-${each.id}` },
-    h("button", { type: "button", class: "zoom", "aria-label": `Enlarge ${each.id}`, click: () => zoom(each.asset, caption) }, picture(each.asset, caption)),
-    h("figcaption", {}, caption, " ", h("button", { type: "button", class: "small", "aria-label": `Save ${name}`, click: async () => save(name, await blob()) }, name.split(".").pop())));
+    h("button", { type: "button", class: "zoom", "aria-label": `Enlarge ${each.id}`, click: () => zoom(each.asset, caption) }, picture(each.asset, each.alt || caption)),
+    h("figcaption", {}, caption, " ", (each.notes || []).map((note) => `${note} `), h("button", { type: "button", class: "small", "aria-label": `Save ${name}`, click: async () => save(name, await blob()) }, name.split(".").pop())));
 }
 
 function zoom(id, caption) {
