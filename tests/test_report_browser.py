@@ -41,6 +41,8 @@ def show(browser: Any, page_file: Path) -> Iterator[Open]:
         page = context.new_page()
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
+        page.metrics = context.new_cdp_session(page)
+        page.metrics.send("Performance.enable", {"timeDomain": "threadTicks"})
         page.on("request", lambda asked: asked.url.startswith(("file:", "blob:")) or said.append(asked.url))
         page.goto(f"{file.as_uri()}{address}")
         page.wait_for_selector(READY)
@@ -52,13 +54,20 @@ def show(browser: Any, page_file: Path) -> Iterator[Open]:
     assert said == []
 
 
+def busy(page: Any) -> int:
+    """Milliseconds of the processor that the page has taken, whatever else the machine has to do."""
+    found = {entry["name"]: entry["value"] for entry in page.metrics.send("Performance.getMetrics")["metrics"]}
+    return round(1000 * found["TaskDuration"])
+
+
 def test_it_opens_at_the_board_with_counts_beside_it(show: Open) -> None:
     page = show()
     assert page.locator("h1").inner_text() == "Claims and verdicts"
     assert page.locator("#nav [aria-current]").inner_text().split() == ["Claims", "2"]
     assert page.locator("#nav").get_by_text("9/9").count() == 1  # runs of the study
     assert page.locator(".tile").count() == 2 and page.locator("#t-board tbody tr").count() == 2
-    assert int(page.evaluate("document.documentElement.dataset.ready")) < 3000
+    print(f"opened with {busy(page)} ms of the processor")
+    assert busy(page) < 1000
 
 
 def test_no_name_becomes_markup(show: Open) -> None:
@@ -185,17 +194,16 @@ def test_axe_finds_nothing_serious(show: Open, scheme: str) -> None:
 
 
 def test_two_thousand_runs_are_rendered_in_a_minute_and_opened_in_three_seconds(show: Open, tmp_path: Path) -> None:
-    """Rendering takes time that grows with the runs and no faster: twice the runs, about twice the time."""
-    took = {}
+    """Rendering takes time that grows with the runs and no faster: twice the runs, at most about twice the time."""
+    made, took = Large(tmp_path, 2000), {}
     for runs in (1000, 2000):
-        made = Large(tmp_path / str(runs), runs)
-        page = made.plan.parent / "report.html"
+        page = made.page_of(runs)
         begun = time.process_time()
-        write_report(made.plan, made.papers, page, made.runs)
+        write_report(page.with_name("plan.json"), made.papers, page, made.runs)
         took[runs] = time.process_time() - begun
     shown = show("#/runs", file=page)
-    ready = int(shown.evaluate("document.documentElement.dataset.ready"))
     assert "2000 rows" in shown.locator("#t-runs").inner_text()
-    print(f"2,000 runs: rendered in {took[2000]:.1f} s, 1,000 in {took[1000]:.1f} s; opened in {ready} ms; "
-          f"{page.stat().st_size / 1e6:.2f} MB")  # fmt: skip
-    assert took[2000] <= 60 and took[2000] <= 2.6 * took[1000] + 1 and ready <= 3000
+    size = page.stat().st_size / 1e6
+    print(f"2,000 runs rendered in {took[2000]:.1f} s of the processor, 1,000 in {took[1000]:.1f} s; {size:.2f} MB,")
+    print(f"opened with {busy(shown)} ms of it")
+    assert took[2000] <= 60 and took[2000] <= 2.6 * took[1000] + 1 and busy(shown) <= 3000

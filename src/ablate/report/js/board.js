@@ -94,8 +94,7 @@ function forest(claims) {
   return h("div", {}, dataTable({
     id: "board", title: "Effects with simultaneous 95 % intervals", rows: claims, quiet: true,
     columns: [
-      { label: "claim", class: "claim", text: (c) => `${c.statement} ${c.id}`, cell: (c) => [opener("claim", [claimKey(c)], c.statement), c.headline ? h("span", { class: "mark" }, "headline") : null] },
-      { label: "paper", text: (c) => c.paper, cell: (c) => h("a", { href: link(["paper", c.paper]) }, c.paper) },
+      { label: "claim", class: "claim", text: (c) => `${c.statement} ${claimKey(c)}`, cell: (c) => [opener("claim", [claimKey(c)], c.statement), c.headline ? h("span", { class: "mark" }, "headline") : null, h("div", { class: "of" }, h("a", { href: link(c.claim.study ? ["study", c.paper, c.claim.study] : ["paper", c.paper]) }, c.claim.study ? `${c.paper}: ${c.claim.study}` : c.paper))] },
       { label: "finding", text: (c) => c.finding },
       { label: "protocol", text: (c) => c.protocol },
       { label: "verdict", text: (c) => c.verdict, cell: (c) => badge(c) },

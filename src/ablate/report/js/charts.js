@@ -76,7 +76,7 @@ function dots(groups, unit) {
 
 /** A claim's effect with its interval, zero and the margin; `reach` is where the axis ends on both sides. */
 function interval(claim, reach, word) {
-  const [wide, high, edge] = [220, 26, 8];
+  const [wide, high, edge] = [180, 26, 8];
   const px = (value) => wide / 2 + (Math.max(-reach, Math.min(reach, value)) / reach) * (wide / 2 - edge);
   const part = claim.parts.find((one) => one.name === claim.part) || claim.parts[0];
   const margins = part ? ({ less: [-part.margin], greater: [part.margin] }[part.direction] || [-part.margin, part.margin]) : [];
