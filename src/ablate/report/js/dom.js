@@ -19,7 +19,8 @@ function fill(node, ...children) {
 }
 
 const h = (tag, attrs, ...children) => make(document.createElement(tag), attrs, children);
-const svg = (tag, attrs, ...children) => make(document.createElementNS("http://www.w3.org/2000/svg", tag), attrs, children);
+const svg = (tag, attrs, ...children) =>
+  make(document.createElementNS("http://www.w3.org/2000/svg", tag), attrs, children);
 
 /** Base64 as bytes. */
 function bytes(text) {
@@ -57,11 +58,15 @@ const detail = once(async () => {
 const files = once(() => json("files"));
 const armKey = (arm) => `${arm.paper}/${arm.study}/${arm.arm}`;
 
-const assets = new Map(Object.entries(await json("assets")).map(([id, [kind, name]]) => {
-  const text = () => blocks.get(id).textContent;
-  const blob = once(async () => new Blob([kind === "image/svg+xml" ? await unpacked(text()) : bytes(text())], { type: kind }));
-  return [id, { name, blob, url: once(async () => URL.createObjectURL(await blob())) }];
-}));
+const assets = new Map(
+  Object.entries(await json("assets")).map(([id, [kind, name]]) => {
+    const text = () => blocks.get(id).textContent;
+    const blob = once(
+      async () => new Blob([kind === "image/svg+xml" ? await unpacked(text()) : bytes(text())], { type: kind }),
+    );
+    return [id, { name, blob, url: once(async () => URL.createObjectURL(await blob())) }];
+  }),
+);
 
 /** An image that is unpacked when it comes near the screen, or when the page is printed. */
 function picture(id, alt) {
@@ -76,10 +81,13 @@ function picture(id, alt) {
 }
 
 const near = new IntersectionObserver(
-  (entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => {
-    near.unobserve(entry.target);
-    entry.target.show();
-  }),
+  (entries) =>
+    entries
+      .filter((entry) => entry.isIntersecting)
+      .forEach((entry) => {
+        near.unobserve(entry.target);
+        entry.target.show();
+      }),
   { rootMargin: "800px" },
 );
 
@@ -91,10 +99,18 @@ function save(name, blob) {
 
 /** Buttons that save files of results/<scale> as they are. */
 function saving(places) {
-  return places.map((place) => h("button", {
-    type: "button", class: "small", "aria-label": `Save ${place}`,
-    click: async () => save(place.split("/").pop(), new Blob([(await files())[place]], { type: "text/plain" })),
-  }, place.split(".").pop()));
+  return places.map((place) =>
+    h(
+      "button",
+      {
+        type: "button",
+        class: "small",
+        "aria-label": `Save ${place}`,
+        click: async () => save(place.split("/").pop(), new Blob([(await files())[place]], { type: "text/plain" })),
+      },
+      place.split(".").pop(),
+    ),
+  );
 }
 
 function say(text) {

@@ -1,8 +1,15 @@
 // Which page the address asks for, the navigation beside it, keys and colours.
 
 const VIEWS = {
-  board: boardView, live: liveView, runs: runsView, compare: compareView, whole: wholeView,
-  paper: paperView, study: (paper, name) => studyView(paper, name), data: (name) => dataView(name), table: otherTable,
+  board: boardView,
+  live: liveView,
+  runs: runsView,
+  compare: compareView,
+  whole: wholeView,
+  paper: paperView,
+  study: (paper, name) => studyView(paper, name),
+  data: (name) => dataView(name),
+  table: otherTable,
 };
 
 let shownPath = null;
@@ -38,18 +45,55 @@ async function show() {
 }
 
 function navigation() {
-  const entry = (path, text, count) => h("li", {}, h("a", { href: link(path) }, h("span", {}, text), count === undefined ? null : h("span", { class: "count" }, String(count))));
+  const entry = (path, text, count) =>
+    h(
+      "li",
+      {},
+      h(
+        "a",
+        { href: link(path) },
+        h("span", {}, text),
+        count === undefined ? null : h("span", { class: "count" }, String(count)),
+      ),
+    );
   const rows = (table) => (table.rows === null ? "–" : table.rows.length);
   const claims = (paper) => CLAIMS.filter((claim) => claim.paper === paper.id).length;
   return [
-    h("ul", {}, CONTENT.live ? entry(["live"], "Live") : null, entry(["board"], "Claims", CLAIMS.length),
-      Object.entries(OTHERS).map(([name, [, , short]]) => entry(["table", name], short, rows(CONTENT.board.tables[name]))),
-      entry(["runs"], "Runs", CONTENT.runs), entry(["compare"], "Compare two arms")),
+    h(
+      "ul",
+      {},
+      CONTENT.live ? entry(["live"], "Live") : null,
+      entry(["board"], "Claims", CLAIMS.length),
+      Object.entries(OTHERS).map(([name, [, , short]]) =>
+        entry(["table", name], short, rows(CONTENT.board.tables[name])),
+      ),
+      entry(["runs"], "Runs", CONTENT.runs),
+      entry(["compare"], "Compare two arms"),
+    ),
     CONTENT.papers.map((paper) => [
-      h("h2", {}, h("a", { href: link(["paper", paper.id]) }, h("span", {}, paper.id), h("span", { class: "count" }, claims(paper) ? `${claims(paper)} claims` : ""))),
-      h("ul", {}, paper.studies.map((study) => entry(["study", paper.id, study.id], study.title, `${study.ended}/${study.runs}`)))]),
+      h(
+        "h2",
+        {},
+        h(
+          "a",
+          { href: link(["paper", paper.id]) },
+          h("span", {}, paper.id),
+          h("span", { class: "count" }, claims(paper) ? `${claims(paper)} claims` : ""),
+        ),
+      ),
+      h(
+        "ul",
+        {},
+        paper.studies.map((study) => entry(["study", paper.id, study.id], study.title, `${study.ended}/${study.runs}`)),
+      ),
+    ]),
     h("h2", {}, h("span", {}, "Data")),
-    h("ul", {}, CONTENT.data.map((data) => entry(["data", data.id], data.id, `${data.classes.length} classes`)), entry(["whole"], "All on one page")),
+    h(
+      "ul",
+      {},
+      CONTENT.data.map((data) => entry(["data", data.id], data.id, `${data.classes.length} classes`)),
+      entry(["whole"], "All on one page"),
+    ),
   ];
 }
 

@@ -4,16 +4,25 @@ const MOST_FOUND = 30;
 
 const index = once(async () => {
   const places = [];
-  const add = (kind, text, more, path, params) => places.push({ kind, text, low: `${kind} ${text} ${more}`.toLowerCase(), href: link(path, params) });
-  for (const claim of CLAIMS) add("claim", claim.statement, `${claimKey(claim)} ${claim.verdict} ${claim.finding}`, ["board"], { open: opening("claim", [claimKey(claim)]) });
+  const add = (kind, text, more, path, params) =>
+    places.push({ kind, text, low: `${kind} ${text} ${more}`.toLowerCase(), href: link(path, params) });
+  for (const claim of CLAIMS)
+    add("claim", claim.statement, `${claimKey(claim)} ${claim.verdict} ${claim.finding}`, ["board"], {
+      open: opening("claim", [claimKey(claim)]),
+    });
   for (const paper of CONTENT.papers) {
     add("paper", paper.title, `${paper.id} ${paper.authors}`, ["paper", paper.id]);
     for (const study of paper.studies) {
       const path = ["study", paper.id, study.id];
       add("study", study.title, `${paper.id} ${study.id}`, path);
-      for (const table of study.tables) add("table", table.name, `${table.caption || ""} ${study.title} ${paper.id}`, path, { at: `t-${table.id}` });
-      for (const each of study.figures) add("figure", each.id, `${each.caption || ""} ${study.title} ${paper.id}`, path, { at: `f-${paper.id}-${each.id}` });
-      for (const arm of study.arms) add("arm", arm, `${study.title} ${paper.id}`, ["compare"], { a: `${paper.id}/${study.id}/${arm}` });
+      for (const table of study.tables)
+        add("table", table.name, `${table.caption || ""} ${study.title} ${paper.id}`, path, { at: `t-${table.id}` });
+      for (const each of study.figures)
+        add("figure", each.id, `${each.caption || ""} ${study.title} ${paper.id}`, path, {
+          at: `f-${paper.id}-${each.id}`,
+        });
+      for (const arm of study.arms)
+        add("arm", arm, `${study.title} ${paper.id}`, ["compare"], { a: `${paper.id}/${study.id}/${arm}` });
     }
   }
   for (const data of CONTENT.data) add("data set", data.id, data.words.join(" "), ["data", data.id]);
@@ -55,10 +64,25 @@ function startSearch() {
       return;
     }
     const found = (await index()).filter((place) => words.every((word) => place.low.includes(word)));
-    fill(list, found.slice(0, MOST_FOUND).map((place, i) => h("li", {
-      id: `found-${i}`, role: "option", "aria-selected": "false", "data-href": place.href,
-      mousedown: (event) => event.preventDefault(), click: (event) => choose(event.currentTarget),
-    }, h("span", { class: "kind" }, place.kind), " ", place.text)));
+    fill(
+      list,
+      found.slice(0, MOST_FOUND).map((place, i) =>
+        h(
+          "li",
+          {
+            id: `found-${i}`,
+            role: "option",
+            "aria-selected": "false",
+            "data-href": place.href,
+            mousedown: (event) => event.preventDefault(),
+            click: (event) => choose(event.currentTarget),
+          },
+          h("span", { class: "kind" }, place.kind),
+          " ",
+          place.text,
+        ),
+      ),
+    );
     list.hidden = !found.length;
     input.setAttribute("aria-expanded", String(found.length > 0));
     say(`${found.length} found`);

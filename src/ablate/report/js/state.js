@@ -19,7 +19,9 @@ function decoded(text) {
 }
 
 function link(path, params) {
-  const given = Object.entries(params || {}).filter(([, value]) => value !== "" && value !== null && value !== undefined);
+  const given = Object.entries(params || {}).filter(
+    ([, value]) => value !== "" && value !== null && value !== undefined,
+  );
   const query = new URLSearchParams(given).toString();
   return `#/${path.map(encodeURIComponent).join("/")}${query ? `?${query}` : ""}`;
 }
