@@ -5,9 +5,7 @@ figure. Oracle: each arm's own runs, whose numbers the test has chosen, found by
 """
 
 import json
-import re
 import tempfile
-from html import escape
 from itertools import combinations, pairwise, product
 from pathlib import Path
 from statistics import fmean
@@ -30,9 +28,9 @@ from ablate.plan.drawn import Drawn
 from ablate.plan.params import Params, Study, load
 from ablate.plan.record import plan_record
 from ablate.plan.runs import RUNS, make_plan
+from ablate.report.page import write_report
 from ablate.results.collect import summarise
 from ablate.results.explain import explain
-from ablate.results.report import write_report
 from ablate.results.study import StudyResults, collected_history, collected_runs, study_results
 from ablate.results.table import Table
 from ablate.seals import sealed
@@ -45,6 +43,7 @@ from ablate.verdicts.looks import arms_of, first_seeds
 from ablate.verdicts.model_pairs import trained_pairs
 from conftest import TINY
 from fabricated import PAPER, Fabricated, by_seed, claim, deviation, paper, reported
+from reports import block
 
 pytestmark = pytest.mark.usefixtures("no_figures_left")
 
@@ -368,10 +367,11 @@ def test_the_report_shows_the_labels_that_were_written(label: str, tmp_path: Pat
     write_table(results, "nets", made.collected / "nets.csv")
     write_comparison(made.plan, made.papers, made.collected / "comparison.csv")
     write_report(made.plan, made.papers, tmp_path / "results/demo/report.html")
-    page = (made.plan.parent / "report.html").read_text()
-    assert f"<td>{escape(label)}</td>" in page
-    heads = re.findall(r"<th>(.*?)</th>", page)
-    assert heads.count(escape(label)) == heads.count("other") == 1  # of the networks side by side
+    tables = {
+        t["name"]: t for t in block(made.plan.parent / "report.html", "content")["papers"][0]["studies"][0]["tables"]
+    }
+    assert [row[0] for row in tables["t"]["rows"]] == [label, "other", "x"]
+    assert {label, "other"} <= {*tables["nets"]["columns"]}  # of the networks side by side
 
 
 @pytest.mark.parametrize(

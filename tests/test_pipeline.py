@@ -185,7 +185,7 @@ def test_data_sets_that_no_run_uses_are_left_out() -> None:
     assert list(p.datasets) == list(p.packs) == ["cifar10"]
     assert json.loads(p.spec("cifar10"))["n_classes"] == 10
     assert json.loads(p.source("cifar10"))["archive"] == "cifar-10-python.tar.gz"
-    assert p.made("tables", "tinyimage10") == ["table-optimiser"]
+    assert list(p.studies_of("tables", "tinyimage10")) == ["table-optimiser"]
     assert p.packs_of_figures("tinyimage10", "pack.json") == []  # curves show no images
 
 

@@ -1,8 +1,8 @@
 """Text that others chose (params.yaml, papers, archives, file names), made inert for the place that shows it.
 
 Each place has one function here, and whoever writes there calls it: `visible` for terminals and logs (`say` prints
-it, `terminal.show` has tables), `in_markdown`, `in_latex`. HTML needs none, since Jinja escapes whatever
-`report.html.j2` prints, and figures take `visible` text with ``text.parse_math`` off. What is ordinary text
+it, `terminal.show` has tables), `in_markdown`, `in_latex`. HTML needs none, since the report's
+script makes text nodes of it, and figures take `visible` text with ``text.parse_math`` off. What is ordinary text
 everywhere comes out as it went in.
 """
 

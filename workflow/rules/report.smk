@@ -51,7 +51,13 @@ rule compare:
     input:
         unpack(lambda w: inputs(PIPELINE.inputs_of_rendered, f"compare_{w.paper}")),
     output:
-        csv=f"{RESULTS}/{{paper}}/comparison.csv",
+        csv=report(
+            f"{RESULTS}/{{paper}}/comparison.csv",
+            caption="../report/comparison.rst",
+            category="{paper}",
+            subcategory="Tables",
+            labels={"study": "all", "table": "comparison"},
+        ),
         others=multiext(f"{RESULTS}/{{paper}}/comparison", *BESIDE),
     log:
         "logs/compare/{paper}.log",
@@ -76,8 +82,20 @@ rule claims:
         unpack(lambda w: inputs(PIPELINE.inputs_of_rendered, "claims")),
     output:
         json=f"{RESULTS}/claims.json",
-        others=multiext(f"{RESULTS}/claims", ".csv", *BESIDE),
-        boards=multiext(f"{RESULTS}/board", ".svg", *FIGURE),
+        csv=report(
+            f"{RESULTS}/claims.csv",
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"claims": "table"},
+        ),
+        others=multiext(f"{RESULTS}/claims", *BESIDE),
+        board=report(
+            f"{RESULTS}/board.svg",
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"claims": "figure"},
+        ),
+        boards=multiext(f"{RESULTS}/board", *FIGURE),
         of_papers=expand(
             f"{RESULTS}/{{paper}}/board{{suffix}}", paper=PIPELINE.claiming, suffix=[".svg", *FIGURE]
         ),
@@ -111,20 +129,30 @@ rule report:
     input:
         unpack(lambda w: inputs(PIPELINE.inputs_of_rendered, "report")),
         described=ancient([f"{RESULTS}/data/{name}-duplicates.csv" for name in PIPELINE.datasets]),
+        arrays=ancient(PIPELINE.packs_of_report("images.npy", "labels.npy")),
     output:
-        f"{RESULTS}/report.html",
+        report(
+            f"{RESULTS}/report.html",
+            caption="../report/report.rst",
+            category="Report",
+            labels={"report": "the whole of it"},
+        ),
     log:
         "logs/report.log",
+    params:
+        runs=str(RUNS),
+        packs=options(pack=PIPELINE.packs_of_report("pack.json")),
     shell:
-        "ablate report --plan {input.plan:q} --papers papers --output {output:q} 2>&1 | tee -i {log:q}"
+        "ablate report --plan {input.plan:q} --papers papers --runs {params.runs:q} {params.packs:q}"
+        " --output {output:q} 2>&1 | tee -i {log:q}"
 
 
 # A process imports for seconds and draws for less, so one makes all tables of a paper, another all its figures.
 for _paper in PARAMS.studies:
     _out, _tables, _figures = (
         f"{RESULTS}/{_paper}",
-        PIPELINE.made("tables", _paper),
-        PIPELINE.made("figures", _paper),
+        PIPELINE.studies_of("tables", _paper),
+        PIPELINE.studies_of("figures", _paper),
     )
 
     rule:
@@ -133,7 +161,17 @@ for _paper in PARAMS.studies:
         input:
             unpack(lambda w, name=f"tables_{_paper}": inputs(PIPELINE.inputs_of_rendered, name)),
         output:
-            [f"{_out}/{name}{suffix}" for name in _tables for suffix in (".csv", *BESIDE)],
+            [
+                report(
+                    f"{_out}/{name}.csv",
+                    caption="../report/table.rst",
+                    category=_paper,
+                    subcategory="Tables",
+                    labels={"study": study, "table": name},
+                )
+                for name, study in _tables.items()
+            ],
+            [f"{_out}/{name}{suffix}" for name in _tables for suffix in BESIDE],
         log:
             f"logs/tables/{_paper}.log",
         localrule: True
@@ -156,9 +194,10 @@ for _paper in PARAMS.studies:
                     f"{_out}/{name}.svg",
                     caption="../report/figure.rst",
                     category=_paper,
-                    labels={"figure": name},
+                    subcategory="Figures",
+                    labels={"study": study, "figure": name},
                 )
-                for name in _figures
+                for name, study in _figures.items()
             ],
             [f"{_out}/{name}{suffix}" for name in _figures for suffix in FIGURE],
         log:

@@ -58,7 +58,8 @@ def render(params_file: Path, papers: Sequence[str], values: Mapping[str, Any], 
         claims, also = folder / "claims.json", steps_of["claims"].outputs
         _do(claims, bound(steps.judge, plan, sources, claims), partial, also)
         _do(folder / "power.csv", bound(write, project, sources, folder / "power.csv"), partial)
-        _do(folder / "report.html", bound(steps.report, plan, sources, folder / "report.html"), partial)
+        page = folder / "report.html"
+        _do(page, bound(steps.report, plan, sources, page, RUNS, list(there.values())), partial)
     return folder
 
 

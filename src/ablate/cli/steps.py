@@ -313,9 +313,26 @@ def look(
 
 
 @steps.command()
-def report(plan_file: PlanFile, papers: Papers, output: Annotated[Path, typer.Option()]) -> None:
-    """Write the report, one HTML page, from the tables and figures in the folders beside it."""
-    from ablate.results.report import write_report
+def report(
+    plan_file: Annotated[Path | None, typer.Option("--plan", help="what `ablate plan --output` wrote")] = None,
+    papers: Papers = Path("papers"),
+    output: Annotated[Path | None, typer.Option(help="results/<scale>/report.html")] = None,
+    runs: Annotated[Path, typer.Option(help="folder of the trained runs")] = RUNS,
+    pack: Annotated[list[Path] | None, typer.Option(help="<data set>/pack.json; once for each data set")] = None,
+    serve: Annotated[bool, typer.Option("--serve", help="show it at 127.0.0.1, with the study as it runs")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="of --serve; 0: a free one")] = 8765,
+    scale: Annotated[str | None, typer.Option(help="of --serve; instead of the one in params.yaml")] = None,
+) -> None:
+    """Write the report, one HTML file, from the tables and figures in the folders beside it."""
+    if serve:
+        from ablate.cli.serve import serve as show
 
-    with _every(plan_file, output, papers=papers)["report"].making():
-        write_report(plan_file, papers, output)
+        show(Path("params.yaml"), papers, {"scale": scale} if scale else {}, port)
+        return
+    if plan_file is None or output is None:
+        raise UserError("--plan and --output: say both; `ablate render` writes a report, --serve shows it")
+    from ablate.report.page import write_report
+
+    packs = {path.absolute().parent.name: path for path in pack or []}
+    with _every(plan_file, output, papers=papers, packs=packs)["report"].making():
+        write_report(plan_file, papers, output, runs, packs)

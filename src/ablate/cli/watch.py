@@ -29,7 +29,7 @@ WIDE = 100  # characters, from which there is room for more columns
 NARROW = 75
 
 
-class _Looks:
+class Looks:
     """Looks at what is planned now: `decide` plans seeds, and params.yaml may be edited meanwhile."""
 
     def __init__(self, params_file: Path, values: Mapping[str, Any]) -> None:
@@ -49,6 +49,7 @@ class _Looks:
         return list(map(stamp, self._files))
 
     def look(self) -> View:
+        """What is found now; after a mistake in params.yaml, as planned before it."""
         if (now := self._times()) != self._read:
             self._read = now
             try:
@@ -65,7 +66,7 @@ def watch(params_file: Path, values: Mapping[str, Any]) -> None:
     Raises:
         UserError: For a mistake in ``params_file``.
     """
-    looks = _Looks(params_file, values)
+    looks = Looks(params_file, values)
     console = Terminal()
     last = _screen(looks, console) if console.is_terminal and not console.is_dumb_terminal else _lines(looks)
     if last.over:
@@ -74,7 +75,7 @@ def watch(params_file: Path, values: Mapping[str, Any]) -> None:
         )
 
 
-def _screen(looks: _Looks, console: Console) -> View:
+def _screen(looks: Looks, console: Console) -> View:
     """On a screen of its own, which goes when the command ends."""
 
     def stop(number: int, _: object) -> NoReturn:
@@ -96,7 +97,7 @@ def _screen(looks: _Looks, console: Console) -> View:
     return view
 
 
-def _lines(looks: _Looks, ticks: Callable[[], float] = time.monotonic) -> View:
+def _lines(looks: Looks, ticks: Callable[[], float] = time.monotonic) -> View:
     """A line for each change, and one a minute."""
     counts, said = None, 0.0
     while True:

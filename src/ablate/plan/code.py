@@ -24,6 +24,11 @@ PACKAGE = Path(__file__).parents[1]
 KINDS = {"tables": TABLES, "figures": FIGURES}
 # Where each step's code begins; what is loaded by name stands here as well.
 _LAYOUTS = [f"data/{name.replace('-', '_')}.py" for name in LAYOUTS]
+_PAGE = sorted(
+    path.relative_to(PACKAGE).as_posix()
+    for path in (PACKAGE / "report").rglob("*")
+    if path.suffix in (".html", ".css", ".js")
+)
 STEPS: dict[str, tuple[str, ...]] = {
     "verify": ("data/verify.py", *_LAYOUTS),
     "reorganise": ("data/reorganise.py", *_LAYOUTS),
@@ -37,7 +42,7 @@ STEPS: dict[str, tuple[str, ...]] = {
     "judge": ("verdicts/assess.py",),  # what `ablate freeze` fixes: not how the board is drawn
     "power": ("verdicts/power_table.py",),
     "figures": ("figures/registry.py",),
-    "report": ("results/report.py", "results/report.html.j2"),
+    "report": ("report/page.py", *_PAGE),
 }
 # Not followed: no result's value follows from how parameters are read, files written and jobs run. What parameters
 # come to is in the plan, which is compared by itself.

@@ -170,8 +170,9 @@ def rendering(
         add(f"figures_{name}", "figures", read, made, "title", "figures", kinds=_kinds(figures))
         made = [folder / name / f"comparison{suffix}" for suffix in TABLE]
         add(f"compare_{name}", "compare", [*collected[name], files[name]], made)
-        shown += [folder / name / f"{table}.csv" for table in (*tables, "comparison")]
-        shown += [folder / name / f"{figure}.png" for figure in figures]
+        shown += [folder / name / f"{table}{suffix}" for table in (*tables, "comparison") for suffix in TABLE]
+        shown += collected[name]
+        shown += [folder / name / f"{figure}{suffix}" for figure in figures for suffix in FIGURE]
     every = [path for name in names for path in (*collected[name], files[name])]
     add("comparison", "compare", every, [folder / f"comparison{suffix}" for suffix in TABLE])
     claims = [folder / f"claims{suffix}" for suffix in (".json", *TABLE)]
@@ -189,10 +190,9 @@ def rendering(
     add("summarise", "collect", curves, [summary, summary.with_suffix(".csv")])
     used = sorted({entry.settings.dataset for entry in record.runs})
     shown += [folder / "data" / f"{each}{suffix}" for each in used for suffix in DESCRIBED[:3]]
-    shown += [folder / f"{name}.csv" for name in ("claims", "models", "power", "comparison")]
-    shown += [board.with_suffix(".png") for board in (*boards, folder / "power", folder / "needed")]
-    shown.append(folder / "claims.json")
-    shown += [path for name in names for path in (folder / name / "provenance.json", files[name])]
+    shown += [folder / f"{name}{suffix}" for name in ("claims", "models", "comparison") for suffix in TABLE]
+    shown += [folder / f"{name}" for name in ("claims.json", "power.csv", "power.svg")]
+    shown += [*files.values(), *(path for name, path in (packs or {}).items() if name in used)]
     add("report", "report", shown, [folder / "report.html"], *DRAWN)
     return jobs
 

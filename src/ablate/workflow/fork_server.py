@@ -44,7 +44,7 @@ STALL_S = 10.0  # that a client may take to say what it wants
 COMMON = ("pydantic.dataclasses", "rich.console", "ruamel.yaml", "ablate.cli.main")
 TORCH = ("torch", "torch.optim.swa_utils", "safetensors.torch", "scipy.special")
 LAYERS = (*TORCH, "torch.utils.flop_counter")  # brings torch's compiler along
-TABLES = ("pandas", "jinja2", "tabulate")
+TABLES = ("pandas", "tabulate")
 DRAWING = ("matplotlib.pyplot", "matplotlib.backends.backend_svg", "seaborn", "scipy.stats", "statsmodels.api")
 IMPORTS: dict[str, tuple[str, ...]] = {
     "train": (*TORCH, "ablate.train.job"),

@@ -283,9 +283,10 @@ class Pipeline:
         batches = [runs[n : n + size] for runs in alike.values() for n in range(0, len(runs), size)]
         return {id: f"{BATCH}-{n}" for n, batch in enumerate(batches, 1) if len(batch) > 1 for id in batch}
 
-    def made(self, what: str, paper: str) -> list[str]:
-        """Names of the tables or figures of a paper."""
-        return [name for study in self.project.record.studies_of(paper).values() for name in getattr(study, what)]
+    def studies_of(self, what: str, paper: str) -> dict[str, str]:
+        """{table or figure of a paper: its study}; ``what`` is ``tables`` or ``figures``."""
+        studies = self.project.record.studies_of(paper)
+        return {name: key for key, study in studies.items() for name in getattr(study, what)}
 
     @property
     def claiming(self) -> list[str]:
@@ -294,7 +295,14 @@ class Pipeline:
 
     def packs_of_figures(self, paper: str, *files: str) -> list[str]:
         """``files`` of each data set whose images are in the paper's figures."""
-        read = self.rendering.jobs[f"figures_{paper}"].inputs
+        return self._packs_of(f"figures_{paper}", files)
+
+    def packs_of_report(self, *files: str) -> list[str]:
+        """``files`` of each data set that runs are evaluated on."""
+        return self._packs_of("report", files)
+
+    def _packs_of(self, step: str, files: tuple[str, ...]) -> list[str]:
+        read = self.rendering.jobs[step].inputs
         return [str(pack.with_name(file)) for file in files for pack in self.packs.values() if pack in read]
 
 

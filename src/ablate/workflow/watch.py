@@ -62,6 +62,7 @@ class Running:
     for_s: float | None  # since its process began to train
     left_s: float | None
     silent_s: float | None  # since its last sign of life; None while it is not overdue
+    metrics: Mapping[str, float | None]  # of its last epoch: train_top1, val_top1
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,7 @@ class Watch:
                     for_s=None if started is None else max(0.0, updated - started) + ago,
                     left_s=None if eta is None else max(0.0, eta - ago),
                     silent_s=quiet if quiet > SILENT_AFTER_S else None,
+                    metrics=beat["metrics"],
                 )
             )
         order = {run: n for n, run in enumerate(self._places)}

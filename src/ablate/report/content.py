@@ -1,0 +1,167 @@
+"""What the page shows at once: the board, each paper's studies with tables and figures, and the data sets."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from ablate.csv_text import read_rows, read_text
+from ablate.data.assurance import CHECKED, UNSEEN, accepted
+from ablate.files import read_json
+from ablate.papers.paper import LABELS, Paper, read
+from ablate.papers.words import words
+from ablate.plan.health import legend
+from ablate.plan.record import PlannedRun, PlanRecord
+from ablate.plan.runs import ENDED
+from ablate.report.packed import Asset, figure, opened
+from ablate.results.study import other_images
+from ablate.results.table import read_again, shown
+
+SAVED = (".csv", ".md", ".tex")  # of each table
+
+
+class Page:
+    """All that the page has but its runs: ``content`` is drawn at once, the rest when it is asked for."""
+
+    def __init__(self, plan: PlanRecord, papers: Path, collected: Path) -> None:
+        self._folder, self._papers = collected, papers
+        self.assets: dict[str, Asset] = {}  # by id
+        self.photographs: dict[str, Image.Image] = {}  # by id
+        self.files: dict[str, str] = {}  # to be saved as they are, by their place in results/<scale>
+        self.sources: dict[str, Any] = {}  # of a table: {row: {column: {run: value}}}
+        self.data = _data(collected, sorted({p.settings.dataset for p in plan.runs}))
+        self.content: dict[str, Any] = {
+            "scale": plan.scale,
+            "note": LABELS.get(plan.scale, "a scale of your own"),
+            "health": legend(plan.health),
+            "runs": len({p.run for p in plan.runs}),
+            "board": self._board(),
+            "papers": [self._paper(plan, name) for name in plan.papers],
+            "data": [self._data_set(name, facts) for name, facts in self.data.items()],
+            "checks": f"{CHECKED} {UNSEEN}",
+        }
+
+    def _board(self) -> dict[str, Any]:
+        board: dict[str, Any] = {"claims": [], "controls": [], "tally": "", "frozen": {}, "looked": ""}
+        file = self._folder / "claims.json"
+        if file.exists():
+            board |= read_json(file)
+            self._keep("claims", ".json", *SAVED)
+        return board | {
+            "tables": {name: self._table(name, ".") for name in ("models", "power", "comparison")},
+            "power": self._asset("power", figure(self._folder / "power.svg")),
+        }
+
+    def _paper(self, plan: PlanRecord, name: str) -> dict[str, Any]:
+        paper = read(self._papers / f"{name}.yaml")
+        runs = self._folder / name / "runs.csv"
+        rows = read_rows(runs, "study", "run", "status", "data") if runs.exists() else []
+        self._keep(f"{name}/runs", ".csv")
+        every = plan.of(name)
+        return {
+            "id": name,
+            "title": paper.title,
+            "authors": paper.authors,
+            "reference": paper.reference,
+            "comparison": self._table("comparison", name),
+            "printed": {e.id: {"where": e.where, "quote": e.quote, "note": e.note or ""} for e in paper.reported},
+            "studies": [
+                self._study(plan, paper, name, key, [p for p in every if p.study == key], rows)
+                for key in plan.studies_of(name)
+            ],
+        }
+
+    def _study(
+        self,
+        plan: PlanRecord,
+        record: Paper,
+        paper: str,
+        name: str,
+        planned: list[PlannedRun],
+        rows: list[dict[str, str]],
+    ) -> dict[str, Any]:
+        study, runs = plan.studies_of(paper)[name], {row["run"]: row for row in rows if row["study"] == name}
+        there = [runs[p.run] for p in planned if p.run in runs]
+        return {
+            "id": name,
+            "title": study.title,
+            "words": words(record, planned, plan.scale, other_images(row["data"] for row in there)).sentences,
+            "axes": study.axes,
+            "arms": list(dict.fromkeys(p.arm for p in planned)),
+            "runs": len(planned),
+            "ended": sum(row["status"] in ENDED for row in there),
+            "tables": [self._table(table, paper) for table in study.tables],
+            "figures": [
+                {
+                    "id": each,
+                    "asset": self._asset(f"{paper}/{each}", figure(self._folder / paper / f"{each}.svg")),
+                    **_caption(self._folder / paper / each),
+                }
+                for each in study.figures
+            ],
+        }
+
+    def _data_set(self, name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+        folder = self._folder / "data"
+        kept = ("images", "train", "image_size", "classes", "words", "grayscale", "archive", "sha256", "duplicates")
+        return {
+            "id": name,
+            **{key: facts[key] for key in kept},
+            "accepted": accepted(facts["archive"]),
+            "sheets": {
+                what: self._asset(f"data/{name}-{what}", opened(folder / f"{name}-{what}.jpg"))
+                for what in ("samples", "duplicates")
+            },
+        }
+
+    def _asset(self, id: str, made: Asset | Image.Image | None) -> str | None:
+        """By what the page finds it; None where it is missing."""
+        if made is None:
+            return None
+        if isinstance(made, Asset):
+            self.assets[id] = made
+        else:
+            self.photographs[id] = made
+        return id
+
+    def _keep(self, place: str, *suffixes: str) -> None:
+        """To be saved from the page."""
+        files = {f"{place}{suffix}": self._folder / f"{place}{suffix}" for suffix in suffixes}
+        self.files |= {name: file.read_text(encoding="utf-8") for name, file in files.items() if file.exists()}
+
+    def _table(self, name: str, place: str) -> dict[str, Any]:
+        """Its columns' names and its rows, as text; rows is None where there is no such file."""
+        csv, id = self._folder / place / f"{name}.csv", (Path(place) / name).as_posix()
+        table: dict[str, Any] = {"id": id, "name": name, "columns": [], "rows": None, "labels": []}
+        if not csv.exists():
+            return table
+        frame = read_text(csv)
+        if "" not in frame:  # else the other columns are arms, whatever they are called
+            frame = shown(read_again(frame)) if not frame.empty else frame
+        sources = csv.with_suffix(".runs.json")
+        found = read_json(sources) if sources.exists() else {}
+        self.sources[id] = found
+        # A row goes by its label in .runs.json; one that is written across has its column's name there.
+        labels = list(found) if "" not in frame and len(found) == len(frame) else list(frame.iloc[:, 0])
+        self._keep(id, *SAVED)
+        return table | {
+            "columns": list(map(str, frame.columns)),
+            "rows": frame.to_numpy().tolist(),
+            "labels": list(map(str, labels)),
+            **_caption(csv.with_suffix("")),
+        }
+
+
+def _caption(stem: Path) -> dict[str, Any]:
+    """What a table's or a figure's own caption says, where one lies beside its files."""
+    file = stem.with_name(f"{stem.name}.caption.json")
+    found = read_json(file) if file.exists() else {}
+    names = {"text": "caption", "alt": "alt", "notes": "notes"}
+    return {name: found[key] for key, name in names.items() if key in found}
+
+
+def _data(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """{data set: what `ablate describe` found in it}, of those that it has described."""
+    files = {name: folder / "data" / f"{name}.json" for name in names}
+    return {name: read_json(file) for name, file in files.items() if file.exists()}
