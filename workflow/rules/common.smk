@@ -13,6 +13,7 @@ from ablate.runtime.takeover import take_over
 from ablate.workflow import fork_server
 from ablate.workflow.outcome import begin, show_outcome
 from ablate.workflow.pipeline import open_pipeline
+from snakemake_logger_plugin_ablate.display import Names
 
 
 def ask(method, *question, **files):
@@ -42,6 +43,7 @@ def look_before(wildcards):
 
 PIPELINE = ask(open_pipeline, config, workflow.cores)
 RESULTS, PARAMS = PIPELINE.results, PIPELINE.project.params
+Names.of = staticmethod(PIPELINE.project.plan.named)
 
 own_programs_first()
 shell.executable("bash")

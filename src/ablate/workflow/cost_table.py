@@ -59,7 +59,7 @@ def totals(
     GPU's, or one core's; ``disk_bytes`` of what stays, ``checkpoint_bytes`` of what the runs at once keep meanwhile.
     """
     rows = [_total(paper, [p for p in plan.planned if p.paper == paper], params, plan, reason, seconds, machine)
-            for paper in params.studies]  # fmt: skip
+            for paper in dict.fromkeys(p.paper for p in plan.planned)]  # fmt: skip
     return [*rows, _total("all", plan.planned, params, plan, reason, seconds, machine)]
 
 
@@ -133,11 +133,11 @@ def runs_table(plan: Plan, reason: dict[str, str | None], seconds: dict[str, Est
 
     from ablate.runtime.progress import format_duration
 
-    table = Table("paper", "study", "arm", "seed", "run", "state", "time")
+    table = Table("study", "arm", "seed", "state", "time", "run")
     for p in plan.planned:
         how = reason[p.run.id] or records.state(p.run.id)
         time = format_duration(seconds[p.run.id].seconds)
-        table.add_row(p.paper, p.study, p.arm, str(p.run.seed), p.run.id, how, time)
+        table.add_row(f"{p.paper}/{p.study}", p.arm, str(p.run.seed), how, time, p.run.id)
     return table
 
 
