@@ -16,6 +16,7 @@ from ablate.cli.records import records
 from ablate.cli.results import results
 from ablate.cli.runs import runs as of_runs
 from ablate.cli.selecting import Arm, Scale, Scope, Seeds
+from ablate.cli.space import space
 from ablate.cli.steps import steps
 from ablate.errors import UserError
 from ablate.files import write_json, write_text
@@ -242,7 +243,8 @@ def model(
 for step in steps.registered_commands:
     step.rich_help_panel = "Steps, as the workflow's rules call them"
 app.add_typer(records, name="records")
-app.registered_commands += of_runs.registered_commands + results.registered_commands + steps.registered_commands
+for commands in (of_runs, space, results, steps):
+    app.registered_commands += commands.registered_commands
 
 
 def main() -> None:

@@ -12,12 +12,9 @@ import typer
 from ablate.cli.selecting import Arm, Scale, Scope, Seeds
 from ablate.errors import UserError
 from ablate.inert import say
-from ablate.plan.notes import FILE, Note, read_notes, write_notes
 from ablate.plan.params import load
-from ablate.plan.run_list import FILTER, filters, run_list
 from ablate.plan.runs import RUNS, Plan, current_plan
 from ablate.plan.select import Selection, ranges, select, selection
-from ablate.plan.settings import Settings
 from ablate.runtime.signals import left_to_child
 
 runs = typer.Typer()
@@ -84,6 +81,9 @@ def list_runs(
     as_json: AsJson = False,
 ) -> None:
     """List runs, planned or there, by setting, state, note or tag: lr=0.05 'model=res*' status=diverged tag=odd."""
+    from ablate.plan.run_list import FILTER, filters, run_list
+    from ablate.plan.settings import Settings
+
     scopes = [word for word in words or [] if not FILTER.fullmatch(word)]
     if len(scopes) > 1:
         raise UserError(f"{' '.join(scopes)}: one paper or study at a time; filters have a sign: lr=0.05")
@@ -120,6 +120,9 @@ def note(
     scale: Scale = None,
 ) -> None:
     """Say something of runs, in results/notes.yaml; no result depends on it, and `ablate runs` finds it."""
+    from ablate.plan.notes import FILE, Note, read_notes, write_notes
+    from ablate.plan.run_list import run_list
+
     plan, notes = _plan(scale), read_notes()
     if plan.find(where) or (RUNS / where / "metrics.json").exists() or where in notes:
         chosen = [where]
