@@ -139,3 +139,16 @@ def note(
         notes[run] = Note(note=before.note if text is None else text, tags=tuple(tags))
     write_notes(notes)
     say(f"{FILE}: {len(chosen)} runs")
+
+
+@runs.command()
+def diff(
+    first: Annotated[str, typer.Argument(metavar="A", help="PAPER/STUDY:ARM, a run's folder, or a commit")],
+    second: Annotated[str, typer.Argument(metavar="B", help="another of that kind")],
+    scale: Scale = None,
+    as_json: Annotated[bool, typer.Option("--json", help="an object, for machines")] = False,
+) -> None:
+    """Compare two arms, runs or commits: settings, metrics with n and interval, the patch of training's code."""
+    from ablate.cli.diff import diff as compare
+
+    compare(first, second, _plan(scale), PARAMS, as_json=as_json)
