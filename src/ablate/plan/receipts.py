@@ -186,9 +186,9 @@ def rendering(
     rows = [folder / name / file for name in names for file in ("runs.csv", "history.csv")]
     rows += files.values()
     add("power", "power", rows, [folder / f"power{suffix}" for suffix in (".csv", *FIGURE)])
-    curves = [folder / name / file for name in names for file in ("metrics.json", "history.csv")]
+    curves = [folder / name / file for name in names for file in ("runs.csv", "history.csv")]
     summary = folder.parent / "summary" / f"{folder.name}.json"
-    add("summarise", "collect", curves, [summary, summary.with_suffix(".csv")])
+    add("summarise", "summarise", curves, [summary, summary.with_suffix(".csv")])
     used = sorted({entry.settings.dataset for entry in record.runs})
     shown += [folder / "data" / f"{each}{suffix}" for each in used for suffix in DESCRIBED[:3]]
     shown += [folder / f"{name}.csv" for name in ("claims", "models", "power", "comparison")]
