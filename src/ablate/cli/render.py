@@ -77,7 +77,9 @@ def render(
     return folder
 
 
-def _do_all(step: Job, jobs: Mapping[Path, Callable[[], object]], partial: bool, made: Sequence[Path] | None) -> None:
+def _do_all(
+    step: Job, jobs: Mapping[Path, Callable[[], object]], partial: bool, made: Sequence[Path] | None = None
+) -> None:
     def work() -> None:
         for output, job in jobs.items():
             _do(output, job, partial)
