@@ -172,7 +172,7 @@ def small(params: Params) -> dict[str, Any]:
     cifar = {"dataset": "cifar10", "model": "cifar-plain7", "classes": None, "split": "official"}
     short = {"studies": {"tinyimage10": {
         "grid": {"settings": brief, "axes": {"lr": [1e-3, 5e-3], "momentum": [0.9], "gamma": [0.1]}},
-        "optimiser": {"settings": brief | cifar, "axes": {"optimizer": study["optimiser"]["axes"]["optimizer"][:1]}},
+        "optimiser": {"settings": brief | cifar, "axes": {"optimizer": study["optimiser"]["axes"]["optimizer"][:2]}},
         "batch-size": None, "classes": None,
     }}}  # fmt: skip
     data = {"demo": demo["datasets"], "pilot": downloaded}
@@ -228,6 +228,16 @@ AFTER = {  # what the command is printed for
     "ablate claims": lambda clone, said, _: "no evidence" in said,
     "ablate decide": lambda clone, said, _: (clone.folder / "results/demo/seeds.json").exists(),
     "snakemake --cores 8 all --config scale=pilot": pilot_from_official,
+    'ablate run tinyimage10/optimiser --arm "SGD*" --seeds 0-1': lambda clone, said, _: (
+        "seeds 1 of tinyimage10/optimiser: SGD: not planned" in said
+    ),
+    'ablate runs tinyimage10 "lr<0.01" status=done': lambda clone, said, _: (
+        "tinyimage10/optimiser: SGD, seed 1" in said
+    ),
+    'ablate note tinyimage10/optimiser "seen on a new card" --tag card': lambda clone, said, _: (
+        clone.folder / "results/notes.yaml"
+    ).exists(),
+    "ablate diff tinyimage10/optimiser:SGD tinyimage10/optimiser:Adam": lambda clone, said, _: "val_top1" in said,
     "ablate status": lambda clone, said, _: "done" in said,
     "ablate status --watch": lambda clone, said, _: said.endswith("nothing runs, and nothing is to do\n"),
 }

@@ -117,8 +117,8 @@ def test_repro_trains_what_changed_and_branches_and_experiments_are_compared(fin
     assert params["studies.tinyimage10.optimiser.settings.epochs"]["new"] == 3
     second = json.loads(summary.read_text())
     difference = json.loads(finished.do("dvc metrics diff --all --json main"))
-    changed = difference["results/summary/tiny.json"]["tinyimage10.optimiser.cifar-plain7"]
-    old, new = (s["tinyimage10"]["optimiser"]["cifar-plain7"] for s in (first, second))
+    changed = difference["results/summary/tiny.json"]["tinyimage10.optimiser.cifar-plain7.val"]
+    old, new = (s["tinyimage10"]["optimiser"]["cifar-plain7"]["val"] for s in (first, second))
     assert (changed["old"], changed["new"]) == (old, new)
     finished.do("dvc plots diff main")
     page = (finished.folder / "dvc_plots/index.html").read_text()
@@ -127,6 +127,7 @@ def test_repro_trains_what_changed_and_branches_and_experiments_are_compared(fin
     ran = repro("dvc exp run -n brief -S studies.tinyimage10.optimiser.settings.epochs=2")
     assert ran["train"] == {"train": 1, "runs": 1}
     assert "brief" in finished.do("dvc exp show --csv") and "epochs: 2" in finished.params.read_text()
+    assert finished.do("git diff --numstat HEAD -- params.yaml").split()[:2] == ["1", "1"]
     finished.do("git checkout -q -f main; dvc checkout")
     assert json.loads(summary.read_text()) == first and "Nothing to be done" in finished.do(
         "dvc status; snakemake -n runs"

@@ -86,13 +86,13 @@ def test_a_file_that_could_be_a_pattern_is_no_input_and_still_an_option(name: st
     assert f"--start={name}.safetensors" in p.train_options(run)
 
 
-def test_a_run_of_a_later_look_is_known_and_any_other_refused() -> None:
+def test_another_seed_of_a_planned_arm_is_known_and_any_other_run_refused() -> None:
     p = opened()
     planned = next(iter(p.project.plan.runs))
-    later = planned.removesuffix("_s0") + "_s2"  # looks: [2, 3]
-    assert (p.run(planned).seed, p.run(later).seed) == (0, 2)
+    later = planned.removesuffix("_s0") + "_s7"
+    assert (p.run(planned).seed, p.run(later).seed) == (0, 7)
     assert later not in p.project.plan.runs
-    for unknown in ("x_s0", planned.removesuffix("_s0") + "_s3", f"{planned}0"):
+    for unknown in ("x_s0", planned.replace("_sgd", "_adam"), f"{planned}0"):
         with pytest.raises(UserError, match=f"no run {unknown} is planned at the scale tiny"):
             p.inputs_of_run(unknown, RUNS)
 

@@ -341,7 +341,7 @@ def test_a_step_that_may_not_read_an_input_is_left_out_and_said(
         name = "tables_x"
 
         @contextmanager
-        def making(self) -> Iterator[None]:
+        def making(self, only: object = None) -> Iterator[None]:
             raise UserError("data/d.json: has no receipt")
             yield
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,14 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from ablate.inert import visible
 from ablate.runtime.progress import HEARTBEAT_FOLDER
-from snakemake_logger_plugin_ablate.display import Display, Jobs, PrintAbove
+from snakemake_logger_plugin_ablate.display import Display, Jobs, Names, PrintAbove
 
 # The bars say all of these already.
 HIDDEN_EVENTS = frozenset({LogEvent.JOB_INFO, LogEvent.JOB_STARTED, LogEvent.PROGRESS, LogEvent.GROUP_INFO})
 # Repeated before every batch of jobs; it carries no event to tell it by.
 HIDDEN_MESSAGES = frozenset({"Select jobs to execute..."})
+# The first output of a training job.
+RUN = re.compile(r"    output: results/(?:runs|pretrained)/([^/\s]+)/")
 # A debugger and a notebook editor need the terminal for themselves.
 INTERACTIVE_FLAGS = frozenset({"--debug", "--edit-notebook", "--draft-notebook"})
 
@@ -35,9 +38,14 @@ class Formatter(DefaultFormatter):  # type: ignore[misc]
     """Snakemake's own lines; a terminal obeys no name of a file in them."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The lines of one record; where there is nothing to do, no screen comes at the end."""
+        """The lines of one record, a run by its name too; where there is nothing to do, no screen comes."""
+        text = super().format(record)
+        rule = f"rule {record.__dict__.get('rule_name')}:\n"
+        run = RUN.search(text) if get_event(record) in (LogEvent.JOB_INFO, LogEvent.JOB_ERROR) else None
+        if run:
+            text = text.replace(rule, f"{rule}    run: {Names.of(run[1])}\n", 1)
         more = "\n`ablate outputs` says what there is." if record.msg == NOTHING_TO_BE_DONE_MSG else ""
-        return visible(super().format(record) + more, keep="\n\t")
+        return visible(text + more, keep="\n\t")
 
 
 class LogHandler(LogHandlerBase):

@@ -32,6 +32,12 @@ COLOUR = re.compile(r"(\x1b\[[\d;]*m)")
 SEQUENCE = re.compile(r"\x1b(?:\[(?![\d;]*m)[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 
 
+class Names:
+    """How a run is called: by its id, unless the Snakefile knows better."""
+
+    of: Callable[[str], str] = str
+
+
 class Jobs:
     """Counts the jobs of a workflow from its log records."""
 
@@ -61,6 +67,8 @@ class Jobs:
             elif event == LogEvent.JOB_INFO:
                 rule, wildcards = data["rule_name"], data.get("wildcards") or {}
                 named = " ".join(f"{name}={value}" for name, value in wildcards.items())
+                if rule in TRAIN_RULES and "run" in wildcards:
+                    named = Names.of(wildcards["run"])
                 self._names[data["jobid"]] = (rule, named)
                 self.running[data["jobid"]] = rule
                 self.failed.discard(data["jobid"])

@@ -17,6 +17,7 @@ from ablate.workflow import fork_server
 from ablate.workflow.finished import settle
 from ablate.workflow.outcome import begin, show_outcome
 from ablate.workflow.pipeline import BATCH, open_pipeline
+from snakemake_logger_plugin_ablate.display import Names
 
 
 def ask(method, *question, **files):
@@ -78,6 +79,7 @@ def settle_at_last():
 
 PIPELINE = ask(open_pipeline, config, workflow.cores)
 RESULTS, PARAMS = PIPELINE.results, PIPELINE.project.params
+Names.of = staticmethod(PIPELINE.project.plan.named)
 
 own_programs_first()
 shell.executable("bash")

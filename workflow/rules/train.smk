@@ -6,6 +6,16 @@ rule runs:
         [f"{RUNS}/{run}/metrics.json" for run in PIPELINE.project.plan.runs],
 
 
+# `snakemake --cores 8 tinyimage10/optimiser` trains the runs of one study.
+for _study in PIPELINE.studies:
+
+    rule:
+        name:
+            _study
+        input:
+            lambda w, study=_study: [f"{RUNS}/{run}/metrics.json" for run in PIPELINE.studies[study]],
+
+
 # Runs of which only the record is there. They are put back when the workflow starts, and a dry run, which writes
 # nothing, shows that as this job.
 rule restore:

@@ -15,6 +15,9 @@ import typer
 from ablate.cli.proof import export, proof
 from ablate.cli.records import records
 from ablate.cli.results import results
+from ablate.cli.runs import runs as of_runs
+from ablate.cli.selecting import Arm, Scale, Scope, Seeds
+from ablate.cli.space import space
 from ablate.cli.steps import steps
 from ablate.errors import UserError
 from ablate.files import write_json, write_text
@@ -22,6 +25,7 @@ from ablate.inert import say, visible
 from ablate.plan.params import load, values_of
 from ablate.plan.project import PAPERS_SCALE, open_project
 from ablate.plan.runs import current_plan
+from ablate.plan.select import select, selection
 from ablate.runtime.progress import nowhere, open_streams
 from ablate.runtime.signals import stop_once
 
@@ -47,7 +51,10 @@ def ablate(
 
 @app.command()
 def plan(
-    scale: Annotated[str | None, typer.Option(help="instead of the one in params.yaml")] = None,
+    scope: Scope = None,
+    arm: Arm = None,
+    seeds: Seeds = None,
+    scale: Scale = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="a list of objects, for machines: one for each run")
     ] = False,
@@ -57,15 +64,18 @@ def plan(
     ] = False,
     slots: Annotated[int | None, typer.Option(help="runs at once; default: what this machine would start")] = None,
     values: Annotated[str, typer.Option(help="JSON laid over params.yaml")] = "{}",
-    output: Annotated[Path | None, typer.Option(help="write the plan there for the later steps")] = None,
+    output: Annotated[Path | None, typer.Option(help="write the whole plan there for the later steps")] = None,
 ) -> None:
     """Say per paper what is done, what is to run, why, and what that will cost."""
+    asked = selection(scope, arm, seeds)
+    if output and not asked.whole:
+        raise UserError(f"--output: later steps read the whole plan, and not {asked}; leave one of them out")
     from ablate.papers.paper import check_files
     from ablate.workflow.due import Keys
     from ablate.workflow.named_classes import check_packs
 
     project = open_project(PARAMS, values_of(values) | ({"scale": scale} if scale else {}))
-    params, made = project.params, project.plan
+    params, made = project.params, select(project.plan, asked)
     check_files(project, PAPERS)
     keys = Keys(params, made)
     check_packs(made, keys)
@@ -79,11 +89,13 @@ def plan(
     seconds = plan_cost.estimates(params, made, cost.read_history(RESULTS, params.datasets), here)
     reason = plan_cost.reasons(params, made)
     if as_json and not total:
+        places = {(p.paper, p.study, p.run.id) for p in made.planned}
         entries = [
             p.model_dump(mode="json")
             | {"state": keys.records.state(p.run), "why": reason[p.run], "seconds": round(seconds[p.run].seconds, 1),
                "basis": seconds[p.run].basis}
             for p in project.record.runs
+            if (p.paper, p.study, p.run) in places
         ]  # fmt: skip
         print(json.dumps(entries, indent=1))
         return
@@ -103,7 +115,10 @@ def plan(
 
 @app.command()
 def status(
-    scale: Annotated[str | None, typer.Option(help="instead of the one in params.yaml")] = None,
+    scope: Scope = None,
+    arm: Arm = None,
+    seeds: Seeds = None,
+    scale: Scale = None,
     as_json: Annotated[bool, typer.Option("--json", help="a list of objects, for machines")] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="the whole study, again and again, with the time left")
@@ -113,16 +128,16 @@ def status(
     from ablate.plan.status import statuses
     from ablate.runtime.progress import format_duration
 
-    values = {"scale": scale} if scale else {}
+    values, asked = {"scale": scale} if scale else {}, selection(scope, arm, seeds)
     if watch:
         from ablate.cli.watch import watch as show_again
 
         if as_json:
             raise UserError("--watch and --json: say one of them; --json tells what is so now")
-        show_again(PARAMS, values)
+        show_again(PARAMS, values, asked)
         return
     params = load(PARAMS, values)
-    found = statuses(current_plan(params), params.health)
+    found = statuses(select(current_plan(params), asked), params.health)
     if as_json:
         print(json.dumps(found, indent=1))
         return
@@ -130,14 +145,15 @@ def status(
 
     from ablate.terminal import show
 
-    table = Table("run", "state", "epoch", "val top-1 %", "images/s", "ETA")
+    table = Table("run", "state", "epoch", "val top-1 %", "images/s", "ETA", "folder")
     for f in found:
         epoch = f"{f['epoch']}/{f['epochs']}" if "epochs" in f else str(f.get("epoch", ""))
         top1 = "" if f.get("val_top1") is None else f"{100 * f['val_top1']:.1f}"
         speed = f"{f['images_per_s']:.0f}" if f.get("images_per_s") else ""
         eta = format_duration(f["eta_s"]) if "eta_s" in f else f.get("error", "")
         unlike = [word for word in f.get("health", []) if word != f["state"]]
-        table.add_row(f["run"], ": ".join(filter(None, [f["state"], ", ".join(unlike)])), epoch, top1, speed, eta)
+        state = ": ".join(filter(None, [f["state"], ", ".join(unlike)]))
+        table.add_row(f["name"], state, epoch, top1, speed, eta, f["run"])
     show(table, width=200)
     counted = Counter(f["state"] for f in found)
     say(", ".join(f"{n} {state}" for state, n in counted.items()))
@@ -160,7 +176,7 @@ def papers(write: Annotated[bool, typer.Option("--write", help="to docs/papers.m
 
 @app.command()
 def outputs(
-    scale: Annotated[str | None, typer.Option(help="instead of the one in params.yaml")] = None,
+    scale: Scale = None,
 ) -> None:
     """Show what `snakemake all` says at its end: what it made, what was found of claims, where the report is."""
     from ablate.workflow.outcome import screen
@@ -182,7 +198,7 @@ def schema(
 
 @app.command()
 def data(
-    scale: Annotated[str | None, typer.Option(help="instead of the one in params.yaml")] = None,
+    scale: Scale = None,
     as_json: Annotated[bool, typer.Option("--json", help="a list of objects, for machines")] = False,
     values: Annotated[str, typer.Option(help="JSON laid over params.yaml")] = "{}",
 ) -> None:
@@ -229,7 +245,8 @@ for step in steps.registered_commands:
     step.rich_help_panel = "Steps, as the workflow's rules call them"
 app.add_typer(records, name="records")
 app.add_typer(export, name="export")
-app.registered_commands += [*results.registered_commands, *proof.registered_commands, *steps.registered_commands]
+for commands in (of_runs, space, results, proof, steps):
+    app.registered_commands += commands.registered_commands
 
 
 def main() -> None:

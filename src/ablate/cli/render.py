@@ -10,19 +10,25 @@ from ablate.cli import steps
 from ablate.cli.jobs import figure_jobs, table_jobs
 from ablate.cli.power import write
 from ablate.data.describe import overview
-from ablate.errors import UserError, choose
+from ablate.errors import UserError
 from ablate.files import write_json
 from ablate.inert import say
 from ablate.plan.project import open_project
 from ablate.plan.receipts import COLLECTED, FIGURE, TABLE, Job, rendering
 from ablate.plan.run_records import RunRecords
 from ablate.plan.runs import RUNS
+from ablate.plan.select import Selection, select
 from ablate.tables.comparison import write_comparison
 
+SUFFIXES = (*TABLE, *FIGURE)  # of the files of one table or figure
 
-def render(params_file: Path, papers: Sequence[str], values: Mapping[str, Any], *, partial: bool = False) -> Path:
-    """Collect ``papers`` (none: all) and make their tables, comparison and figures; of all, the report too.
 
+def render(
+    params_file: Path, asked: Sequence[Selection], values: Mapping[str, Any], *, partial: bool = False
+) -> Path:
+    """Collect papers and make their tables, comparison and figures; where nothing is left out, the report too.
+
+    ``asked`` are the selections of papers, none being all; of their studies, those with a selected run are drawn.
     Returns the folder of results.
 
     Raises:
@@ -32,9 +38,8 @@ def render(params_file: Path, papers: Sequence[str], values: Mapping[str, Any], 
     project, folder = open_project(params_file, values), Path("results")
     params = project.params
     folder /= params.scale
-    for name in papers:
-        if name not in params.studies:
-            raise choose("PAPER", name, params.studies, "paper")
+    planned = [p for one in asked or [Selection()] for p in select(project.plan, one).planned]
+    drawn = dict.fromkeys((p.paper, p.study) for p in planned)
     RunRecords(project.plan).restore()
     plan, sources = folder / "plan.json", Path("papers")
     write_json(plan, project.record.plain)
@@ -42,7 +47,8 @@ def render(params_file: Path, papers: Sequence[str], values: Mapping[str, Any], 
     packs = {name: Path("data", spec.variant, name, "pack.json") for name, spec in params.datasets.items()}
     there = {name: path for name, path in packs.items() if path.exists()}
     steps_of = rendering(project.record, plan, sources, packs=there)
-    for paper in papers or params.studies:
+    whole = all(one.whole for one in asked)
+    for paper in params.studies if whole else dict.fromkeys(paper for paper, _ in drawn):
         gather = bound(steps.collect, plan, RUNS, folder / paper, partial=partial)
         if not _try(f"{folder / paper}", gather, partial):
             for name in COLLECTED:  # of an earlier call: nothing is to be made of it
@@ -51,9 +57,18 @@ def render(params_file: Path, papers: Sequence[str], values: Mapping[str, Any], 
             ("tables", table_jobs(plan, sources, folder / paper, RUNS)),
             ("figures", figure_jobs(plan, sources, folder / paper, RUNS, list(there.values()))),
         ):
-            _do_all(steps_of[f"{step}_{paper}"], jobs, partial)
+            named = {
+                name
+                for study, made in project.record.studies_of(paper).items()
+                if (paper, study) in drawn
+                for name in getattr(made, step)
+            }
+            job = steps_of[f"{step}_{paper}"]
+            mine = {f"{name}{suffix}" for name in named for suffix in SUFFIXES}
+            made = None if whole else [path for path in job.outputs if path.name in mine]
+            _do_all(job, {path: draw for path, draw in jobs.items() if path.stem in named}, partial, made)
         _compare(steps_of[f"compare_{paper}"], plan, sources, folder / paper / "comparison.csv", partial)
-    if not papers:
+    if whole:
         _compare(steps_of["comparison"], plan, sources, folder / "comparison.csv", partial)
         claims, also = folder / "claims.json", steps_of["claims"].outputs
         _do(claims, bound(steps.judge, plan, sources, claims), partial, also)
@@ -63,12 +78,14 @@ def render(params_file: Path, papers: Sequence[str], values: Mapping[str, Any], 
     return folder
 
 
-def _do_all(step: Job, jobs: Mapping[Path, Callable[[], object]], partial: bool) -> None:
+def _do_all(
+    step: Job, jobs: Mapping[Path, Callable[[], object]], partial: bool, made: Sequence[Path] | None = None
+) -> None:
     def work() -> None:
         for output, job in jobs.items():
             _do(output, job, partial)
 
-    if not _try(step.name, bound(_made, step, work), partial):
+    if not _try(step.name, bound(_made, step, work, made), partial):
         for output in jobs:
             _remove(output)
 
@@ -77,8 +94,8 @@ def _compare(step: Job, plan: Path, papers: Path, output: Path, partial: bool) -
     _do(output, bound(_made, step, bound(write_comparison, plan, papers, output)), partial)
 
 
-def _made(step: Job, work: Callable[[], object]) -> None:
-    with step.making():
+def _made(step: Job, work: Callable[[], object], only: Sequence[Path] | None = None) -> None:
+    with step.making(only):
         work()
 
 

@@ -4,12 +4,15 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Collection, Mapping
+from itertools import compress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ablate import stored
+from ablate.cli.selecting import Arm, Scale, Scope, Seeds
 from ablate.cli.steps import Papers, PlanFile
 from ablate.files import read_json
 from ablate.inert import say
@@ -17,13 +20,13 @@ from ablate.plan.params import load, values_of
 from ablate.plan.project import open_project
 from ablate.plan.receipts import FROZEN, check, job_of, rendering
 from ablate.plan.record import read_plan
-from ablate.plan.runs import LOOK_AGAIN, RUNS, seeds_file
+from ablate.plan.runs import LOOK_AGAIN, RUNS, current_plan, seeds_file
+from ablate.plan.select import Selection, select, selection
 from ablate.runtime.signals import left_to_child
 from ablate.seals import read_sealed
 
 results = typer.Typer()
 PARAMS, PAPERS = Path("params.yaml"), Path("papers")
-Scale = Annotated[str | None, typer.Option(help="instead of the one in params.yaml")]
 
 
 @results.command()
@@ -70,17 +73,26 @@ def explain(
 
 @results.command()
 def claims(
+    scope: Scope = None,
+    arm: Arm = None,
+    seeds: Seeds = None,
     scale: Scale = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="exit with 1 unless every claim is shown, or counted as claimed")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="what the rule `claims` wrote, for machines")] = False,
 ) -> None:
-    """Show what was found of every claim, as the rule `claims` found it."""
+    """Show what was found of every claim, as the rule `claims` found it; or of those with runs of the selection."""
+    asked = selection(scope, arm, seeds)
     file = Path("results") / (scale or load(PARAMS).scale) / "claims.json"
     check(file.parent, [file])
     found = read_json(file)
     assessed = stored.shaped(found, stored.Assessment, file)
+    if not asked.whole:
+        runs = select(current_plan(load(PARAMS, {"scale": file.parent.name})), asked).runs
+        about = [_about(c, asked, runs) for c in found["claims"]]
+        found |= {"controls": [], "claims": list(compress(found["claims"], about))}
+        assessed = stored.shaped(found, stored.Assessment, file)
     if as_json:
         print(json.dumps(found, indent=1))
     else:
@@ -98,6 +110,13 @@ def claims(
         say(", ".join(f"{n} {word}" for word, n in counted.items()))
     if strict and not all(c.holds for c in assessed.claims):
         raise typer.Exit(1)
+
+
+def _about(claim: Mapping[str, Any], asked: Selection, runs: Collection[str]) -> bool:
+    """Whether a claim of claims.json is of the paper and study, and rests on one of the ``runs`` where arms count."""
+    study = (claim.get("claim") or {}).get("study")
+    here = asked.paper in (None, claim["paper"]) and asked.study in (None, study)
+    return here and (not asked.of_arms or not set(claim.get("runs") or ()).isdisjoint(runs))
 
 
 @results.command()
@@ -157,11 +176,19 @@ def decide(
 
 @results.command()
 def render(
-    papers: Annotated[list[str] | None, typer.Argument(help="none: all of them, and the report")] = None,
+    scopes: Annotated[
+        list[str] | None, typer.Argument(metavar="[PAPER[/STUDY]]...", help="none: all of them, and the report")
+    ] = None,
+    arm: Arm = None,
+    seeds: Seeds = None,
     scale: Scale = None,
     partial: Annotated[bool, typer.Option("--partial", help="with runs missing, which is then said")] = False,
 ) -> None:
-    """Collect, and make tables, comparison, figures and report from what is on disk. Trains nothing."""
+    """Collect, and make tables, comparison, figures and report from what is on disk. Trains nothing.
+
+    Of a selection, the tables and figures of the studies that have a run in it: whole ones, with all arms and seeds.
+    """
     from ablate.cli.render import render as run
 
-    say(run(PARAMS, papers or [], {"scale": scale} if scale else {}, partial=partial))
+    asked = [selection(scope, arm, seeds) for scope in scopes or [""]]
+    say(run(PARAMS, asked, {"scale": scale} if scale else {}, partial=partial))

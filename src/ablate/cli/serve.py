@@ -8,6 +8,7 @@ from ablate.cli.watch import Looks
 from ablate.inert import say
 from ablate.plan.project import open_project
 from ablate.plan.runs import RUNS
+from ablate.plan.select import Selection
 from ablate.report.live import Site, Status, kept
 from ablate.report.live import serve as answer
 from ablate.report.page import text_of
@@ -19,7 +20,7 @@ def serve(params_file: Path, papers: Path, values: Mapping[str, Any], port: int)
     Raises:
         UserError: For a mistake in ``params_file``, and for a port that is taken.
     """
-    looks = Looks(params_file, values)
+    looks = Looks(params_file, values, Selection())
     folder = Path("results") / open_project(params_file, values).params.scale
 
     def make() -> str:

@@ -19,6 +19,7 @@ from ablate.inert import say, visible
 from ablate.plan import cost
 from ablate.plan.params import load
 from ablate.plan.runs import current_plan, seeds_file
+from ablate.plan.select import Selection, select
 from ablate.runtime.progress import format_duration
 from ablate.terminal import Terminal
 from ablate.workflow.watch import Row, Running, View, Watch
@@ -32,8 +33,8 @@ NARROW = 75
 class Looks:
     """Looks at what is planned now: `decide` plans seeds, and params.yaml may be edited meanwhile."""
 
-    def __init__(self, params_file: Path, values: Mapping[str, Any]) -> None:
-        self._file, self._values = params_file, values
+    def __init__(self, params_file: Path, values: Mapping[str, Any], asked: Selection) -> None:
+        self._file, self._values, self._asked = params_file, values, asked
         self.fault = ""  # why the plan of before is shown
         self._open()
 
@@ -41,7 +42,7 @@ class Looks:
         params = load(self._file, self._values)
         self._files = self._file, seeds_file(params.scale)
         self._read = self._times()
-        plan = current_plan(params)
+        plan = select(current_plan(params), self._asked)
         here = cost.machine(params.compute, len(plan.planned))
         self._watch = Watch(params, plan, here, cost.read_history(Path("results"), params.datasets))
 
@@ -60,13 +61,13 @@ class Looks:
         return self._watch.look()
 
 
-def watch(params_file: Path, values: Mapping[str, Any]) -> None:
+def watch(params_file: Path, values: Mapping[str, Any], asked: Selection) -> None:
     """Show what runs are doing until there is nothing left to do, or until Ctrl-C.
 
     Raises:
-        UserError: For a mistake in ``params_file``.
+        UserError: For a mistake in ``params_file``, and where nothing is ``asked`` for.
     """
-    looks = Looks(params_file, values)
+    looks = Looks(params_file, values, asked)
     console = Terminal()
     last = _screen(looks, console) if console.is_terminal and not console.is_dumb_terminal else _lines(looks)
     if last.over:

@@ -36,6 +36,7 @@ STEPS: dict[str, tuple[str, ...]] = {
     "describe": ("data/describe.py",),
     "train": ("train/job.py",),
     "collect": ("results/collect.py",),
+    "summarise": ("results/summary.py",),
     "tables": ("tables/registry.py",),  # and the kinds of a paper's
     "compare": ("tables/comparison.py",),
     "claims": ("verdicts/claims_table.py", "verdicts/decide.py"),

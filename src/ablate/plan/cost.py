@@ -239,6 +239,11 @@ def add_measured(
             found[run] = Measured(run=run, model=model, side=side, images=images, **facts)
 
 
+def size_text(count: int) -> str:
+    """Bytes for people: 3.1 GB, 0.4 MB."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
 def arm_of(run: str) -> str:
     """A run's name without its seed."""
     return run.rpartition("_s")[0]

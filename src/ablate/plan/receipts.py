@@ -69,19 +69,25 @@ class Job:
         return digest_of_said(path) if path.suffix == ".yaml" else sha256_of(path)
 
     @contextmanager
-    def making(self) -> Iterator[None]:
+    def making(self, only: Collection[Path] | None = None) -> Iterator[None]:
         """Check what the step reads; after the block, write down what was made of what.
 
-        One that is not there is for the block.
+        One that is not there is for the block. Where that makes ``only`` some of the outputs, an earlier receipt goes
+        on to speak for the others, if it is of the same code and inputs; else they have none.
 
         Raises:
             UserError: For an input that is not as the step before left it.
         """
         check(self.folder, self.inputs)
+        before = read_if_sealed(self.receipt) or {}
         self.receipt.unlink(missing_ok=True)
         read = {self.place(path): self.digest_of(path) for path in self.inputs}
         yield
-        made = {self.place(path): found for path in self.outputs if (found := sha256_of(path))}
+        outputs = self.outputs if only is None else only
+        made = {self.place(path): found for path in outputs if (found := sha256_of(path))}
+        if only is not None and (before.get("code"), before.get("inputs")) == (self.code, read):
+            others = before["outputs"].keys() - {self.place(path) for path in only}
+            made |= {place: before["outputs"][place] for place in others}
         write_json(self.receipt, sealed({"code": self.code, "inputs": read, "outputs": made}))
 
 
@@ -185,9 +191,9 @@ def rendering(
     rows += files.values()
     chances = [folder / f"{name}{suffix}" for name in ("power", "needed") for suffix in FIGURE]
     add("power", "power", [*rows, folder / "claims.json"], [folder / "power.csv", *chances])
-    curves = [folder / name / file for name in names for file in ("metrics.json", "history.csv")]
+    curves = [folder / name / file for name in names for file in ("runs.csv", "history.csv")]
     summary = folder.parent / "summary" / f"{folder.name}.json"
-    add("summarise", "collect", curves, [summary, summary.with_suffix(".csv")])
+    add("summarise", "summarise", curves, [summary, summary.with_suffix(".csv")])
     used = sorted({entry.settings.dataset for entry in record.runs})
     shown += [folder / "data" / f"{each}{suffix}" for each in used for suffix in DESCRIBED[:3]]
     shown += [folder / f"{name}{suffix}" for name in ("claims", "models", "comparison") for suffix in TABLE]

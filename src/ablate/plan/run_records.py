@@ -107,8 +107,7 @@ class RunRecords:
         found: dict[str, Kept] = {}
         for paper, file in self.files.items():
             if file.exists():
-                head, _ = _streams(file, self.plan.scale, paper)
-                found |= {run: Kept(file, FOLDERS[entry.folder], *entry.told) for run, entry in head.runs.items()}
+                found |= kept_in(file, self.plan.scale, paper)
         return found
 
     def state(self, run: str) -> str:
@@ -172,6 +171,16 @@ class RunRecords:
             for paper, runs in after.items()
             if runs
         }
+
+
+def kept_in(file: Path, scale: str, paper: str) -> dict[str, Kept]:
+    """{run: what its record in ``file`` tells}, planned or not.
+
+    Raises:
+        UserError: For a file that is damaged, changed, or another scale's.
+    """
+    head, _ = _streams(file, scale, paper)
+    return {run: Kept(file, FOLDERS[entry.folder], *entry.told) for run, entry in head.runs.items()}
 
 
 def _ended(folder: Path) -> bool:

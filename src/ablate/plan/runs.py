@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import count, islice, product
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,13 @@ class Run(Record):
         if s.class_range:
             classes = "-c{}to{}".format(*s.class_range)
         return f"{s.model}_{data}{classes}_{s.optimizer}-{s.lr:g}_{code}_s{self.seed}"
+
+    def with_seed(self, seed: int) -> "Run":
+        """The run of the same arm with another seed, and from weights of that seed where each has its own."""
+        start = self.start
+        if start and self.settings.pretraining == "by-seed":
+            start = f"{start.removesuffix(f'_s{self.seed}')}_s{seed}"
+        return self.model_copy(update={"seed": seed, "start": start})
 
     @property
     def start_file(self) -> str | None:
@@ -100,6 +109,32 @@ class Plan:
     def runs(self) -> dict[str, Run]:
         """Each run once, by id."""
         return {p.run.id: p.run for p in self.planned}
+
+    @cached_property
+    def places(self) -> dict[str, Planned]:
+        """{a run's id without its seed: where it stands first}, pretraining left out."""
+        return {p.run.id.rpartition("_s")[0]: p for p in reversed(self.planned)}
+
+    def find(self, id: str) -> Run | None:
+        """The run called ``id``: one of the plan's, pretraining included, or of one of its arms with another seed."""
+        if id in self.pretraining:
+            return self.pretraining[id]
+        arm, _, seed = id.rpartition("_s")
+        run = self.places[arm].run if arm in self.places else self._sources.get(arm)
+        found = run.with_seed(int(seed)) if run and re.fullmatch("0|[1-9][0-9]{0,8}", seed, re.ASCII) else None
+        return found if found and found.id == id else None
+
+    def named(self, id: str) -> str:
+        """A run by its first place in the plan, ``paper/study: arm, seed 0``; by its id where it has none."""
+        arm, _, seed = id.rpartition("_s")
+        if place := self.places.get(arm):
+            return f"{place.paper}/{place.study}: {place.arm}, seed {seed}"
+        source = self._sources.get(arm)
+        return f"start weights: {source.settings.model}, seed {seed}" if source else id
+
+    @cached_property
+    def _sources(self) -> dict[str, Run]:
+        return {id.rpartition("_s")[0]: run for id, run in self.pretraining.items()}
 
     def of(self, paper: str, study: str) -> list[Planned]:
         """The planned runs of one study."""

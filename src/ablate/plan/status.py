@@ -21,7 +21,7 @@ END = 2**16  # bytes of a log that are looked at
 
 
 def statuses(plan: Plan, limits: Health | None = None) -> list[dict[str, Any]]:
-    """A record per run of the plan, pretraining first: ``run``, ``state`` and what is known of it.
+    """A record per run of the plan, pretraining first: ``run``, its ``name``, ``state`` and what is known of it.
 
     States: ``planned``; ``running`` (a process on this file system holds its lock or, where that has no locks, or
     none that reach here from its host, has lately given a sign of life); ``interrupted`` (a checkpoint waits);
@@ -32,7 +32,8 @@ def statuses(plan: Plan, limits: Health | None = None) -> list[dict[str, Any]]:
     records = RunRecords(plan)
     beats = {beat["run"]: beat for beat in read_heartbeats(HEARTBEAT_FOLDER)}
     return [
-        _status(run, folder, kind, beats.get(run), limits or Health(), records)
+        {"run": run, "name": plan.named(run)}
+        | _status(run, folder, kind, beats.get(run), limits or Health(), records)
         for runs, folder, kind in ((plan.pretraining, PRETRAINED, "pretrain"), (plan.runs, RUNS, "train"))
         for run in runs
     ]
@@ -41,7 +42,7 @@ def statuses(plan: Plan, limits: Health | None = None) -> list[dict[str, Any]]:
 def _status(
     run: str, folder: Path, kind: str, beat: dict[str, Any] | None, limits: Health, records: RunRecords
 ) -> dict[str, Any]:
-    found: dict[str, Any] = {"run": run}
+    found: dict[str, Any] = {}
     metrics = folder / run / "metrics.json"
     if os.path.lexists(metrics):
         try:

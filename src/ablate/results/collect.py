@@ -144,6 +144,7 @@ def _summary(table: pd.DataFrame) -> dict[str, Any]:
     return tree
 
 
+# In its place is results/summary.py. A frozen analysis has the digest of this code, so it goes with the next one.
 def summarise(folders: Sequence[Path], target: Path) -> None:
     """Join what was collected of each paper (``folders``), for `dvc metrics` and `dvc plots`.
 

@@ -12,6 +12,7 @@ from ablate.plan.cost import (
     checkpoint_bytes,
     expected_bytes,
     expected_seconds,
+    size_text,
     wall_seconds,
 )
 from ablate.plan.keys import NEW
@@ -59,7 +60,7 @@ def totals(
     GPU's, or one core's; ``disk_bytes`` of what stays, ``checkpoint_bytes`` of what the runs at once keep meanwhile.
     """
     rows = [_total(paper, [p for p in plan.planned if p.paper == paper], params, plan, reason, seconds, machine)
-            for paper in params.studies]  # fmt: skip
+            for paper in dict.fromkeys(p.paper for p in plan.planned)]  # fmt: skip
     return [*rows, _total("all", plan.planned, params, plan, reason, seconds, machine)]
 
 
@@ -116,15 +117,11 @@ def as_table(rows: list[dict[str, Any]], machine: Machine) -> Any:
         seeds = "-".join(str(n) for n in sorted({r["seeds"][0], r["seeds"][-1]}))
         due = ", ".join(f"{n} {reason}" for reason, n in r["why"].items())
         counts = (str(r[key]) for key in ("runs", "done", "to_run"))
-        wall, disk = format_duration(r["wall_s"]), _size(r["disk_bytes"])
+        wall, disk = format_duration(r["wall_s"]), size_text(r["disk_bytes"])
         table.add_row(
             r["paper"], f"{r['arms']} x {seeds}", *counts, due, str(r["jobs"]), wall, f"{r['hours']:.2f}", disk
         )
     return table
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
 def runs_table(plan: Plan, reason: dict[str, str | None], seconds: dict[str, Estimate], records: RunRecords) -> Any:
@@ -133,11 +130,11 @@ def runs_table(plan: Plan, reason: dict[str, str | None], seconds: dict[str, Est
 
     from ablate.runtime.progress import format_duration
 
-    table = Table("paper", "study", "arm", "seed", "run", "state", "time")
+    table = Table("study", "arm", "seed", "state", "time", "run")
     for p in plan.planned:
         how = reason[p.run.id] or records.state(p.run.id)
         time = format_duration(seconds[p.run.id].seconds)
-        table.add_row(p.paper, p.study, p.arm, str(p.run.seed), p.run.id, how, time)
+        table.add_row(f"{p.paper}/{p.study}", p.arm, str(p.run.seed), how, time, p.run.id)
     return table
 
 
@@ -157,7 +154,7 @@ def said(rows: list[dict[str, Any]], seconds: dict[str, Estimate], machine: Mach
         f"times: {machine.slots} runs at once on {machine.device}"
         + ("" if machine.gpu else f", threads of each: {machine.threads}")
         + f", the longest first, data and tables not counted; checkpoints take up to "
-        f"{_size(rows[-1]['checkpoint_bytes'])} meanwhile",
+        f"{size_text(rows[-1]['checkpoint_bytes'])} meanwhile",
         f"{measured} of {len(seconds)} trainings estimated from measured runs"
         + "".join(f", others by the {prior}" for prior in priors)
         + "; --json has each",

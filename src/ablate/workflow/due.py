@@ -44,7 +44,7 @@ class Keys:
         self.datasets = params.datasets
         self.records = RunRecords(plan)
         self.keep = params.other_code == "keep"
-        self.sources = plan.pretraining
+        self.plan = plan
         self._packs: dict[tuple[str, int], str] = {}
         self._own: dict[tuple[str, str | None], str | None] = {}
         self._bytes = cache(digest)
@@ -88,8 +88,8 @@ class Keys:
     def key(self, run: Run) -> Key:
         """The key that ``run`` must have."""
         start = None
-        if run.start:
-            source = self._source_key(self.sources[run.start])
+        if run.start and (source_run := self.plan.find(run.start)):
+            source = self._source_key(source_run)
             start = UNKNOWN if UNKNOWN in source.values() else key_digest(source)
         elif run.start_file and run.settings.weights.startswith("file:"):
             start = self._bytes(Path(run.start_file))

@@ -73,6 +73,14 @@ class Pipeline:
         return _trained(self.project)
 
     @cached_property
+    def studies(self) -> dict[str, list[str]]:
+        """{paper/study: its runs}."""
+        found: dict[str, list[str]] = {}
+        for p in self.project.plan.planned:
+            found.setdefault(f"{p.paper}/{p.study}", []).append(p.run.id)
+        return found
+
+    @cached_property
     def datasets(self) -> dict[str, Dataset]:
         """Those that a run uses, in the order of params.yaml."""
         used = {run.settings.dataset for run in self.runs.values()}
@@ -109,10 +117,6 @@ class Pipeline:
         return {name: self.keys.data_reason(name, "pack") for name in self.datasets}
 
     @cached_property
-    def _every_run(self) -> dict[str, Run]:
-        return make_plan(self.project.params, whole=True).runs
-
-    @cached_property
     def _history(self) -> list[Measured]:
         return read_history(Path("results"), self.project.params.datasets)
 
@@ -125,16 +129,18 @@ class Pipeline:
         return {1: {}}
 
     def run(self, id: str) -> Run:
-        """A run by its id; `decide` asks for seeds that are not planned yet.
+        """A run by its id; `decide` and `ablate run` ask for seeds that are not planned.
 
         Raises:
-            UserError: For an unknown one.
+            UserError: For one of an arm that is not.
         """
-        if id not in self.runs and id not in self._every_run:
+        if id in self.runs:
+            return self.runs[id]
+        if (found := self.project.plan.find(id)) is None:
             raise UserError(
                 f"no run {id} is planned at the scale {self.project.params.scale}; `ablate plan --runs` lists them"
             )
-        return self.runs.get(id) or self._every_run[id]
+        return found
 
     def _made_later(self, path: Path) -> bool:
         """Whether a file that is not rendered may be made again before what is rendered from it."""
