@@ -8,10 +8,9 @@ import pandas as pd
 import pytest
 
 from ablate.papers.paper import read
-from ablate.plan.receipts import FIGURE, TABLE, Job
+from ablate.plan.receipts import CONTROLS, FIGURE, TABLE, Job
 from ablate.verdicts.assess import assess
 from ablate.verdicts.claims_table import write_claims
-from ablate.verdicts.controls import PAPER as CONTROLS
 from conftest import HEAD, Workspace
 from fabricated import Fabricated, vouch
 

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ablate.verdicts.controls import PAPER, broken, outcomes, renaming_p
+from ablate.plan.receipts import CONTROLS as PAPER
+from ablate.verdicts.controls import broken, outcomes, renaming_p
 from fabricated import Fabricated
 
 

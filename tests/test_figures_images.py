@@ -31,7 +31,7 @@ def test_predictions_are_green_when_right_and_red_when_wrong(tmp_path: Path, pac
             pixels = axis.images[0].get_array()
             position, label, predicted = next(r[1:] for r in rows if np.array_equal(opened.images[r[1]], pixels))
             sign, colour = ("✓", RIGHT) if label == predicted else ("✗", WRONG)
-            said = axis.get_title().replace("\n", " "), axis.get_xlabel().replace("\n", " ")
+            said = tuple(" ".join(text.split()) for text in (axis.get_title(), axis.get_xlabel()))
             assert said == (f"{sign} predicted: {names[3 + predicted]}", f"true: {names[3 + label]}")
             assert to_hex(axis.title.get_color()) == to_hex(axis.xaxis.label.get_color()) == to_hex(colour)
             seen.append(position)
@@ -40,11 +40,12 @@ def test_predictions_are_green_when_right_and_red_when_wrong(tmp_path: Path, pac
 
 def test_predictions_are_of_the_arm_that_is_asked_for(tmp_path: Path, packs: dict[str, Path]) -> None:
     made = fabricate(study({"momentum": ["0.9", "0.5"]}), tmp_path, packs)
-    for kind, said in (("predictions:0", "momentum 0.5, the best on val; seed 0; test images"),
-                       ("predictions:0@best", "momentum 0.5, the best on val; seed 0; test images"),
-                       ("predictions:0@0.9", "momentum 0.9; seed 0; test images")):  # fmt: skip
+    for kind, said in (("predictions:0", "arm momentum 0.5, the best on validation images, answers"),
+                       ("predictions:0@best", "arm momentum 0.5, the best on validation images, answers"),
+                       ("predictions:0@0.9", "arm momentum 0.9 answers")):  # fmt: skip
         figure = made.draw(kind)
-        assert figure.get_supxlabel() == said
+        caption = made.caption(kind)
+        assert said in caption.what and caption.what.endswith("seed 0.") and caption.facts["split"].startswith("test")
         assert all(axis.get_title().endswith("(50%)") for axis in figure.axes)  # as every fabricated answer
     for seed in SEEDS:
         (tmp_path / f"runs/0.9_s{seed}/predictions.csv").unlink()

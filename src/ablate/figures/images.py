@@ -62,7 +62,7 @@ def predictions(results: StudyResults, places: RunFiles, argument: str = "") -> 
         axis.set_title("\n" * (most[0] - answer.count("\n")) + answer, color=color, y=1, va="bottom", fontsize=7)
         axis.set_xlabel(truth + "\n" * (most[1] - truth.count("\n")), color=color, fontsize=7)
     split = str(table["split"].iloc[0])
-    best = ", the best on validation images" if named == BEST else ""
+    best = ", the best on validation images," if named == BEST else ""
     what = (
         f"Four {SPLITS[split]} images, the same at every rendering, with what the network of the arm "
         f"{label(results, arm)}{best} answers and its probability, and the true class; seed {run['seed']}."
