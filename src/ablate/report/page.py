@@ -18,8 +18,11 @@ from ablate.report.packed import packed, photographs
 
 HERE = Path(__file__).parent
 SELF, NONE = "'self'", "'none'"  # words of a policy
-# In this order; each is a function's body of its own, since all of them are joined into one.
-SCRIPTS = ("dom", "state", "charts", "tables", "board", "drawer", "behind", "compare", "views", "search", "live", "main")
+# Joined in this order into the body of one function.
+SCRIPTS = (
+    *("dom", "state", "charts", "tables", "board", "drawer"),
+    *("behind", "compare", "views", "search", "live", "main"),
+)
 
 
 def write_report(
