@@ -18,20 +18,10 @@ from ablate.report.packed import packed, photographs
 
 HERE = Path(__file__).parent
 SELF, NONE = "'self'", "'none'"  # words of a policy
-# In this order; each is a function's body of its own, since all of them are joined into one.
+# Joined in this order into the body of one function.
 SCRIPTS = (
-    "dom",
-    "state",
-    "charts",
-    "tables",
-    "board",
-    "drawer",
-    "behind",
-    "compare",
-    "views",
-    "search",
-    "live",
-    "main",
+    *("dom", "state", "charts", "tables", "board", "drawer"),
+    *("behind", "compare", "views", "search", "live", "main"),
 )
 
 
