@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -21,6 +21,7 @@ os.environ["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "passive")
 # Compiled code is kept, whatever else is usual here: each worker and each program would compile the project again.
 os.environ["PYTHONDONTWRITEBYTECODE"] = ""
 
+import durations
 import fork_server
 from ablate.data.embedded import write_cifar10, write_tiny_imagenet
 from ablate.data.fetch import fetch
@@ -34,18 +35,30 @@ from pretended import LISTING, Jobs, listing
 ROOT = Path(__file__).parents[1]
 SESSION = "ABLATE_TEST_SESSION"  # the folder of what all workers share
 sys.dont_write_bytecode = False  # as above, where there are no workers
-# Where tests run in the background of a script, Ctrl-C is ignored, and would be in the programs that they start.
+# Where tests run in the background of a script, a terminal's signals are ignored, and would be in what they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 # What tests write need not outlive a power cut, and on a busy disk the sync of a network's weights takes minutes.
 os.fsync = lambda file: None
 if hasattr(os, "fdatasync"):
     os.fdatasync = os.fsync
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--measure", action="store_true", help="write what tests take to durations.json; with -n 0")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # workers of xdist inherit it
         os.environ[SESSION] = tempfile.mkdtemp(prefix="ablate-test-")
         (Path(os.environ[SESSION]) / "pid").write_text(str(os.getpid()))
+    if config.getoption("measure"):
+        config.pluginmanager.register(durations.Measure())
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if durations.SECONDS.get(item.nodeid, 0) > durations.SLOW_S and not item.get_closest_marker("quick"):
+        item.add_marker("slow")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -53,30 +66,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(os.environ[SESSION])
 
 
-# Those that take more than a minute, the longest first.
-LONGEST = (
-    "test_the_commands_of_a_fresh_clone",
-    "test_a_run_killed_again_and_again_ends_in_the_same_bytes",
-    "test_after_kill_9_the_same_command_goes_on",
-    "test_nothing_needs_an_activated_environment",
-    "test_tiny_imagenet",
-    "test_interrupted_by_ctrl_c",
-    "test_a_changed_lr_retrains_its_study_alone",
-    "test_repro_trains_what_changed",
-    "test_snakemake_trains_what_an_edited_copy_changes",
-    "test_a_fresh_clone_renders_the_same_bytes",
-    "test_decide_adds_seeds",
-    "test_the_commands_of_docs_versions",
-)
-
-
 @pytest.hookimpl(trylast=True)  # when it is known which are left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let each worker begin with its part of the longest: xdist deals out blocks, and what is left goes round."""
-    marked = [item for item in items if item.get_closest_marker("slow")]
-    if marked:
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    if slow:
         (Path(os.environ[SESSION]) / "many").touch()
-    longest = [item for name in LONGEST for item in marked if item.name.startswith(name)]
+    seconds = {item: durations.SECONDS.get(item.nodeid, durations.UNKNOWN_S) for item in slow}
+    longest = sorted((item for item in slow if seconds[item] > durations.LONG_S), key=lambda item: -seconds[item])
     others = iter([item for item in items if item not in longest])
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     sorted_items: list[pytest.Item] = []
@@ -192,7 +189,7 @@ def write_tiny(folder: Path, text: str = TINY, paper: str = PAPER) -> Path:
 
 
 class Workspace:
-    """A copy of the repository's files with the tiny parameters, and Snakemake, Git and DVC in it."""
+    """A copy of the repository's files with the tiny parameters and papers, and Snakemake, Git and DVC in it."""
 
     def __init__(self, folder: Path) -> None:
         """``folder`` is filled, unless it is there already."""
@@ -226,9 +223,9 @@ class Workspace:
         for compiled in (ROOT / "src").rglob("__pycache__"):  # good for sources of the same time
             unfinished = shutil.ignore_patterns("*.pyc.*")  # another worker's
             shutil.copytree(compiled, folder / compiled.relative_to(ROOT), dirs_exist_ok=True, ignore=unfinished)
-        self.params.write_text(TINY)
-        for name, drawn in DRAWN.items():
-            self.draw(name, drawn)
+        # Two papers that say little: the claims and networks of the shipped ones would take most of a rendering.
+        shutil.rmtree(folder / "papers")
+        write_tiny(folder)
 
     def start_programs(self) -> None:
         """From here on programs are started as users start them, workflows with their own server: for kills."""
@@ -325,23 +322,31 @@ DEEP = """    deep:
   tinyimage10:"""
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """The folder ``name`` that ``make`` fills, once for all processes that test."""
+    shared = factory.getbasetemp()
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / name / "ready").exists():
+            (shared / name).mkdir()
+            make(shared / name)
+            (shared / name / "ready").touch()
+    return shared / name
+
+
 @pytest.fixture(scope="session")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository after `dvc repro` and `dvc push`, made once for all processes that test."""
-    shared = tmp_path_factory.getbasetemp()
-    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
-    with (shared / "finished.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (shared / "finished/ready").exists():
-            w = Workspace(shared / "finished/repository")
-            w.edit("studies:\n", "pretraining: {others: {classes: [5, 10]}}\nhealth: {}\nstudies:\n")
-            w.edit("  tinyimage10:", DEEP)
-            w.do(
-                "git init -q -b main; git add .; git commit -qm start; dvc remote add -q -d store ../store; dvc repro"
-            )
-            w.do("git add dvc.lock .dvc; git commit -qm results; dvc push -q")
-            (shared / "finished/ready").touch()
-    return shared / "finished"
+    """A repository after `dvc repro` and `dvc push`, to read: `finished` is a copy to write to."""
+
+    def make(folder: Path) -> None:
+        w = Workspace(folder / "repository")
+        w.edit("studies:\n", "pretraining: {others: {classes: [5, 10]}}\nhealth: {}\nstudies:\n")
+        w.edit("  tinyimage10:", DEEP)
+        w.do("git init -q -b main; git add .; git commit -qm start; dvc remote add -q -d store ../store; dvc repro")
+        w.do("git add dvc.lock .dvc; git commit -qm results; dvc push -q")
+
+    return made_once(tmp_path_factory, "finished", make)
 
 
 @pytest.fixture

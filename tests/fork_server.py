@@ -29,6 +29,7 @@ PROGRAMS = ("ablate", "dvc", "snakemake")
 # Each with what it imports. Nothing of the project.
 MODULES = [
     "torch",
+    "torch._dynamo",
     "torch.optim.lr_scheduler",
     "torch.optim.swa_utils",
     "safetensors.torch",

@@ -78,6 +78,7 @@ def test_a_checkpoint_of_other_data_or_code_is_set_aside(
     assert json.loads((tmp_path / "run/manifest.json").read_text())["starts"] == 1  # it began anew
 
 
+@pytest.mark.quick
 def test_a_signal_saves_the_state_and_names_the_place(
     packs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

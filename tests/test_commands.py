@@ -19,6 +19,7 @@ from ruamel.yaml.error import YAMLError
 
 from ablate.data.embedded import write_cifar10, write_tiny_imagenet
 from ablate.plan.params import Params
+from ablate.runtime.fork_client import SERVER
 from conftest import ROOT, Workspace, programs
 from network import Network, network
 
@@ -34,6 +35,7 @@ NOT_RUN = {
     "make test": SUITE,
     "make lint": SUITE,
     'pytest -n auto -m "not slow"': SUITE,
+    "pytest -n 0 --measure": SUITE,
     "ABLATE_TEST_MIRROR=<folder> pytest": SUITE,
     "make slurm": CLUSTER,
     "python tests/slurm/cluster.py start FOLDER": CLUSTER,
@@ -170,10 +172,9 @@ def small(params: Params) -> dict[str, Any]:
     raw |= {"seeds": [0], "adaptive": {"looks": [2]}, "pretraining": {}, "compute": {"device": "cpu"}}
     brief = {"model": "cnn1", "epochs": 1, "step_epochs": 1, "per_class": 2}
     cifar = {"dataset": "cifar10", "model": "cifar-plain7", "classes": None, "split": "official"}
-    short = {"studies": {"tinyimage10": {
+    short = {"studies": {"tinyimage10": {name: None for name in study if name != "settings"} | {
         "grid": {"settings": brief, "axes": {"lr": [1e-3, 5e-3], "momentum": [0.9], "gamma": [0.1]}},
         "optimiser": {"settings": brief | cifar, "axes": {"optimizer": study["optimiser"]["axes"]["optimizer"][:2]}},
-        "batch-size": None, "classes": None,
     }}}  # fmt: skip
     data = {"demo": demo["datasets"], "pilot": downloaded}
     raw["scales"] = {scale: short | {"datasets": sets} for scale, sets in data.items()} | {"paper": {}}
@@ -259,6 +260,7 @@ def test_nothing_needs_an_activated_environment(tmp_path: Path) -> None:
     """By path, by `python -m` and through DVC, in a folder whose name has blanks and more; PATH knows no `ablate`."""
     folder = tmp_path / 'it\'s a "fôlder" of $HOME; (数据)'
     clone = Clone(folder, None, environment=Path(sys.prefix))
+    del clone.env[SERVER]  # the programs are none of the tests' server, so that each workflow has its own
     clone.edit("studies:\n", "pretraining: {}\nhealth: {}\nstudies:\n")  # which DVC asks for
     assert clone.run("bash", "-c", "command -v ablate snakemake dvc").returncode != 0
     for command in (

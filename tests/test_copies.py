@@ -50,8 +50,8 @@ def pack_of(path: Path | str, spec: Dataset, folder: Path) -> tuple[str, ...]:
     return content_digest(read_json(pack)), *(digest(pack.with_name(f"{name}.npy")) for name in ("images", "labels"))
 
 
-def write_tar(target: Path, files: Files, mode: str) -> Path:
-    with tarfile.open(target, mode) as tar:  # type: ignore[call-overload]
+def write_tar(target: Path, files: Files, mode: str, **how: int) -> Path:
+    with tarfile.open(target, mode, **how) as tar:  # type: ignore[call-overload]
         for name, content in files.items():
             info = tarfile.TarInfo(name)
             info.size = len(content)
@@ -563,7 +563,7 @@ class TestRealArchives:
         part.unlink()
         texts = {n: b"\xef\xbb\xbf" + c.replace(b"\n", b"\r\n") for n, c in files.items() if n.endswith(TEXTS)}
         copies = files | folders | texts
-        assert listed(write_tar(tmp_path / "copy.tar.gz", copies, "w:gz")) == expected
+        assert listed(write_tar(tmp_path / "copy.tar.gz", copies, "w:gz", compresslevel=1)) == expected
         windows = {name.replace("/", "\\"): body for name, body in copies.items() if name != table}
         lacking = {name: body for name, body in windows.items() if "val\\images" not in name}
         assert listed(write_zip(tmp_path / "copy.zip", lacking, zipfile.ZIP_STORED)) == expected

@@ -241,16 +241,10 @@ def test_an_event_runs_what_the_table_says(event: Event, finished: Workspace) ->
         Counter(event.jobs.split()),
         set(event.stages.split()),
     )
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("event", [e for e in EVENTS if e.really is not None], ids=lambda event: event.name)
-def test_what_then_really_runs(event: Event, finished: Workspace) -> None:
-    happens(event, finished)
-    trained, rules = asked(finished.do("snakemake --cores 8 all"))
-    assert trained == runs_of(event.really or "")
-    assert rules == Counter((event.ran or event.jobs).split())
-    assert "Nothing to be done" in finished.do("snakemake --cores 8 -n all")
+    if event.really is not None:
+        trained, rules = asked(finished.do("snakemake --cores 8 all"))
+        assert (trained, rules) == (runs_of(event.really), Counter((event.ran or event.jobs).split()))
+        assert "Nothing to be done" in finished.do("snakemake --cores 8 -n all")
 
 
 def document() -> str:

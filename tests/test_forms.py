@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from ablate.data.index import read_index
@@ -40,6 +41,7 @@ def forms() -> Iterator[tuple[str, Make, Dataset]]:
     yield "batches in a zip", lambda d: write_zip(d / "a", pickled(batches)), CIFAR
 
 
+@pytest.mark.quick
 def test_all_right_forms_of_an_archive_give_the_same_pixels_and_labels(tmp_path: Path) -> None:
     """Oracle: Pillow on the JPEGs in the order of sorted class names, and the arrays that were pickled."""
     got: dict[str, list[tuple[bytes, list[tuple[str, str]]]]] = {"tiny-imagenet": [], "cifar10": []}

@@ -38,7 +38,7 @@ from fabricated import Fabricated
 from nasty import NASTY
 from reports import block, cells
 
-pytestmark = pytest.mark.usefixtures("no_figures_left")
+pytestmark = [pytest.mark.usefixtures("no_figures_left"), pytest.mark.slow]  # the study alone takes seconds to make
 # Of more than blanks, on one line; and what YAML refuses gets into no parameter and no paper.
 SEEN = [text for text in NASTY if text.strip() and not UNSEEN.search(text) and not unprintable(text)]
 NAMES = [*SEEN[:2], *(" ".join(SEEN[n::10]) for n in range(10))]  # each is in one of them
