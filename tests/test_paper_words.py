@@ -81,13 +81,14 @@ def test_every_setting_of_every_arm_has_one_word_for_which_the_file_has_one_reas
     assert {*counted} == {"stated", "deviation", "choice", "own"} and min(counted.values()) > 100
 
 
-# (paper, study, arm, setting): its word at the scales demo, pilot and paper. From the documents.
+# (paper, study, arm, setting): its word at the scales demo, pilot and paper; a dash where there is no such arm. From
+# the documents.
 BY_EYE = {
     ("alexnet-vs-resnet", "factorial", "ResNet-18 / plain / scratch", "epochs"): "choice choice choice",
     ("alexnet-vs-resnet", "factorial", "ResNet-18 / plain / scratch", "n_classes"): "deviation deviation stated",
     ("alexnet-vs-resnet", "factorial", "ResNet-18 / plain / scratch", "augment"): "stated stated stated",
-    ("alexnet-vs-resnet", "sweep", "AlexNet / 0.01 / 0.0005", "augment"): "choice choice choice",
-    ("alexnet-vs-resnet", "sweep", "AlexNet / 0.01 / 0.0005", "lr"): "choice choice choice",
+    ("alexnet-vs-resnet", "sweep", "AlexNet / 0.01 / 0.0005", "augment"): "choice - choice",
+    ("alexnet-vs-resnet", "sweep", "AlexNet / 0.01 / 0.0005", "lr"): "choice - choice",
     ("five-cnns", "models", "Model 1", "lr"): "deviation stated stated",
     ("five-cnns", "models", "Model 1", "epochs"): "deviation deviation stated",
     ("five-cnns", "models", "Model 1", "schedule"): "choice choice choice",
@@ -99,10 +100,10 @@ BY_EYE = {
     ("five-cnns", "models", "Model 5", "weights"): "deviation deviation deviation",
     ("five-cnns", "dropout", "no dropout", "dropout"): "own own own",
     ("five-cnns", "augmentation", "Model 1 / augmented", "lr"): "own own own",
-    ("tinyimage10", "grid", "0.001 / 0.9 / 0.1", "epochs"): "deviation deviation stated",
-    ("tinyimage10", "grid", "0.001 / 0.9 / 0.1", "batch_size"): "deviation stated stated",
-    ("tinyimage10", "grid", "0.001 / 0.9 / 0.1", "lr"): "stated stated stated",
-    ("tinyimage10", "grid", "0.001 / 0.9 / 0.1", "weight_decay"): "choice choice choice",
+    ("tinyimage10", "grid", "0.001 / 0.9 / 0.1", "epochs"): "deviation - stated",
+    ("tinyimage10", "grid", "0.001 / 0.9 / 0.1", "batch_size"): "deviation - stated",
+    ("tinyimage10", "grid", "0.001 / 0.9 / 0.1", "lr"): "stated - stated",
+    ("tinyimage10", "grid", "0.001 / 0.9 / 0.1", "weight_decay"): "choice - choice",
     ("tinyimage10", "optimiser", "Adam", "weight_decay"): "stated stated stated",
     ("tinyimage10", "optimiser", "SGD", "weight_decay"): "choice choice choice",
     ("tinyimage10", "optimiser", "SGD", "epochs"): "choice choice choice",
@@ -142,7 +143,8 @@ def test_the_word_is_the_document_s(
     place: tuple[str, str, str, str], arms: dict[tuple[str, str, str, str], PlannedRun]
 ) -> None:
     paper, study, arm, key = place
-    found = [standings(PAPERS[paper], arms[scale, paper, study, arm], scale)[key].word for scale in SCALES]
+    there = {scale: arms.get((scale, paper, study, arm)) for scale in SCALES}
+    found = [standings(PAPERS[paper], p, scale)[key].word if p else "-" for scale, p in there.items()]
     assert " ".join(found) == BY_EYE[place]
 
 
@@ -180,20 +182,22 @@ def test_what_a_paper_does_not_state_is_never_said_to_deviate(
             assert not any(word in said for word in ("epochs", "batch size", "learning rate", "precision"))
             if found.own != (ALL_OF_IT,):
                 assert "precision bf16, not our fp32" in found.choices
-                assert study == "overfit" or "batch size 64, not our 128" in found.choices
+                assert any(choice.startswith("batch size") for choice in found.choices)
 
 
 def test_words_of_studies_in_full(arms: dict[tuple[str, str, str, str], PlannedRun]) -> None:
-    assert of_study(arms, "pilot", "tinyimage10", "grid") == Words(
+    assert of_study(arms, "pilot", "tinyimage10", "optimiser") == Words(
         deviations=(
-            "epochs 5, not 35", "1,000 training images, not 4,000",
+            "epochs 12, not 40", "2,000 training images, not 4,000",
             "images neither resized nor cropped, but as they are, 64x64",
             "no ReLU after the last fully connected layer",
         ),
         choices=(
-            "subset of training images by-seed, not our first",
-            "weight decay 0.0005", "schedule step", "step epochs 4, not our 25", "precision bf16, not our fp32",
+            "subset of training images by-seed, not our first", "weight decay 0.0005", "schedule step",
+            "step epochs 9, not our 25", "gamma 0.1", "epochs 12, not our 40", "batch size 12",
+            "precision bf16, not our fp32",
         ),
+        own=("Adam with weight decay",),
     )  # fmt: skip
     drawn = [c for c in of_study(arms, "pilot", "resnet18-init", "subset").choices if "seed" in c or "shared" in c]
     assert drawn == ["subset of training images by-seed, not our first", "pretraining by-seed, not our shared"]

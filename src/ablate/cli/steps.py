@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -12,15 +11,13 @@ import typer
 
 from ablate.cli.jobs import figure_jobs, table_jobs
 from ablate.errors import UserError
-from ablate.files import read_json, write_json, write_text
-from ablate.inert import say
+from ablate.files import read_json, write_json
 from ablate.plan import keys
 from ablate.plan.params import Dataset, load, values_of
 from ablate.plan.project import papers_protocol
 from ablate.plan.receipts import Job, describing, job_of, rendering
 from ablate.plan.record import read_plan
 from ablate.plan.runs import RUNS, Run
-from ablate.records import read_yaml
 from ablate.seals import sealed, sha256_of
 
 steps = typer.Typer()
@@ -256,23 +253,6 @@ def summarise(
 
     with _every(folders[0].with_name("plan.json"), folders[0])["summarise"].making():
         run(folders, output)
-
-
-@steps.command()
-def layout(
-    commit: Annotated[str, typer.Argument(help="whose params.yaml has the layout")],
-    file: Annotated[Path, typer.Option(help="the file that DVC wrote its values into")] = Path("params.yaml"),
-) -> None:
-    """Lay params.yaml out as it is in a commit, after `dvc exp run -S`, which breaks all its lines anew."""
-    from ablate.plan.layout import in_layout_of
-
-    shown = subprocess.run(["git", "show", f"{commit}:./{file}"], capture_output=True, check=False)
-    now = read_yaml(file)  # before the other, for its message
-    text = in_layout_of(shown.stdout.decode(), now) if not shown.returncode else None
-    if text is None:
-        say(f"{file}: stays as it is laid out; {commit} has no such file, or one with keys that are gone")
-    elif text != file.read_text(encoding="utf-8"):
-        write_text(file, text)
 
 
 @steps.command()
