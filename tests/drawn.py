@@ -69,7 +69,7 @@ def fabricate(
         top = 0.2 + 0.05 * arms.index(p.arm) + 0.02 * p.seed
         place = {"study": "s", "arm": p.arm, "seed": p.seed, "run": p.run}
         if p.arm in lost:
-            none = dict.fromkeys(("train_top1", "val_top1", "best_val_top1", "epochs", *COUNTS))
+            none = dict.fromkeys(("train_top1", "val_top1", "test_top1", "best_val_top1", "epochs", *COUNTS))
             runs.append(place | {"status": lost[p.arm], "data": "", "health": ""} | none)
             continue
         found = {"train_top1": top + 0.1, "val_top1": top, "best_val_top1": top, "test_top1": float("nan")}

@@ -38,8 +38,8 @@ def test_training_depends_on_its_engine_and_on_its_own_network() -> None:
         ),
         ("collect", "tables figures verdicts train models"),
         ("tables", "figures verdicts train tables/comparison.py"),
-        ("claims", "figures/bars.py figures/curves.py figures/images.py figures/registry.py train"),
-        ("power", "figures/bars.py figures/registry.py train"),
+        ("claims", "figures/dots.py figures/curves.py figures/images.py figures/registry.py train"),
+        ("power", "figures/dots.py figures/registry.py train"),
         ("figures", "verdicts train/job.py train/trainer.py"),
         ("report", "figures tables verdicts models/build.py"),
         ("pack", "data/verify.py data/decode.py"),
@@ -56,7 +56,7 @@ def test_a_paper_s_tables_and_figures_depend_on_the_kinds_that_it_has() -> None:
     """Another table's code draws nothing of it anew, and an edit of a network only what reads networks."""
     curves, drawn = names("figures", kinds=("curves",)), names("figures", kinds=("blocks", "curves"))
     assert "figures/curves.py" in curves & drawn
-    assert not [name for name in curves if name.startswith("tables/") or name in FAMILIES | {"figures/bars.py"}]
+    assert not [name for name in curves if name.startswith("tables/") or name in FAMILIES | {"figures/dots.py"}]
     assert {"figures/drawings.py", "models/residual.py"} <= drawn - curves
     assert "models/residual.py" in names("tables", kinds=("layers",)) - names("tables", kinds=("accuracy",))
 

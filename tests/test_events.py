@@ -128,7 +128,7 @@ EVENTS = [
     Event("a seed added", edit("seeds: [0]", "seeds: [0, 1]"), f"{ALL} (seed 1)", f"plan {BOTH}", EVERY),
     Event("a level removed", edit("[cifar-resnet7, ", "["), "", f"plan {BOTH}", EVERY, ""),
     Event("a table renamed", drawn("table-shallow:", "table-flat:"), "", f"plan {TABLE}", "report", ""),
-    Event("a figure drawn otherwise", drawn("figure-6: curves", "figure-6: bars"), "", f"plan {FIGURE}", "report"),
+    Event("a figure drawn otherwise", drawn("figure-6: curves", "figure-6: dots"), "", f"plan {FIGURE}", "report"),
     Event("a study's title", drawn("title: one", "title: two"), "", f"plan {FIGURE} {TABLE.split()[0]}", "report"),
     Event("a comment in training code", "echo '# about' >> src/ablate/train/trainer.py", stages=EVERY),
     Event("training code", "echo 'X = 1' >> src/ablate/train/trainer.py", f"{ALL} source", BOTH, EVERY),

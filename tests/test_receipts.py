@@ -162,8 +162,8 @@ def test_content_of_code_and_inputs_counts_and_no_time(here: Path, monkeypatch: 
         ("title: two", "title: three", "tables figures report"),
         ("{table-optimiser: accuracy}", "{table-optimiser: trials}", "tables report"),
         ("{table-optimiser: accuracy}", "{table-mine: accuracy}", "tables report"),
-        ("{figure-3: curves}", "{figure-3: bars}", "figures report"),
-        ("{figure-3: curves}", "{figure-3: curves, figure-4: bars}", "figures report"),
+        ("{figure-3: curves}", "{figure-3: dots}", "figures report"),
+        ("{figure-3: curves}", "{figure-3: curves, figure-4: dots}", "figures report"),
     ],
 )
 def test_what_is_drawn_makes_due_what_draws_it_and_the_report(old: str, new: str, due: str, here: Path) -> None:

@@ -95,7 +95,7 @@ def test_an_output_cannot_have_the_name_of_a_file_that_each_paper_has(name: str,
         ("shallow.figures.table-shallow", "curves"),  # a table and a figure of one study
         ("other.tables", {"table-shallow": "accuracy"}),
         ("other.figures", {"figure-6": "curves"}),
-        ("other.figures", {"table-shallow": "bars"}),
+        ("other.figures", {"table-shallow": "dots"}),
     ],
 )
 def test_a_paper_has_each_output_once(place: str, drawn: Any, tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ ARGUMENTS: dict[str, dict[str, tuple[list[str], list[str]]]] = {
         ),
         "parameters": (["", "a+b", "cnn1+", "+", "cnn1,cnn2"], ["cnn1", "cnn1+net3+cifar-plain9"]),
         "effects": (["model"], [""]),
-        "sensitivity": (["model"], [""]),
+        "importance": (["model"], [""]),
     },
     "figures": {
         "curves": (
@@ -210,7 +210,11 @@ ARGUMENTS: dict[str, dict[str, tuple[list[str], list[str]]]] = {
             ["", "val_loss", "train_top1+val_top1@cifar-plain7", "@cifar-plain7+cifar-resnet7"],
         ),
         "trials": (["", "test", "x", "train+val"], ["train", "val"]),
-        "bars": (["x"], [""]),
+        "dots": (["x"], [""]),
+        "printed": (["x"], [""]),
+        "heat": (["val_loss", "top1", "val_top1+test_top1"], ["", "train_top1", "val_top1", "test_top1"]),
+        "confusion": (["best"], [""]),
+        "cost": (["x"], [""]),
         "sweep": (["", "lr", "cifar-resnet7"], []),  # of a study without an axis lr
         "sensitivity": (["x"], [""]),
         "per-label": (["", "bset"], ["best", "cifar-resnet7"]),
@@ -253,7 +257,7 @@ def test_arguments_of_kinds(what: str, kind: str, argument: str, refused: bool, 
 
 
 @pytest.mark.parametrize("what", REGISTRIES)
-@pytest.mark.parametrize("kind", ["acuracy", "heat", "", ":", "curve", "Bars", "table_kinds:accuracy"])
+@pytest.mark.parametrize("kind", ["acuracy", "bars", "", ":", "curve", "Dots", "table_kinds:accuracy"])
 def test_kinds_that_there_are_not(what: str, kind: str, tmp_path: Path) -> None:
     assert f"{KEY}.{what}.mine: unknown {what[:-1]} " in said(tmp_path, (f"{SHALLOW}.{what}.mine", kind))
 
@@ -262,8 +266,9 @@ def test_kinds_that_need_an_axis_want_it(tmp_path: Path) -> None:
     at = "drawn.tinyimage10.optimiser"  # without axes
     for what, kind in (
         ("tables", "effects"),
-        ("tables", "sensitivity"),
+        ("tables", "importance"),
         ("figures", "sensitivity"),
+        ("figures", "heat"),
         ("figures", "sweep"),
     ):
         assert f"drawn.optimiser.{what}.mine: {kind}: " in said(tmp_path, (f"{at}.{what}.mine", kind))
@@ -277,7 +282,7 @@ def test_kinds_that_need_an_axis_want_it(tmp_path: Path) -> None:
 
 
 def test_metrics_of_curves_are_those_of_the_plan() -> None:
-    assert set(drawn.METRICS) == set(HISTORY)
+    assert {f"{split}_{quantity}" for split in drawn.OF_SPLIT for quantity in drawn.QUANTITIES} == set(HISTORY)
 
 
 SETTINGS: dict[str, tuple[dict[str, Any], str]] = {  # what is changed, and the key to blame
