@@ -9,7 +9,7 @@ import pandas as pd
 from ablate.csv_text import read_csv, to_csv
 from ablate.files import write_json, write_text
 from ablate.results.collect import TEXT
-from ablate.results.stats import ended, measured, values_of
+from ablate.results.stats import PM, ended, measured, values_of
 
 METRIC = "val_top1"
 
@@ -32,7 +32,7 @@ def _of_paper(runs: pd.DataFrame) -> dict[str, Any]:
 
 
 def arm_summary(runs: pd.DataFrame) -> dict[str, float | int | None]:
-    """``val``: mean validation accuracy in percent of ``n`` runs that ended; ``pm``: half of its 95 % interval."""
+    """``val``: mean validation accuracy in percent of ``n`` runs that ended; ``pm``: half of its 95 % interval, if any."""
     values = values_of(ended(runs), METRIC, 100)
-    mean, pm = measured(METRIC, values)[0].values()
-    return {"val": mean, "pm": pm, "n": len(values)}
+    cells, _ = measured(METRIC, values)
+    return {"val": cells[METRIC], "pm": cells[METRIC + PM], "n": len(values)}
