@@ -80,7 +80,7 @@ def test_two_arms(ablate: Ablate) -> None:
     (m,) = found["metrics"][""]
     expected = {"n_first": 4, "first": 60.0, "n_second": 3, "second": 40.0, "n": 3, "difference": -20.0}
     assert {key: m[key] for key in expected} == pytest.approx(expected)
-    assert m["pm"] == pytest.approx(4.3027 * 10 / 3**0.5, abs=0.01)  # of -10, -20, -30: t of two degrees, times s / sqrt(n)
+    assert m["pm"] == pytest.approx(4.3027 * 10 / 3**0.5, abs=0.01)  # t s / sqrt(n) of -10, -20, -30
     said = ablate(f"{PLACE}:cifar-resnet7", f"{PLACE}:cifar-plain7")[1]
     assert 'model: "cifar-resnet7" -> "cifar-plain7"' in said and "-20.00 ± 24.84" in said
 

@@ -32,7 +32,7 @@ def _of_paper(runs: pd.DataFrame) -> dict[str, Any]:
 
 
 def arm_summary(runs: pd.DataFrame) -> dict[str, float | int | None]:
-    """``val``: mean validation accuracy in percent of ``n`` runs that ended; ``pm``: half of its 95 % interval, if any."""
+    """``val``: mean validation accuracy in percent of ``n`` runs that ended; ``pm``: half of its 95 % interval."""
     values = values_of(ended(runs), METRIC, 100)
     cells, _ = measured(METRIC, values)
     return {"val": cells[METRIC], "pm": cells[METRIC + PM], "n": len(values)}
