@@ -30,6 +30,7 @@ CLUSTER = "a cluster: tests/slurm runs it on one of its own, where the daemons a
 DECIDED = "a commit of what is rendered, which `ablate decide` has outdated here; test_verify.py has one"
 TEXT = "a text of the reader's: test_weave.py has some"
 EXPORTED = "the committed results of the scale paper: tests of each have their own"
+SERVES = "it goes on until Ctrl-C; test_report_live.py does it"
 PROSE = "prose names the command without its arguments"
 NOT_RUN = {
     "make test": SUITE,
@@ -59,7 +60,9 @@ NOT_RUN = {
     "ablate export check crate": EXPORTED,
     "ablate export croissant --scale paper --output croissant": EXPORTED,
     "ablate keep cifar-plain9_cifar10_sgd-0.05_e88baceb3d_s0 --output kept": EXPORTED,
+    "ablate report --serve": SERVES,
     "ablate verify-data": PROSE,
+    "ablate diff": PROSE,
     "ABLATE_SERVER=off snakemake ...": PROSE,
     "ablate train": PROSE,
     "ablate explain": PROSE,
@@ -67,6 +70,7 @@ NOT_RUN = {
     "git apply": PROSE,
     "git checkout": PROSE,
     "dvc checkout": PROSE,
+    "dvc gc": PROSE,
     "dvc pull": PROSE,
     "dvc metrics": PROSE,
     "dvc plots": PROSE,

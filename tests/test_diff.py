@@ -41,12 +41,18 @@ def test_no_seed_in_common_has_no_difference() -> None:
     assert (m.n, m.difference, m.pm, m.first, m.first_pm) == (0, None, None, 1.0, None)
 
 
+def test_two_seeds_in_common_have_a_difference_and_no_interval() -> None:
+    (m,) = compare_metrics({"val_top1": {0: 50.0, 1: 60.0, 2: 70.0}}, {"val_top1": {0: 40.0, 1: 40.0}})
+    assert (m.n, m.difference, m.pm, m.second, m.second_pm) == (2, -15.0, None, 40.0, None)
+    assert m.first_pm == pytest.approx(4.3027 * 10 / 3**0.5, abs=0.001)
+
+
 @pytest.fixture
 def ablate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ablate:
-    """The command in a repository of three seeds: of cifar-resnet7 50, 60, 70 %, of cifar-plain7 40, 40, and none."""
+    """The command in a repository of four seeds: of cifar-resnet7 50, 60, 70, 60 %, of cifar-plain7 40 thrice."""
     monkeypatch.chdir(tmp_path)
-    write_tiny(tmp_path, TINY.replace("seeds: [0]", "seeds: [0, 1, 2]"))
-    tops = {"cifar-resnet7": (0.5, 0.6, 0.7), "cifar-plain7": (0.4, 0.4)}
+    write_tiny(tmp_path, TINY.replace("seeds: [0]", "seeds: [0, 1, 2, 3]"))
+    tops = {"cifar-resnet7": (0.5, 0.6, 0.7, 0.6), "cifar-plain7": (0.4, 0.4, 0.4)}
     for p in make_plan(load(Path("params.yaml"))).planned:
         if p.study == "shallow" and p.run.seed < len(tops[p.arm]):
             (RUNS / p.run.id).mkdir(parents=True)
@@ -72,11 +78,11 @@ def test_two_arms(ablate: Ablate) -> None:
     found = json.loads(out)
     assert found["settings"] == {"": {"model": ["cifar-resnet7", "cifar-plain7"]}}
     (m,) = found["metrics"][""]
-    expected = {"n_first": 3, "first": 60.0, "n_second": 2, "second": 40.0, "n": 2, "difference": -15.0}
+    expected = {"n_first": 4, "first": 60.0, "n_second": 3, "second": 40.0, "n": 3, "difference": -20.0}
     assert {key: m[key] for key in expected} == pytest.approx(expected)
-    assert m["pm"] == pytest.approx(12.706 * 5, abs=0.01)  # t of one degree of freedom, times the standard error
+    assert m["pm"] == pytest.approx(4.3027 * 10 / 3**0.5, abs=0.01)  # t s / sqrt(n) of -10, -20, -30
     said = ablate(f"{PLACE}:cifar-resnet7", f"{PLACE}:cifar-plain7")[1]
-    assert 'model: "cifar-resnet7" -> "cifar-plain7"' in said and "-15.00 ± 63.53" in said
+    assert 'model: "cifar-resnet7" -> "cifar-plain7"' in said and "-20.00 ± 24.84" in said
 
 
 def test_two_runs_are_compared_by_image_as_well(ablate: Ablate) -> None:
@@ -115,8 +121,8 @@ def test_two_commits(ablate: Ablate, monkeypatch: pytest.MonkeyPatch) -> None:
     git = "git -c user.name=x -c user.email=x"
     for n, lr in enumerate(("0.01", "0.03")):
         write_tiny(Path(), TINY.replace("lr: 0.01", f"lr: {lr}"))
-        rows = [f"shallow,cifar-resnet7,{s},x,done,{0.5 + 0.1 * n + 0.01 * s * n}\n" for s in range(2)]
-        rows += [f"shallow,cifar-plain7,{s},x,done,0.3\n" for s in range(2)]
+        rows = [f"shallow,cifar-resnet7,{s},x,done,{0.5 + 0.1 * n + 0.01 * s * n}\n" for s in range(3)]
+        rows += [f"shallow,cifar-plain7,{s},x,done,0.3\n" for s in range(3)]
         table.write_text("study,arm,seed,run,status,val_top1\n" + "".join(rows))
         for file in code:
             file.write_text(f"{file.stem} = {n}\n")
@@ -125,9 +131,8 @@ def test_two_commits(ablate: Ablate, monkeypatch: pytest.MonkeyPatch) -> None:
     ended, out, err = ablate("v0", "v1")
     assert ended == 0, err
     assert f"{PLACE}: cifar-resnet7: lr: 0.01 -> 0.03" in out and "optimiser" not in out  # has its own lr
-    assert (
-        "+10.50 ± 6.35" in out and out.count("val_top1") == 1
-    )  # t of one degree times 0.5; the other arm is as it was
+    # Of 10, 11 and 12: t of two degrees, 4.3027, times 1 / sqrt(3). The other arm is as it was.
+    assert "+11.00 ± 2.48" in out and out.count("val_top1") == 1
     assert "-train = 0" in out and "+train = 1" in out and "other = " not in out
     same = ablate("v1", "HEAD")[1]
     assert "settings: the same" in same and "metrics: the same" in same

@@ -133,8 +133,12 @@ PLANTED: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "seed": (a_seed, f"{PAPER}/runs.csv: line 2: "),
     "caption": (
-        replaced(PAPER / "table-shallow.tex", r"\caption{", r"\caption{Much "),
+        replaced(PAPER / "table-shallow.tex", r"\caption[one]{", r"\caption[one]{Much "),
         f"{PAPER}/table-shallow.tex: line",
+    ),
+    "caption of its own": (
+        replaced(PAPER / "table-shallow.caption.json", '"title": "', '"title": "Much '),
+        f"{PAPER}/table-shallow.caption.json: ",
     ),
     "data digest": (
         replaced(HERE / "data/cifar10.json", '"sha256": {', '"sha256": {"more": "0", '),
@@ -252,12 +256,12 @@ def test_the_command_has_an_exit_code_and_one_screen(
 
     code, text = said()
     assert code == 0 and text.endswith("nothing wrong found\n") and len(text.splitlines()) <= 8
-    for file in PAPER.glob("table-*"):
+    for file in PAPER.glob("table-*"):  # the one table: its csv, md, tex, runs and caption
         file.write_text("")
     code, text = said()
-    assert code == 1 and "4 WRONG" in text and len(text.splitlines()) <= 40
+    assert code == 1 and "5 WRONG" in text and len(text.splitlines()) <= 40
     code, text = said("--json")
-    assert code == 1 and [len(c["faults"]) for c in json.loads(text)] == [0, 0, 4, 0]
+    assert code == 1 and [len(c["faults"]) for c in json.loads(text)] == [0, 0, 5, 0]
     for file in HERE.glob("*/records.xz"):
         file.unlink()
     code, text = said()

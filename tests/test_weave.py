@@ -8,6 +8,7 @@ import pytest
 from ablate.cli import main as cli
 from ablate.errors import UserError
 from ablate.proof.weave import marks, pinned, tables_of, weave
+from ablate.results.stats import rounded
 from ablate.results.table import Table
 from conftest import Workspace
 
@@ -39,13 +40,13 @@ def text(words: str, name: str = "text.md") -> Path:
 @pytest.mark.parametrize(
     ("mark", "expected"),
     [
-        ("p/table-1:1:test_acc", "57.60"),
-        ("p/table-1:SGD:test_acc %", "57.60"),
-        ("p/table-1:Adam / big:test_acc % ±", "0.50"),
+        ("p/table-1:1:test_acc", "57.6"),
+        ("p/table-1:SGD:test_acc %", "57.6"),
+        ("p/table-1:Adam / big:test_acc % ±", "0.5"),
         ("p/table-1:2:n", "2"),
         ("p/table-1:1:steps", "12,345"),
         ("p/table-1:2:note", "a_b"),
-        ("p/table-1:1:test_acc = 57.60", "57.60"),
+        ("p/table-1:1:test_acc = 57.6", "57.6"),
     ],
 )
 def test_a_mark_gives_way_to_what_its_cell_shows(mark: str, expected: str) -> None:
@@ -67,7 +68,7 @@ def test_in_latex_the_cell_is_latex_and_all_else_stays() -> None:
         ("p/table-1:3:test_acc", "unknown row '3'"),
         ("p/table-1:1:val_acc", "unknown column 'val_acc'"),
         ("p/table-1:1:note", "row 1, column note is empty"),
-        ("p/table-1:1:test_acc = 57.61", "ablate:p/table-1:1:test_acc is 57.60, and the text was written for 57.61"),
+        ("p/table-1:1:test_acc = 57.7", "ablate:p/table-1:1:test_acc is 57.6, and the text was written for 57.7"),
         ("p/table-1:1", "is no mark"),
     ],
 )
@@ -82,17 +83,17 @@ def test_a_pinned_text_fails_when_the_digits_change_and_only_then(table: Table) 
     source.write_text(pinned(source, RESULTS))
     assert (
         source.read_text()
-        == "so {{ ablate:p/table-1:1:test_acc = 57.60 }} beside {{ ablate:p/table-1:2:test_acc = 10.00 }}"
+        == "so {{ ablate:p/table-1:1:test_acc = 57.6 }} beside {{ ablate:p/table-1:2:test_acc = 10.0 }}"
     )
-    table.rows[0]["test_acc %"] = 57.601  # shows the same digits
+    table.rows[0]["test_acc %"] = rounded(57.64)  # shows the same digits
     table.write(RESULTS / "p/table-1.csv", "A table")
-    assert weave(source, RESULTS) == "so 57.60 beside 10.00"
-    table.rows[0]["test_acc %"] = 57.61
+    assert weave(source, RESULTS) == "so 57.6 beside 10.0"
+    table.rows[0]["test_acc %"] = rounded(57.66)
     table.write(RESULTS / "p/table-1.csv", "A table")
-    with pytest.raises(UserError, match=r"is 57\.61, and the text was written for 57\.60; read the text again"):
+    with pytest.raises(UserError, match=r"is 57\.7, and the text was written for 57\.6; read the text again"):
         weave(source, RESULTS)
     source.write_text(pinned(source, RESULTS))
-    assert weave(source, RESULTS) == "so 57.61 beside 10.00"
+    assert weave(source, RESULTS) == "so 57.7 beside 10.0"
 
 
 @pytest.mark.usefixtures("table")

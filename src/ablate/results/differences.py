@@ -37,15 +37,7 @@ def compare_metrics(first: Values, second: Values) -> list[Metric]:
         a, b = first.get(name, {}), second.get(name, {})
         if a or b:
             change = [b[seed] - a[seed] for seed in a if seed in b]
-            sides = (
-                len(a),
-                mean(a.values()),
-                half_width(a.values()),
-                len(b),
-                mean(b.values()),
-                half_width(b.values()),
-            )
-            found.append(Metric(name, *sides, len(change), mean(change), half_width(change)))
+            found.append(Metric(name, *_summary(a.values()), *_summary(b.values()), *_summary(change)))
     return found
 
 
