@@ -45,7 +45,7 @@ NAMES = [*SEEN[:2], *(" ".join(SEEN[n::10]) for n in range(10))]  # each is in o
 TITLE = " ".join(SEEN)
 TABLES = {
     "t-accuracy": "accuracy", "t-train-val": "train-val", "t-trials": "trials", "t-nets": "nets",
-    "t-sensitivity": "sensitivity", "t-label": "per-label:best", "t-gap": "gap", "t-layers": "layers:net1",
+    "t-effects": "effects", "t-importance": "importance", "t-label": "per-label:best", "t-gap": "gap", "t-layers": "layers:net1",
 }  # fmt: skip
 PLAIN = {text: f"level {n}" for n, text in enumerate(NAMES)}
 

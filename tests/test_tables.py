@@ -74,11 +74,14 @@ def test_table_figure_and_report(made: Fabricated, packs: dict[str, Path]) -> No
     assert (data["train"], data["images"] - data["train"], data["duplicates"]["near_bits"]) == (500, 100, 4)
     assert "A paper" in words(page) and "30.0 (20.0, 40.0)" in texts and "10.0 ± 1.0" in texts
     assert "13,070,472" in texts and "20000" in texts  # a column of numbers, and one that is not
-    assert study["figures"] == [{"id": "f", "asset": "p/f"}] and "p/f" in block(page, "assets")
+    caption = json.loads((folder / "f.caption.json").read_text())
+    (figure,) = study["figures"]
+    assert (figure["id"], figure["asset"]) == ("f", "p/f") and "p/f" in block(page, "assets")
+    assert figure["caption"] == caption["text"] and figure["caption"].startswith("Study s. Top-1")
     assert "stray" not in words(page) and set(block(page, "detail")["runs"]) == {p.run for p in results.planned}
     (folder / "f.svg").unlink()
     write_report(made.plan, made.papers, page)
-    assert block(page, "content")["papers"][0]["studies"][0]["figures"] == [{"id": "f", "asset": None}]
+    assert block(page, "content")["papers"][0]["studies"][0]["figures"] == [figure | {"asset": None}]
 
 
 def test_captions_title_and_report_tell_deviations_choices_and_own(made: Fabricated, packs: dict[str, Path]) -> None:

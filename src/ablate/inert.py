@@ -11,8 +11,9 @@ import unicodedata
 from typing import TextIO
 
 # Control characters, which a terminal obeys; breaks of line and paragraph; overrides of the direction of writing, by
-# which text looks like another; halves of surrogate pairs, which stand for the bytes of file names that are no UTF-8.
-UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+# which text looks like another; halves of surrogate pairs, which stand for the bytes of file names that are no UTF-8;
+# the mark of byte order, for which a PDF of matplotlib has no glyph.
+UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]")
 SPACES = re.compile("\r\n|[\t\n\v\f\r\x85\u2028\u2029]")
 
 
