@@ -213,8 +213,7 @@ def test_markdown_has_the_texts_and_no_markup_but_ours(nasty: Fabricated) -> Non
         with file.with_suffix(".csv").open(newline="") as lines:
             rows = list(csv.reader(lines))
         _, *strong = [token.content for token in inline if token.content.startswith("**")]
-        assert all(re.fullmatch(r"\*\*[\d.]+( ± [\d.]+)?\*\*", best) for best in strong), strong
-        assert bool(strong) == (file.stem == "t-trials")
+        assert not strong, strong  # the title alone
         width = len({id(token.map) for token in inline})
         assert len(rows) <= width  # no row was lost
     squeezed = {" ".join(text.split()) for text in seen}
