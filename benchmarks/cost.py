@@ -2,12 +2,12 @@
 
     python benchmarks/cost.py [--scale pilot]
 
-The measured runs are the committed ones of results/<scale>. Each study's runs are estimated from the runs of all
-other studies, and once more from the prior alone, which was itself taken from the pilot. The last line is a JSON
-object: ``median_factor`` and ``p95_factor`` (the larger of estimate / measured and its inverse, over runs),
-``below_margin`` (the share of runs that took less than `cost.MARGIN` times their estimate), ``study_factor`` (as the
-first, of the worst study's sum), ``total_ratio`` (estimate / measured, of all studies), and two of these for the
-prior.
+The measured runs are the committed ones of results/<scale>, those in records included. Each study's runs are
+estimated from the runs of all other studies, and once more from the prior alone, which was itself taken from the
+pilot. The last line is a JSON object: ``median_factor`` and ``p95_factor`` (the larger of estimate / measured and its
+inverse, over runs), ``below_margin`` (the share of runs that took less than `cost.MARGIN` times their estimate),
+``study_factor`` (as the first, of the worst study's sum), ``total_ratio`` (estimate / measured, of all studies), and
+two of these for the prior.
 """
 
 import argparse
@@ -16,8 +16,9 @@ import statistics
 import sys
 from pathlib import Path
 
-from ablate.plan.cost import MARGIN, START_S, Machine, Measured, expected_seconds, read_history
+from ablate.plan.cost import MARGIN, START_S, Machine, Measured, add_measured, expected_seconds, read_history
 from ablate.plan.params import Dataset, load
+from ablate.plan.run_records import read_records
 from ablate.plan.runs import Run, make_plan
 
 ROOT = Path(__file__).parents[1]
@@ -28,8 +29,12 @@ def main() -> None:
     parser.add_argument("--scale", default="pilot")
     args = parser.parse_args()
     params = load(ROOT / "params.yaml", {"scale": args.scale})
-    plan, history = make_plan(params), read_history(ROOT / "results", params.datasets)
-    measured = {m.run: m for m in history}
+    plan, measured = make_plan(params), {m.run: m for m in read_history(ROOT / "results", params.datasets)}
+    for file in (ROOT / "results" / args.scale).glob("*/records.xz"):
+        for run, (_, contents) in read_records(file, args.scale, file.parent.name).items():
+            manifest, metrics = (json.loads(contents[name]) for name in ("manifest.json", "metrics.json"))
+            add_measured(measured, run, manifest, metrics, params.datasets)
+    history = [*measured.values()]
     factors, priors, safe = [], [], []
     studies: dict[str, list[float]] = {}  # measured, estimated, by the prior
     for paper, by_name in params.studies.items():

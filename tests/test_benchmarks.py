@@ -19,7 +19,7 @@ from conftest import ROOT
 
 SMALLEST = {
     "claims": "--papers 1 --disk 0",
-    "cost": "--scale paper",
+    "cost": "",
     "dag": "--repeat 1 --runs 5 --plan 20 --growth 5 --model net1",
     "data": "--repeat 1",
     "start": "--repeat 1 --runs 2 --long 1",

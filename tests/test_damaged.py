@@ -30,6 +30,7 @@ from ablate.plan.params import load
 from ablate.plan.project import Project
 from ablate.plan.record import plan_record
 from ablate.plan.runs import RUNS, current_plan, make_plan
+from ablate.plan.select import Selection
 from ablate.results.collect import collect
 from ablate.seals import sealed, sha256_of
 from ablate.workflow.due import Keys, due
@@ -434,7 +435,7 @@ def test_partial_leaves_out_a_paper_that_cannot_be_collected(
     monkeypatch.setattr(render, "table_jobs", table_jobs)
     monkeypatch.setattr(render, "figure_jobs", lambda *_: {})
     monkeypatch.setattr(render, "write_comparison", lambda *_: None)
-    papers = ["resnet-vs-plain", "tinyimage10"]
+    papers = [Selection("resnet-vs-plain"), Selection("tinyimage10")]
     with monkeypatch.context() as patch:
         patch.setattr(render.steps, "collect", refused)
         with pytest.raises(UserError, match="some/file"):

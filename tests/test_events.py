@@ -138,7 +138,7 @@ EVENTS = [
     Event("a table's code", "echo 'X = 1' >> src/ablate/tables/accuracy.py", "", TABLED, EVERY),
     Event("a figure's code", "echo 'X = 1' >> src/ablate/figures/curves.py", "", DRAWN, EVERY),
     Event("what a paper says", "sed -i 's/^title: /&On /' papers/tinyimage10.yaml", "", PRINTED, "report", ""),
-    Event("the analysis frozen", "ablate freeze", "", "claims report", "report", ""),
+    Event("the analysis frozen", "ablate freeze", "", "claims power report", "report", ""),
     Event("a comment in a paper's YAML", "echo '# about' >> papers/tinyimage10.yaml", stages="report"),
     Event("a rule's command", "sed -i 's/--threads/ --threads/' workflow/rules/train.smk", stages=EVERY),
     Event("code of `verify`", "echo 'X = 1' >> src/ablate/data/verify.py", "", CHECKED, EVERY, ""),

@@ -171,7 +171,8 @@ def test_snakemake_gives_each_job_what_params_say(workspace: Workspace, four: No
     workspace.env["TMPDIR"] = str(workspace.folder.parent)
     workspace.edit("device: cpu", "device: auto, jobs_per_gpu: 2, gpu_memory_gb: 12")
     planned = workspace.snakemake("--dry-run", "--printshellcmds", "runs")
-    assert "--device=auto --jobs-per-gpu=2 --gpu-memory-gb=12.0" in " ".join(planned.stdout.split()), planned.stderr
+    options = "--device=auto --finished=.ablate/finished --jobs-per-gpu=2 --gpu-memory-gb=12.0"
+    assert options in " ".join(planned.stdout.split()), planned.stderr
     assert workspace.jobs("runs")["train"] == 3
     workspace.edit("gpu_memory_gb: 12", "gpu_memory_gb: 13")
     refused = workspace.snakemake("runs")

@@ -117,7 +117,7 @@ def test_pytorch_s_form_has_the_classes_of_the_paper_at_every_scale(scale: str) 
     assert made.caption.startswith("ResNet-18 as the paper has it: 200 classes, 64x64 pixels.")
     assert made.caption.endswith("Printed: total in ResNet.")
     assert ("The runs at the scale" in made.caption) == (scale != "paper")
-    ten = layers(of(PLANS[scale], "tinyimage10/grid"), "alexnet10")
+    ten = layers(of(PLANS[scale], "tinyimage10/optimiser"), "alexnet10")
     assert ten.rows[-3]["Param #"] == 5_871_434 and "10 classes, 64x64 pixels." in ten.caption
     assert "printed" not in ten.shown  # it prints no count
     small = parameters(of(PLANS[scale], "resnet-vs-plain/seven-layers"), "cifar-plain7")
