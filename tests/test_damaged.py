@@ -431,7 +431,6 @@ def test_partial_leaves_out_a_paper_that_cannot_be_collected(
 
     gather = render.steps.collect
     params = load(Path("params.yaml"))
-    monkeypatch.setattr(render, "open_project", lambda *_: Project(params, current_plan(params), ()))
     monkeypatch.setattr(render, "overview", lambda *_: None)
     monkeypatch.setattr(render, "table_jobs", table_jobs)
     monkeypatch.setattr(render, "figure_jobs", lambda *_: {})
