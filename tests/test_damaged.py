@@ -430,7 +430,6 @@ def test_partial_leaves_out_a_paper_that_cannot_be_collected(
         gather(plan, runs, folder, partial=partial)
 
     gather = render.steps.collect
-    params = load(Path("params.yaml"))
     monkeypatch.setattr(render, "overview", lambda *_: None)
     monkeypatch.setattr(render, "table_jobs", table_jobs)
     monkeypatch.setattr(render, "figure_jobs", lambda *_: {})
