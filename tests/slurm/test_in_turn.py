@@ -215,7 +215,7 @@ def test_the_next_call_trains_that_one_alone_and_leaves_the_others(seen: Seen) -
 def test_every_run_and_table_is_the_local_ones_byte_for_byte(seen: Seen) -> None:
     patterns = ["results/tiny/*/table-*", "results/tiny/*/comparison.*", "results/runs/*/[!m]*", "results/runs/*/me*"]
     names = {str(p.relative_to(seen.here.folder)) for pattern in patterns for p in seen.here.folder.glob(pattern)}
-    assert len(names) == 2 * (4 + 4) + 10 * 5
+    assert len(names) == 2 * (5 + 5) + 10 * 5
     differ = [n for n in sorted(names) if (seen.there.folder / n).read_bytes() != (seen.here.folder / n).read_bytes()]
     assert not differ
 
