@@ -196,7 +196,7 @@ def test_every_table_and_run_is_the_local_ones_byte_for_byte(seen: Seen) -> None
     ]
     names = {str(p.relative_to(seen.here.folder)) for pattern in patterns for p in seen.here.folder.glob(pattern)}
     assert (
-        len(names) == 2 * (4 + 4) + 8 * 5
+        len(names) == 2 * (5 + 5) + 8 * 5
     )  # studies: a table and a comparison as csv, md, tex, json; files of a run
     differ = [n for n in sorted(names) if (seen.there.folder / n).read_bytes() != (seen.here.folder / n).read_bytes()]
     assert not differ
