@@ -195,9 +195,8 @@ def test_every_table_and_run_is_the_local_ones_byte_for_byte(seen: Seen) -> None
         "results/runs/*/metrics.json",
     ]
     names = {str(p.relative_to(seen.here.folder)) for pattern in patterns for p in seen.here.folder.glob(pattern)}
-    assert (
-        len(names) == 2 * (5 + 5) + 8 * 5
-    )  # studies: a table and a comparison as csv, md, tex, json; files of a run
+    # Two papers' table and comparison as csv, md, tex, runs.json and caption.json; five files of eight runs.
+    assert len(names) == 2 * (5 + 5) + 8 * 5
     differ = [n for n in sorted(names) if (seen.there.folder / n).read_bytes() != (seen.here.folder / n).read_bytes()]
     assert not differ
 
