@@ -96,6 +96,26 @@ def programs() -> Path:
     return session / "environment/bin"
 
 
+Ablate = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def ablate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ablate:
+    """The command, run in this process in ``tmp_path``: (exit code, stdout, stderr)."""
+    from ablate.cli import main as cli  # few tests ask for it
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["ablate", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def params() -> Params:
     return load(ROOT / "params.yaml", {"scale": "demo"})

@@ -2,37 +2,18 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from ablate.cli import main as cli
 from ablate.cli import steps
 from ablate.cli.jobs import figure_jobs
 from ablate.plan.params import load
 from ablate.plan.runs import RUNS, make_plan
-from conftest import TINY, write_tiny
+from conftest import TINY, Ablate, write_tiny
 from fabricated import Fabricated, vouch
 from reports import words
-
-Ablate = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def ablate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ablate:
-    """The command, run in ``tmp_path``: (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["ablate", *words])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
 
 
 @pytest.fixture

@@ -2,12 +2,8 @@
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from ablate.cli import main as cli
 from ablate.plan.keys import FILES
 from ablate.plan.leftovers import size
 from ablate.plan.params import load
@@ -15,10 +11,9 @@ from ablate.plan.run_records import RunRecords
 from ablate.plan.runs import RUNS, make_plan
 from ablate.runtime.checkpoint import CHECKPOINTS
 from ablate.runtime.run_lock import RunLock
-from conftest import TINY, write_tiny
+from conftest import TINY, Ablate, write_tiny
 from fabricated import vouch
 
-Ablate = Callable[..., tuple[int, str, str]]
 TWO = TINY.replace("scales: {tiny: {}}", "scales: {tiny: {}, other: {overrides: {lr: 0.5}}}")
 
 
@@ -28,21 +23,6 @@ def ended(run: str) -> None:
         (RUNS / run / name).write_text(f"{run} {name}")
     (RUNS / run / "metrics.json").write_text(json.dumps({"status": "done", "epochs": 1}))
     vouch(RUNS / run)
-
-
-@pytest.fixture
-def ablate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ablate:
-    """The command, run in ``tmp_path``: (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["ablate", *words])
-        with pytest.raises(SystemExit) as over:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(over.value.code or 0), out, err
-
-    return run
 
 
 def test_what_no_scale_plans_goes_and_all_else_stays(ablate: Ablate, tmp_path: Path) -> None:

@@ -1,25 +1,20 @@
 """`ablate runs` and `ablate note`. Oracle: the tiny parameters and the folders that are put there, read by eye."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from ablate.cli import main as cli
 from ablate.plan.notes import FILE, Note, read_notes, write_notes
 from ablate.plan.params import load
 from ablate.plan.runs import RUNS, make_plan
-from conftest import write_tiny
+from conftest import Ablate, write_tiny
 from fabricated import vouch
-
-Ablate = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def ablate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ablate:
+def ablate(ablate: Ablate, tmp_path: Path) -> Ablate:
     """The command, run in ``tmp_path``, which has the runs r0 (done), r3 (not planned) and one of no plan."""
-    monkeypatch.chdir(tmp_path)
     write_tiny(tmp_path)
     first = next(p.run for p in make_plan(load(Path("params.yaml"))).planned if p.arm == "cifar-resnet7")
     for name, status in ((first.id, "done"), (first.with_seed(3).id, "diverged"), ("gone_x_sgd-1_0_s0", "done")):
@@ -28,14 +23,7 @@ def ablate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         (RUNS / name / "run.json").write_text(json.dumps({"settings": {"lr": 1.0}}))
         vouch(RUNS / name)
 
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["ablate", *words])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
+    return ablate
 
 
 def names(ablate: Ablate, *words: str) -> list[str]:

@@ -2,14 +2,12 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablate.cli import main as cli
 from ablate.errors import UserError
 from ablate.files import write_json
 from ablate.plan.params import load
@@ -17,28 +15,19 @@ from ablate.plan.project import open_project
 from ablate.plan.receipts import Rendering, rendering
 from ablate.plan.runs import RUNS, Plan, make_plan
 from ablate.plan.select import ranges, seeds_of, select, selection
-from conftest import TINY, write_tiny
+from conftest import TINY, Ablate, write_tiny
 from fabricated import Fabricated, vouch
 
-Ablate = Callable[..., tuple[int, str, str]]
 SOURCE = "pretraining: {others: {classes: [5, 10]}}\nstudies:\n"
 STARTED = '    started:\n      settings: {classes: [0, 5], weights: "pretrain:others"}\n  tinyimage10:'
 
 
 @pytest.fixture
-def ablate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ablate:
+def ablate(ablate: Ablate, tmp_path: Path) -> Ablate:
     """The command, run in ``tmp_path``: (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
     write_tiny(tmp_path, TINY.replace("seeds: [0]", "seeds: [0, 1]"))
 
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["ablate", *words])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
+    return ablate
 
 
 def tiny(folder: Path, seeds: str = "[0, 1]", text: str = TINY) -> Plan:

@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -142,14 +141,3 @@ def _summary(table: pd.DataFrame) -> dict[str, Any]:
         mean = group.loc[group["status"].isin(ENDED), "val_top1"].mean()
         tree.setdefault(str(study), {})[str(arm)] = None if pd.isna(mean) else round(float(mean), 6)
     return tree
-
-
-# In its place is results/summary.py. A frozen analysis has the digest of this code, so it goes with the next one.
-def summarise(folders: Sequence[Path], target: Path) -> None:
-    """Join what was collected of each paper (``folders``), for `dvc metrics` and `dvc plots`.
-
-    Metrics go into ``target`` (.json), curves into ``target`` with .csv.
-    """
-    write_json(target, {folder.name: read_json(folder / "metrics.json") for folder in folders})
-    curves = pd.concat([read_csv(folder / "history.csv", TEXT).assign(paper=folder.name) for folder in folders])
-    write_text(target.with_suffix(".csv"), to_csv(curves))
