@@ -124,7 +124,7 @@ def test_a_number_opens_its_seeds_curve_settings_and_provenance(show: Open) -> N
     facts = drawer.locator("details[open] .facts").last.inner_text()
     assert all(name in facts for name in ("commit", "data digest", "machine", "health")) and "cpu, 1 thread" in facts
     drawer.get_by_role("button", name="Copy the command").first.click()
-    page.wait_for_function("document.getElementById('said').textContent === 'Copied'")
+    page.locator("#said", has_text=re.compile("^Copied$")).wait_for(state="attached")
     page.keyboard.press("Escape")
     assert drawer.is_hidden() and "open=" not in page.evaluate("location.hash")
     assert page.evaluate("document.activeElement.className") == "open"  # the number that was left

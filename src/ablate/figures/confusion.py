@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 
 from ablate.figures.common import Drawn, RunFiles, finished, label, note, nothing, panels, wrapped
 from ablate.figures.style import NARROW, PALETTE, WIDE
-from ablate.plan.names import class_names
 from ablate.results.study import StudyResults
 
 FEW = 12  # classes whose names stand beside the matrix
@@ -24,7 +23,7 @@ def confusion(results: StudyResults, places: RunFiles) -> Drawn:
     """
     arms = results.arms
     across = min(len(arms), ACROSS)
-    names = _names(results, places)
+    names = _names(results)
     side = (WIDE if across > 1 else NARROW) / across
     rows = -(-len(arms) // across)
     titles = [wrapped(label(results, arm), 0.8 * side, size=7) for arm in arms]
@@ -78,12 +77,10 @@ def _matrix(axis: Axes, found: Shares) -> None:
     strip.set_axis_off()
 
 
-def _names(results: StudyResults, places: RunFiles) -> list[str]:
-    """Of the classes, where all arms have the same few and the pack is at hand."""
-    chosen = results.settings(results.arms[0])
-    if max(p.n_classes for p in results.planned) > FEW or chosen.dataset not in places.packs:
+def _names(results: StudyResults) -> list[str]:
+    """Of the classes, where all arms have the same few and their data are described."""
+    described = (results.data_folder / f"{results.settings(arm).dataset}.json" for arm in results.arms)
+    if max(p.n_classes for p in results.planned) > FEW or not all(file.exists() for file in described):
         return []
-    pack = places.pack(chosen.dataset)
-    if len({tuple(pack.chosen(results.settings(arm))) for arm in results.arms}) > 1:
-        return []
-    return class_names(pack.meta, pack.chosen(chosen))
+    names = [results.classes(arm) for arm in results.arms]
+    return names[0] if all(other == names[0] for other in names) else []

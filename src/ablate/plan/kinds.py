@@ -44,6 +44,7 @@ class Kind(NamedTuple):
     place: str  # "module:function" of tables/ or figures/
     check: Check  # that its argument must pass
     pack: bool = False  # whether it reads the study's pack: of figures alone
+    described: bool = False  # whether it reads what the data's description says of its classes
     runs: bool = True  # whether it shows results of runs, so that its title names scale and seeds
 
     @property
@@ -195,7 +196,7 @@ TABLES: dict[str, Kind] = {
     "trials": Kind("accuracy:trials", _none),
     "nets": Kind("nets:nets", _own_networks),
     "gap": Kind("gap:gap", _none),
-    "per-label": Kind("per_label:per_label", _arm),
+    "per-label": Kind("per_label:per_label", _arm, described=True),
     "layers": Kind("networks:layers", _network, runs=False),
     "parameters": Kind("networks:parameters", _networks, runs=False),
     "effects": Kind("effects:effects", _axes),
@@ -207,7 +208,7 @@ FIGURES: dict[str, Kind] = {
     "dots": Kind("dots:dots", _none),
     "printed": Kind("printed:printed", _none),
     "heat": Kind("heat:heat", _heat),
-    "confusion": Kind("confusion:confusion", _none, pack=True),
+    "confusion": Kind("confusion:confusion", _none, described=True),
     "cost": Kind("cost:cost", _none),
     "sweep": Kind("sweep:sweep", _rates),
     "sensitivity": Kind("sensitivity:sensitivity", _axes),
@@ -221,6 +222,7 @@ FIGURES: dict[str, Kind] = {
     "blocks": Kind("drawings:blocks", _blocks, runs=False),
 }
 PICTURES = {name for name, kind in FIGURES.items() if kind.pack}
+OF_CLASSES = {name for kinds in (TABLES, FIGURES) for name, kind in kinds.items() if kind.described}
 
 
 def check_kinds(

@@ -15,7 +15,7 @@ from ablate.files import write_json
 from ablate.plan.code import code_digest
 from ablate.plan.drawn import digest_of_said
 from ablate.plan.keys import NEW
-from ablate.plan.kinds import PICTURES
+from ablate.plan.kinds import OF_CLASSES, PICTURES
 from ablate.plan.record import AGAIN, PlannedRun, PlanRecord, read_plan
 from ablate.plan.runs import RUNS
 from ablate.plan.studies import DRAWN
@@ -159,12 +159,12 @@ def rendering(
         add(f"collect_{name}", "collect", _manifests(planned, runs), collected[name])
         tables = {k: v for study in studies for k, v in study.tables.items()}
         figures = {k: v for study in studies for k, v in study.figures.items()}
-        data = [folder / "data" / f"{each}.json" for each in used] if "per-label" in _kinds(tables) else []
+        described = [folder / "data" / f"{each}.json" for each in used]
         made = [folder / name / f"{table}{suffix}" for table in tables for suffix in TABLE]
         add(
             f"tables_{name}",
             "tables",
-            [*collected[name], files[name], *data],
+            [*collected[name], files[name], *(described if OF_CLASSES & _kinds(tables) else [])],
             made,
             "title",
             "tables",
@@ -172,7 +172,7 @@ def rendering(
         )
         pictures = [packs[each] for each in used if packs and each in packs] if PICTURES & _kinds(figures) else []
         made = [folder / name / f"{figure}{suffix}" for figure in figures for suffix in FIGURE]
-        read = [*collected[name], files[name], *pictures]
+        read = [*collected[name], files[name], *pictures, *(described if OF_CLASSES & _kinds(figures) else [])]
         add(f"figures_{name}", "figures", read, made, "title", "figures", kinds=_kinds(figures))
         made = [folder / name / f"comparison{suffix}" for suffix in TABLE]
         add(f"compare_{name}", "compare", [*collected[name], files[name]], made)

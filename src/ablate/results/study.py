@@ -4,15 +4,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ablate.csv_text import read_csv
+from ablate.data.views import Pack
 from ablate.errors import choose
+from ablate.files import read_json
 from ablate.papers.paper import Paper, read
 from ablate.papers.words import Words, words
 from ablate.plan.health import NUMBERS, Health
 from ablate.plan.kinds import TABLES
-from ablate.plan.names import BEST, arm_or_best
+from ablate.plan.names import BEST, arm_or_best, class_names
 from ablate.plan.record import PlannedRun, PlanRecord, read_plan
 from ablate.plan.runs import ENDED, RUNS
 from ablate.plan.settings import Settings
@@ -60,6 +63,17 @@ class StudyResults:
     def settings(self, arm: str) -> Settings:
         """With their defaults."""
         return next(p.settings for p in self.planned if p.arm == arm)
+
+    def classes(self, arm: str) -> list[str]:
+        """The names of the arm's classes, in the order of its labels, as the data's description has them.
+
+        Raises:
+            UserError: If that is missing.
+        """
+        settings = self.settings(arm)
+        meta = read_json(self.data_folder / f"{settings.dataset}.json")
+        empty = np.empty(0, int)
+        return class_names(meta, Pack(meta, empty, empty).chosen(settings))
 
     def one_arm(self, name: str, where: str) -> str | None:
         """The arm called ``name``, or `best_arm` for ``best``.

@@ -3,10 +3,7 @@
 import pandas as pd
 
 from ablate.csv_text import read_csv
-from ablate.data.views import Pack
 from ablate.errors import UserError
-from ablate.files import read_json
-from ablate.plan.names import class_names
 from ablate.results.stats import ended, measured, remarks
 from ablate.results.study import StudyResults
 from ablate.results.table import Table
@@ -27,7 +24,7 @@ def per_label(results: StudyResults, which: str) -> Table:
     split = next(iter(found.values()))["split"].iloc[0] if found else "test"
     said = remarks(runs, results.contaminated(arm))
     table = Table(caption=f"Arm: {arm}" + (f" ({said})." if said else "."))
-    for label, name in enumerate(_classes(results, arm)):
+    for label, name in enumerate(results.classes(arm)):
         mine = {run: p[p["label"] == label] for run, p in found.items()}
         values = {run: 100 * float((p["predicted"] == label).mean()) for run, p in mine.items() if len(p)}
         cells, sources = measured(f"{split}_acc %", values)
@@ -40,11 +37,3 @@ def predictions(results: StudyResults, run: str) -> pd.DataFrame:
     """split, position, label, predicted, probability: of test, or else of val."""
     table = read_csv(of_run(results.runs_folder / run, "predictions.csv"), ["split"])
     return table[table["split"] == ("test" if (table["split"] == "test").any() else "val")]
-
-
-def _classes(results: StudyResults, arm: str) -> list[str]:
-    """The names of the arm's classes, in the order of its labels."""
-    settings = results.settings(arm)
-    meta = read_json(results.data_folder / f"{settings.dataset}.json")
-    empty = pd.Series(dtype=int).to_numpy()
-    return class_names(meta, Pack(meta, empty, empty).chosen(settings))

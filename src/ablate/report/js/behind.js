@@ -55,36 +55,14 @@ function behind(found, groups, unit) {
 function curvesOf(runs) {
   const measures = Object.keys(LABEL).filter((measure) => runs.some((run) => run.curve && run.curve[measure]));
   if (!measures.length) return h("p", { class: "quiet" }, "No run of these left a curve.");
-  const place = h("div");
   const draw = (measure) =>
-    fill(
-      place,
-      lines(
-        runs
-          .filter((run) => run.curve && run.curve[measure])
-          .map((run) => ({
-            name: run.group.name,
-            colour: run.colour,
-            x: run.curve.epoch,
-            y: run.curve[measure],
-          })),
-        measure,
-      ),
+    lines(
+      runs
+        .filter((run) => run.curve && run.curve[measure])
+        .map((run) => ({ name: run.group.name, colour: run.colour, x: run.curve.epoch, y: run.curve[measure] })),
+      measure,
     );
-  draw(measures[0]);
-  return [
-    h(
-      "label",
-      {},
-      "measure ",
-      h(
-        "select",
-        { change: (event) => draw(event.target.value) },
-        measures.map((measure) => h("option", { value: measure }, LABEL[measure])),
-      ),
-    ),
-    place,
-  ];
+  return chosen(measures, draw, (measure) => LABEL[measure]);
 }
 
 const said = (value) =>

@@ -50,40 +50,57 @@ function lines(series, measure) {
   const px = (x) => left + ((x - x0) / (x1 - x0)) * (wide - left - right);
   const py = (y) => high - bottom - ((y - y0) / (y1 - y0)) * (high - top - bottom);
   const names = [...new Map(shown.map((one) => [one.name, one.colour]))];
-  return h(
-    "figure",
-    { class: "chart" },
-    svg(
-      "svg",
-      {
-        viewBox: `0 0 ${wide} ${high}`,
-        role: "img",
-        "aria-label": `${LABEL[measure]} by epoch: ${names.map(([name]) => name).join(", ")}`,
-      },
-      ticks(y0, y1).map((y) => [
-        svg("line", { class: "grid", x1: left, x2: wide - right, y1: py(y), y2: py(y) }),
-        svg("text", { x: left - 5, y: py(y) + 4, class: "end" }, number(y)),
-      ]),
-      ticks(x0, x1, 6)
-        .filter(Number.isInteger)
-        .map((x) => svg("text", { x: px(x), y: high - bottom + 15, class: "mid" }, String(x))),
-      svg("text", { x: (left + wide - right) / 2, y: high - 3, class: "mid" }, "epoch"),
-      shown.map((one) =>
-        one.points.length > 1
-          ? svg("polyline", {
-              class: `line c${one.colour % COLOURS}`,
-              points: one.points.map(([x, y]) => `${px(x).toFixed(1)},${py(y).toFixed(1)}`).join(" "),
-            })
-          : svg("circle", {
-              class: `dot c${one.colour % COLOURS}`,
-              cx: px(one.points[0][0]),
-              cy: py(one.points[0][1]),
-              r: 3.5,
-            }),
+  const label = `${LABEL[measure]} by epoch: ${names.map(([name]) => name).join(", ")}`;
+  const drawn = [
+    ticks(y0, y1).map((y) => [
+      svg("line", { class: "grid", x1: left, x2: wide - right, y1: py(y), y2: py(y) }),
+      svg("text", { x: left - 5, y: py(y) + 4, class: "end" }, number(y)),
+    ]),
+    ticks(x0, x1, 6)
+      .filter(Number.isInteger)
+      .map((x) => svg("text", { x: px(x), y: high - bottom + 15, class: "mid" }, String(x))),
+    svg("text", { x: (left + wide - right) / 2, y: high - 3, class: "mid" }, "epoch"),
+    shown.map((one) =>
+      one.points.length > 1
+        ? svg("polyline", {
+            class: `line c${one.colour % COLOURS}`,
+            points: one.points.map(([x, y]) => `${px(x).toFixed(1)},${py(y).toFixed(1)}`).join(" "),
+          })
+        : svg("circle", {
+            class: `dot c${one.colour % COLOURS}`,
+            cx: px(one.points[0][0]),
+            cy: py(one.points[0][1]),
+            r: 3.5,
+          }),
+    ),
+  ];
+  return chart(wide, high, label, drawn, `${LABEL[measure]}, a line per seed`, legend(names));
+}
+
+/** A choice among measures, and what `draw` makes of the one that is chosen, the first to begin with. */
+function chosen(measures, draw, label = (measure) => measure) {
+  const place = h("div");
+  const show = (measure) => fill(place, draw(measure));
+  show(measures[0]);
+  return [
+    h(
+      "label",
+      {},
+      "measure ",
+      h(
+        "select",
+        { change: (event) => show(event.target.value) },
+        measures.map((measure) => h("option", { value: measure }, label(measure))),
       ),
     ),
-    h("figcaption", {}, `${LABEL[measure]}, a line per seed`, legend(names)),
-  );
+    place,
+  ];
+}
+
+/** A figure: `drawn` on wide x high units, told as `label` to who does not see it, and `caption` below. */
+function chart(wide, high, label, drawn, ...caption) {
+  const frame = { viewBox: `0 0 ${wide} ${high}`, role: "img", "aria-label": label };
+  return h("figure", { class: "chart" }, svg("svg", frame, drawn), h("figcaption", {}, caption));
 }
 
 function legend(names) {
@@ -104,38 +121,29 @@ function dots(groups, unit) {
   const pad = (top - low || Math.abs(top) || 1) * 0.08;
   const px = (value) => left + 8 + ((value - low + pad) / (top - low + 2 * pad)) * (wide - left - 20);
   const high = shown.length * row + 32;
-  return h(
-    "figure",
-    { class: "chart" },
-    svg(
-      "svg",
-      {
-        viewBox: `0 0 ${wide} ${high}`,
-        role: "img",
-        "aria-label": `Each seed as a dot: ${shown.map((group) => `${group.name}: ${group.values.map(number).join(", ")}`).join("; ")}`,
-      },
-      ticks(low - pad, top + pad, 4).map((x) => [
-        svg("line", { class: "grid", x1: px(x), x2: px(x), y1: 2, y2: high - 30 }),
-        svg("text", { x: px(x), y: high - 16, class: "mid" }, number(x)),
-      ]),
-      svg("text", { x: (left + wide) / 2, y: high - 2, class: "mid" }, unit),
-      shown.map((group, n) => {
-        const [y, mean] = [n * row + row / 2 + 2, group.values.reduce((a, b) => a + b, 0) / group.values.length];
-        return [
-          svg(
-            "text",
-            { x: left - 4, y: y + 4, class: "end" },
-            group.name.length > 30 ? `${group.name.slice(0, 29)}…` : group.name,
-          ),
-          svg("line", { class: `mean c${group.colour % COLOURS}`, x1: px(mean), x2: px(mean), y1: y - 9, y2: y + 9 }),
-          group.values.map((value) =>
-            svg("circle", { class: `dot c${group.colour % COLOURS}`, cx: px(value), cy: y, r: 4 }),
-          ),
-        ];
-      }),
-    ),
-    h("figcaption", {}, "A dot per seed, a bar at their mean"),
-  );
+  const values = shown.map((group) => `${group.name}: ${group.values.map(number).join(", ")}`);
+  const drawn = [
+    ticks(low - pad, top + pad, 4).map((x) => [
+      svg("line", { class: "grid", x1: px(x), x2: px(x), y1: 2, y2: high - 30 }),
+      svg("text", { x: px(x), y: high - 16, class: "mid" }, number(x)),
+    ]),
+    svg("text", { x: (left + wide) / 2, y: high - 2, class: "mid" }, unit),
+    shown.map((group, n) => {
+      const [y, mean] = [n * row + row / 2 + 2, group.values.reduce((a, b) => a + b, 0) / group.values.length];
+      return [
+        svg(
+          "text",
+          { x: left - 4, y: y + 4, class: "end" },
+          group.name.length > 30 ? `${group.name.slice(0, 29)}…` : group.name,
+        ),
+        svg("line", { class: `mean c${group.colour % COLOURS}`, x1: px(mean), x2: px(mean), y1: y - 9, y2: y + 9 }),
+        group.values.map((value) =>
+          svg("circle", { class: `dot c${group.colour % COLOURS}`, cx: px(value), cy: y, r: 4 }),
+        ),
+      ];
+    }),
+  ];
+  return chart(wide, high, `Each seed as a dot: ${values.join("; ")}`, drawn, "A dot per seed, a bar at their mean");
 }
 
 /** A claim's effect with its interval, zero and the margin; `reach` is where the axis ends on both sides. */

@@ -66,7 +66,6 @@ function comparison(found, a, b) {
 
 function seedsOf(found, groups, measures) {
   if (!measures.length) return h("p", { class: "quiet" }, "No accuracy that runs of both arms have.");
-  const place = h("div");
   const draw = (measure) => {
     const values = groups.map(
       (group) =>
@@ -81,8 +80,7 @@ function seedsOf(found, groups, measures) {
     const pairs = seeds.filter((seed) => values.every((map) => map.has(seed)));
     const differences = pairs.map((seed) => values[0].get(seed) - values[1].get(seed));
     const mean = differences.reduce((x, y) => x + y, 0) / (differences.length || 1);
-    fill(
-      place,
+    return [
       dots(
         groups.map((group, i) => ({ name: group.name, colour: group.colour, values: [...values[i].values()] })),
         "%",
@@ -116,22 +114,9 @@ function seedsOf(found, groups, measures) {
           ? `Over ${pairs.length} pair${pairs.length === 1 ? "" : "s"}: ${amount(mean, "points")} points on average. The board judges claims; this is what stands behind them.`
           : "No seed that both have.",
       ),
-    );
+    ];
   };
-  draw(measures[0]);
-  return [
-    h(
-      "label",
-      {},
-      "measure ",
-      h(
-        "select",
-        { change: (event) => draw(event.target.value) },
-        measures.map((key) => h("option", { value: key }, key)),
-      ),
-    ),
-    place,
-  ];
+  return chosen(measures, draw);
 }
 
 /** How many of an arm's runs got each image right: (N,). */
