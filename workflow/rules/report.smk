@@ -100,6 +100,7 @@ rule claims:
             f"{RESULTS}/{{paper}}/board{{suffix}}", paper=PIPELINE.claiming, suffix=[".svg", *FIGURE]
         ),
         text=f"{RESULTS}/findings.md",
+        evidence=multiext(f"{RESULTS}/evidence", ".csv", *BESIDE),
         models=multiext(f"{RESULTS}/models", ".csv", *BESIDE),
     log:
         "logs/claims.log",

@@ -186,7 +186,8 @@ def rendering(
     claims += [board.with_suffix(suffix) for board in boards for suffix in FIGURE]
     claims.append(folder / "findings.md")
     analysis = [path for path in (folder / FROZEN,) if path.exists()]
-    add("claims", "claims", [*every, *analysis], claims + [folder / f"models{suffix}" for suffix in TABLE])
+    claims += [folder / f"{name}{suffix}" for name in ("evidence", "models") for suffix in TABLE]
+    add("claims", "claims", [*every, *analysis], claims)
     rows = [folder / name / file for name in names for file in ("runs.csv", "history.csv")]
     rows += files.values()
     chances = [folder / f"{name}{suffix}" for name in ("power", "needed") for suffix in FIGURE]
@@ -196,7 +197,9 @@ def rendering(
     add("summarise", "summarise", curves, [summary, summary.with_suffix(".csv")])
     used = sorted({entry.settings.dataset for entry in record.runs})
     shown += [folder / "data" / f"{each}{suffix}" for each in used for suffix in DESCRIBED[:3]]
-    shown += [folder / f"{name}{suffix}" for name in ("claims", "models", "comparison") for suffix in TABLE]
+    shown += [
+        folder / f"{name}{suffix}" for name in ("claims", "evidence", "models", "comparison") for suffix in TABLE
+    ]
     shown += [folder / f"{name}" for name in ("claims.json", "power.csv", "power.svg")]
     shown += [*files.values(), *(path for name, path in (packs or {}).items() if name in used)]
     add("report", "report", shown, [folder / "report.html"], *DRAWN)

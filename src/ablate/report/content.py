@@ -49,7 +49,7 @@ class Page:
             board |= read_json(file)
             self._keep("claims", ".json", *SAVED)
         return board | {
-            "tables": {name: self._table(name, ".") for name in ("models", "power", "comparison")},
+            "tables": {name: self._table(name, ".") for name in ("evidence", "models", "power", "comparison")},
             "power": self._asset("power", figure(self._folder / "power.svg")),
         }
 

@@ -15,6 +15,7 @@ from ablate.results.study import collected_runs
 from ablate.results.table import Table
 from ablate.verdicts.assess import COUNTED, WORDS, Judged, assess, claiming
 from ablate.verdicts.controls import outcomes
+from ablate.verdicts.evidence_table import evidence_table
 from ablate.verdicts.findings import page, seconds_of
 from ablate.verdicts.frozen import frozen
 from ablate.verdicts.looked import look_again
@@ -71,8 +72,8 @@ def tally(every: list[Judged]) -> str:
 def write_claims(plan_file: Path, papers: Path, runs: Path, output: Path) -> None:
     """Write ``output`` (results/<scale>/claims.json), and what stands beside it.
 
-    That is the table (claims.csv and so on), the figures (board and <paper>/board), a text to read (findings.md), and
-    a table of the single models that claims compare (models.csv and so on).
+    That is the table (claims.csv and so on), the figures (board and <paper>/board), a text to read (findings.md), a
+    table of the runs behind all of it (evidence), and one of the single models that claims compare (models).
     """
     from ablate.verdicts.claims_figure import draw_boards  # takes a second to import
 
@@ -91,6 +92,8 @@ def write_claims(plan_file: Path, papers: Path, runs: Path, output: Path) -> Non
     above = [text for text in (tally(every), state.sentence, before) if text]
     took = {name: seconds_of(collected_runs(plan, output.parent / name)) for name in read}
     write_text(output.with_name("findings.md"), page(plan.scale, every, above, took))
+    of_runs = evidence_table(plan, every, output.parent)
+    of_runs.write(output.with_name("evidence.csv"), "Runs and findings", about_scale(plan.scale))
     models = trained_pairs(read, plan.runs, runs)
     models.write(output.with_name("models.csv"), "Trained models that claims compare", about_scale(plan.scale))
     board = {

@@ -218,6 +218,7 @@ function dataView(id, level = 1) {
 }
 
 const OTHERS = {
+  evidence: ["The runs behind the findings", "", "Runs and hours"],
   comparison: ["The papers’ numbers and ours", "", "Printed and ours"],
   models: [
     "Trained models that claims compare",
