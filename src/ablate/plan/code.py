@@ -8,7 +8,7 @@ import ast
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 from ablate.errors import UserError
 from ablate.files import atomic_write
 from ablate.models.registry import REGISTRY, module_of
+from ablate.own_code import files, is_own, parted
 from ablate.plan.kinds import FIGURES, TABLES
 from ablate.plan.params import LAYOUTS
 
@@ -54,6 +55,7 @@ AROUND = (
     "plan",
     "errors",
     "files",
+    "own_code",
     "records",
     "plain",
     "plain_yaml",
@@ -79,6 +81,23 @@ def code_digest(step: str, model: str | None = None, kinds: tuple[str, ...] = ()
     """
     digests = [_facts(PACKAGE / name)[0] for name in _followed(step, model, kinds)]
     return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
+
+
+def own_digest(names: Iterable[str]) -> str | None:
+    """Stands for the user's own code among ``names``, by what its files and their local imports say; None: no such.
+
+    As of the package's own code, comments and layout do not count. A file that cannot be read as Python counts by its
+    bytes: whoever runs it says what is wrong with it.
+    """
+    parts = {path.as_posix(): _own_facts(path) for name in names if is_own(name) for path in files(parted(name)[0])}
+    return hashlib.sha256(json.dumps(sorted(parts.items())).encode()).hexdigest() if parts else None
+
+
+def _own_facts(path: Path) -> str:
+    try:
+        return _facts(path)[0]
+    except (SyntaxError, ValueError, RecursionError):
+        return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def code_of(step: str, model: str | None = None, kinds: tuple[str, ...] = ()) -> list[Path]:
