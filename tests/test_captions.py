@@ -30,7 +30,7 @@ def test_facts_are_those_of_the_runs(tmp_path: Path, packs: dict[str, Path]) -> 
         "weights": "scratch: from scratch; pretrained: pretrained here on other classes",
         "chance": "10 % (10 classes)",
         "data": "tiny-imagenet (generated images)",
-        "scale": "demo (embedded data: no evidence about the paper)",
+        "scale": "demo (embedded data: no evidence)",
     }
     assert set(facts) <= set(FACTS)
     results.runs.loc[0, "status"] = "diverged"

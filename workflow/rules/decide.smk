@@ -2,7 +2,7 @@
 checkpoint look:
     input:
         unpack(lambda w: inputs(PIPELINE.inputs_of_look, int(w.look), look_before(w))),
-        [f"papers/{paper}.yaml" for paper in PARAMS.studies],
+        [file for paper in PARAMS.studies if Path(file := f"papers/{paper}.yaml").exists()],
         code=code_of("claims"),
     output:
         f"{RESULTS}/decide/look-{{look}}.json",

@@ -64,6 +64,7 @@ def dots(results: StudyResults) -> Drawn:
     legend_below(figure, lines, [*handles, "guessing"])
     what = "Top-1 accuracy on validation images of the last epoch, a row per arm."
     what += f" Quoted in the paper: {' '.join(quoted)}" if quoted else ""
+    what += f" {results.printed.capitalize()}: {'; '.join(elsewhere)}." if (elsewhere := _elsewhere(results)) else ""
     return Drawn(figure, what, BAND)
 
 
@@ -91,7 +92,7 @@ def _row(axis: Axes, y: float, tops: list[float], look: dict[str, Any]) -> None:
 
 def _printed(results: StudyResults, arm: str) -> list[tuple[str, float]]:
     """What the paper prints of an arm's validation accuracy, in percent, and by whom, where it quotes."""
-    entries = results.record.reported if results.record else ()
+    entries = results.record.reported if results.record and results.of_paper else ()
     quoted = [
         (e.source, 100 * e.value)
         for e in entries
@@ -101,11 +102,17 @@ def _printed(results: StudyResults, arm: str) -> list[tuple[str, float]]:
     return ([] if own is None else [("", 100 * own)]) + quoted
 
 
+def _elsewhere(results: StudyResults) -> list[str]:
+    """Where printed numbers of the study come from, where there is no paper."""
+    entries = () if results.record is None or results.of_paper else results.record.reported
+    return list(dict.fromkeys(e.source for e in entries if e.source and e.study == results.study))
+
+
 def _of_paper(results: StudyResults) -> str:
     """With the paper's classes, where its numbers are of others than ours."""
     theirs = {p.printed[0] for p in results.planned}
     other = theirs != {p.n_classes for p in results.planned}
-    return "printed in the paper" + (f", of {' or '.join(map(str, sorted(theirs)))} classes" if other else "")
+    return results.printed + (f", of {' or '.join(map(str, sorted(theirs)))} classes" if other else "")
 
 
 def per_label(results: StudyResults, places: RunFiles, argument: str = "") -> Drawn:

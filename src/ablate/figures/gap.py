@@ -42,7 +42,7 @@ def gap(results: StudyResults) -> Drawn:
         axis.set_ylim(len(arms) - 0.5, -0.5)
         axis.tick_params(axis="y", length=0)
     entries = {"training": TRAINING, "validation": VALIDATION, "a seed": SEED, "mean": MEAN}
-    entries |= {"printed in the paper": PRINTED} if printed else {}
+    entries |= {results.printed: PRINTED} if printed else {}
     legend_below(figure, [Line2D([], [], **look) for look in entries.values()], list(entries))
     what = (
         "Left, training and validation accuracy of the last epoch, means over seeds; right, their difference "

@@ -53,7 +53,8 @@ def heat(results: StudyResults, argument: str = "val_top1") -> Drawn:
         if n % across == 0:
             axis.set_ylabel(row.replace("-", " "))
     what = f"Top-1 accuracy on {METRICS[argument]} images of the last epoch, means over seeds, of each combination"
-    what += ", beside what the paper prints." if len(shown) > 1 else "."
+    by = "what the paper prints" if results.of_paper else "what is printed elsewhere"
+    what += f", beside {by}." if len(shown) > 1 else "."
     return Drawn(figure, what, splits=(argument.partition("_")[0],))
 
 

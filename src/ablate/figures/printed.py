@@ -34,8 +34,9 @@ def printed(results: StudyResults) -> Drawn:
     metrics = [metric for metric in PANELS if any(metric in cells for cells in rows.values())]
     if not metrics:
         figure, (axis,) = panels(1, 1, NARROW, 1.0)
-        nothing(axis, "the paper prints no number of this study")
-        return Drawn(figure, "The paper prints no number of this study.")
+        said = "the paper prints no number of this study" if results.of_paper else "nothing of this study is printed"
+        nothing(axis, said)
+        return Drawn(figure, f"{said.capitalize()}.")
     texts = [wrapped(name, 1.9) for name in rows]
     height = 0.6 + ROW * (len(rows) + 0.6 * sum(text.count("\n") for text in texts))
     figure, axes = panels(1, len(metrics), WIDE if len(metrics) > 1 else NARROW, height, space=0.03)
@@ -47,8 +48,9 @@ def printed(results: StudyResults) -> Drawn:
         axis.set_yticks(range(len(rows)), texts if axis is axes[0] else [""] * len(rows))
         axis.tick_params(axis="y", length=0)
         axis.grid(axis="y", color="0.93", zorder=0)
-    legend_below(figure, [Line2D([], [], **PRINTED), Line2D([], [], **OURS)], ["printed in the paper", "ours, mean"])
-    what = "Each number that the paper prints of this study, hollow, and ours, filled, joined by a line."
+    legend_below(figure, [Line2D([], [], **PRINTED), Line2D([], [], **OURS)], [results.printed, "ours, mean"])
+    by = "the paper prints" if results.of_paper else "is printed elsewhere"
+    what = f"Each number that {by} of this study, hollow, and ours, filled, joined by a line."
     classes = {p.printed[0] for p in results.planned} - {p.n_classes for p in results.planned}
     if classes:
         what += f" The paper's are of {' or '.join(map(str, sorted(classes)))} classes."

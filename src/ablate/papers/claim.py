@@ -98,15 +98,15 @@ class Needs(Record):
 
 
 class Claim(Record):
-    """One sentence of a paper that results can support or contradict."""
+    """One sentence of a paper that results can support or contradict, or a hypothesis of one's own."""
 
     id: Name
-    quote: Text  # verbatim from the paper's text; white space and markup may differ
-    where: Text
+    quote: Text | None = None  # verbatim from the paper's text; white space and markup may differ. None: one's own
+    where: Text | None = None
     also: tuple[Place, ...] = ()  # other places that say the same
     kind: Literal["value", "order", "effect", "interaction", "gap", "behaviour"]
     margin: NotNegative  # the smallest difference that counts, in the metric's unit; accuracies are fractions
-    why: Text  # one sentence: why this margin
+    why: Text | None = None  # one sentence: why this margin
     note: Text | None = None
     needs: Needs = Needs()
     clean: Name | None = None  # id of the claim that compares the same from weights that have not seen the images
@@ -168,6 +168,10 @@ class Claimed(NamedTuple):
 
 def check_alone(claim: Claim, reported: Iterable[str], where: str) -> None:
     """Refuse keys of another kind, missing ones, and what its file does not have; ``reported`` are ids of runs."""
+    if claim.quote is not None:
+        for key in ("where", "why"):
+            if getattr(claim, key) is None:
+                raise UserError(f"{where}.{key}: is missing beside the quote of a paper; add it")
     must, may = KEYS[claim.kind]
     given = {key for key in claim.model_fields_set - OF_ALL if getattr(claim, key) is not None}
     for key in sorted(given - must - may):

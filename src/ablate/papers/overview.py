@@ -9,6 +9,7 @@ from ablate.papers.items import Item
 from ablate.papers.paper import Paper, Reported
 from ablate.papers.scope import Scope
 from ablate.papers.statement import statement
+from ablate.plan.names import title_of
 from ablate.plan.record import PlanRecord, StudyPlan
 
 HEAD = """# Papers
@@ -45,9 +46,10 @@ def _paper(id: str, paper: Paper, plan: PlanRecord) -> str:
     studies = plan.studies_of(id)
     outputs = made(studies)
     items = [_item(item, outputs, f"papers/{id}.yaml") for item in paper.items]
+    named = {"Authors": paper.authors, "Reference": paper.reference}
     parts = [
-        f"## {in_markdown(paper.title)}",
-        f"`{id}`. Authors: {in_markdown(paper.authors)}. Reference: {in_markdown(paper.reference)}.",
+        f"## {in_markdown(paper.title or title_of(id))}",
+        " ".join([f"`{id}`.", *(f"{name}: {in_markdown(text)}." for name, text in named.items() if text)]),
     ]
     if items:
         parts += ["### Figures and tables", _table(["item", "what it shows", "here", "not done"], items)]
@@ -64,8 +66,8 @@ def _paper(id: str, paper: Paper, plan: PlanRecord) -> str:
     if paper.left_out:
         rows = [[entry.what, entry.where, entry.why] for entry in paper.left_out]
         parts += ["### Not done", _table(["what", "where", "why"], rows)]
-    stated = [[entry.what, entry.stated, entry.where, _scope(entry)] for entry in paper.protocol]
-    parts += ["### Protocol, as stated", _table(["what", "stated", "where", "of"], stated)]
+    if stated := [[entry.what, entry.stated, entry.where, _scope(entry)] for entry in paper.protocol]:
+        parts += ["### Protocol, as stated", _table(["what", "stated", "where", "of"], stated)]
     for title, entries in (("Deviations", paper.deviations), ("Own, and not in the paper", paper.own)):
         if entries:
             rows = [[entry.what, _scope(entry), entry.why] for entry in entries]
@@ -91,9 +93,10 @@ def _item(item: Item, outputs: Mapping[str, str], file: str) -> list[str]:
 
 def _by_quote(entries: Iterable[Reported]) -> list[list[Reported]]:
     """Those with one quote and place together, since they stand in one row or sentence."""
-    found: dict[tuple[str, str], list[Reported]] = {}
+    found: dict[tuple[str, ...], list[Reported]] = {}
     for entry in entries:
-        found.setdefault((entry.quote, entry.where), []).append(entry)
+        place = (entry.quote, entry.where or "") if entry.quote else (entry.id,)
+        found.setdefault(place, []).append(entry)
     return list(found.values())
 
 
@@ -101,7 +104,7 @@ def _number(entries: list[Reported]) -> list[str]:
     printed = "; ".join(f"{entry.metric} {entry.value:,.10g}" for entry in entries)
     of = dict.fromkeys(f"network {e.model}" if e.model else f"{e.study}: {_arm(e)}" for e in entries)
     source = [f"printed by {e.source}" for e in entries if e.source]
-    return [entries[0].where, printed, "; ".join([*of, *source])]
+    return [entries[0].where or "", printed, "; ".join([*of, *source])]
 
 
 def _arm(entry: Reported) -> str:
@@ -116,7 +119,7 @@ def _arm(entry: Reported) -> str:
 
 def _claim(claim: Claim, paper: Paper) -> list[str]:
     own = " (our own)" if claim.study and paper.owns(claim.study) else ""
-    places = "; ".join(dict.fromkeys([claim.where, *(place.where for place in claim.also)]))
+    places = "; ".join(dict.fromkeys([claim.where or "our own", *(place.where for place in claim.also)]))
     return [claim.id, statement(claim, paper), places, f"{claim.study or 'none: of networks alone'}{own}"]
 
 

@@ -1,8 +1,8 @@
 """What the papers say: the schema of ``papers/<id>.yaml``, which holds every number that a paper prints.
 
-Nothing else reads these files, but for what is drawn (`plan/drawn.py`), and no number of a paper stands in Python.
-`read` checks one file by itself, `check` all of them against the studies and networks that there are. Imports no
-torch.
+A group of studies in params.yaml need not have one: each key is optional, and so is the file. Nothing else reads
+these files, but for what is drawn (`plan/drawn.py`), and no number of a paper stands in Python. `read` checks one
+file by itself, `check` all of them against the studies and networks that there are. Imports no torch.
 """
 
 from collections.abc import Collection, Mapping
@@ -41,11 +41,6 @@ OF_NETWORKS = {
     "keras_parameters": (1.0, inf),  # Keras's total, with batch normalisation's moving means and variances
     "layers": (1.0, inf),  # convolutional and fully connected ones
 }
-LABELS = {  # of the scales, wherever results of one are shown
-    "demo": "embedded data: no evidence about the paper",
-    "pilot": "ten classes, short schedules",
-    "paper": "all classes, full schedules",
-}
 
 
 class Reported(Record):
@@ -54,14 +49,14 @@ class Reported(Record):
     id: Name
     value: Annotated[float, Field(allow_inf_nan=False)]
     metric: Text  # one of OF_RUNS or of OF_NETWORKS
-    where: Text
-    quote: Text  # verbatim from the paper's text; white space and markup may differ
+    where: Text | None = None  # in the paper; a number from elsewhere has its source instead
+    quote: Text | None = None  # verbatim from the paper's text; white space and markup may differ
     study: Text | None = None  # a key under the paper's studies in params.yaml
     arm: Text | None = None  # its label, as `ablate plan --runs` prints it
     minus: Text | None = None  # another arm: the value is the difference of the two
     over: Literal["best", "sum"] | None = None  # in place of arm: the best of the study's arms, or all added up
     levels: tuple[Text, ...] = ()  # with over: labels that an arm must have, all of them
-    source: Text | None = None  # the reference, where the paper quotes the number from other literature
+    source: Text | None = None  # the reference, where the number is not this paper's, or there is no paper
     model: Text | None = None  # a key of models.REGISTRY
     note: Text | None = None  # one sentence
 
@@ -78,15 +73,15 @@ class Reported(Record):
 
 
 class Paper(Record):
-    """``papers/<id>.yaml``."""
+    """``papers/<id>.yaml``, of which nothing is mandatory."""
 
-    title: Text
-    authors: Text
-    reference: Text  # venue, place and year, as far as they are known
-    protocol: Annotated[tuple[Stated, ...], Field(min_length=1)]
-    reported: tuple[Reported, ...]
-    silent: tuple[Silence, ...]
-    deviations: tuple[Deviation, ...]
+    title: Text | None = None
+    authors: Text | None = None
+    reference: Text | None = None  # venue, place and year, as far as they are known
+    protocol: tuple[Stated, ...] = ()
+    reported: tuple[Reported, ...] = ()
+    silent: tuple[Silence, ...] = ()
+    deviations: tuple[Deviation, ...] = ()
     own: tuple[Own, ...] = ()
     items: tuple[Item, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
@@ -95,14 +90,24 @@ class Paper(Record):
     counting: Counting = "torch"  # in its tables of layers and of parameters
     networks: tuple[PrintedNetwork, ...] = ()  # those that it prints layer by layer
     drawn: dict[str, Drawn] = {}  # by study; `plan/drawn.py` checks it, and the plan has it
+    show: dict[Text, Text] = {}  # likewise: a level's label, and what tables and figures call it
+
+    @property
+    def is_document(self) -> bool:
+        """Whether there is a paper behind it, and not only studies of one's own."""
+        return bool(self.authors or self.reference or self.protocol or self.silent)
 
     def printed(self, study: str) -> dict[str, dict[str, float]]:
         """{arm: {metric: value}} of one study: the paper's own numbers of single arms, the first where it has two."""
         found: dict[str, dict[str, float]] = {}
         for entry in self.reported:
-            if entry.study == study and entry.arm is not None and entry.own:
+            if entry.study == study and entry.arm is not None and (entry.own or self._elsewhere(entry)):
                 found.setdefault(entry.arm, {}).setdefault(entry.metric, entry.value)
         return found
+
+    def _elsewhere(self, entry: Reported) -> bool:
+        """Whether it is a single arm's number that other work prints, where there is no paper that quotes it."""
+        return not self.is_document and entry.minus is None
 
     def count_of(self, model: str, metric: str) -> Reported | None:
         """The number of ``metric`` that it prints of a network, if it does."""
@@ -134,11 +139,13 @@ class Paper(Record):
 
 
 def read(path: Path) -> Paper:
-    """Read one file and check it by itself.
+    """Read one file and check it by itself; where there is none, nothing is said.
 
     Raises:
         UserError: It names the file and the key's path.
     """
+    if not path.exists():
+        return Paper()
     paper = check_record(Paper, read_yaml(path), str(path))
     seen: set[str] = set()
     for entry in paper.reported:
@@ -166,14 +173,15 @@ def read(path: Path) -> Paper:
         for name in (*getattr(scoped, "settings", ()), *getattr(scoped, "varied", ())):
             if name not in SETTINGS:
                 raise choose(f"{path}: {key}.settings", name, SETTINGS, "setting")
-        for scale in getattr(scoped, "scales", ()):
-            if scale not in LABELS:
-                raise choose(f"{path}: {key}.scales", scale, LABELS, "scale")
     return paper
 
 
 def _check_entry(entry: Reported, where: str) -> None:
     """Refuse what is of neither or of both, a metric of the other kind, and a value that it cannot have."""
+    if entry.source is None:
+        for key in ("where", "quote"):
+            if getattr(entry, key) is None:
+                raise UserError(f"{where}.{key}: is missing; add it, or source for a number from elsewhere")
     of_runs = [key for key in ("study", "arm", "minus", "over", "levels", "source") if getattr(entry, key)]
     if entry.model is not None and of_runs:
         raise UserError(f"{where}.{of_runs[0]}: goes with a number of runs, model with one of a network; remove one")
@@ -197,14 +205,17 @@ def _check_entry(entry: Reported, where: str) -> None:
         raise UserError(f"{where}.value: {entry.metric} is a whole number (got {entry.value:g})")
 
 
-def check(papers: Mapping[str, Paper], plan: Plan, folder: Path = Path("papers")) -> None:
-    """Refuse what no study, arm or network bears the name of.
+def check(
+    papers: Mapping[str, Paper], plan: Plan, folder: Path = Path("papers"), scales: Collection[str] = ()
+) -> None:
+    """Refuse what no study, arm, network or scale bears the name of.
 
     Args:
         papers: by id.
-        plan: of the scale ``paper``, the only one that has every study and arm; what others leave out has no
-            results there, and is not wrong.
+        plan: of the scale that has every study and arm; what others leave out has no results there, and is not
+            wrong.
         folder: where the files lie, for messages.
+        scales: the names of all of them.
 
     Raises:
         UserError: With the nearest right one.
@@ -212,9 +223,6 @@ def check(papers: Mapping[str, Paper], plan: Plan, folder: Path = Path("papers")
     arms: dict[str, dict[str, dict[str, dict[str, str]]]] = {}  # by paper and study; of each its levels
     for planned in plan.planned:
         arms.setdefault(planned.paper, {}).setdefault(planned.study, {})[planned.arm] = planned.levels
-    for id in arms:
-        if id not in papers:
-            raise UserError(f"{folder / id}.yaml: there is no such file, but params.yaml has studies.{id}; add it")
     for id, paper in papers.items():
         file = f"{folder / id}.yaml"
         if id not in arms:
@@ -228,6 +236,9 @@ def check(papers: Mapping[str, Paper], plan: Plan, folder: Path = Path("papers")
                 raise choose(f"{file}: networks.{i}.model", network.model, REGISTRY, "model")
         for key, scoped in paper.scoped.items():
             check_scope(scoped, arms[id], f"{file}: {key}")
+            for scale in getattr(scoped, "scales", ()):
+                if scale not in scales:
+                    raise choose(f"{file}: {key}.scales", scale, scales, "scale")
         told = {
             key: (scoped, scoped.told) for key, scoped in paper.scoped.items() if isinstance(scoped, Stated | Silence)
         }
@@ -237,16 +248,15 @@ def check(papers: Mapping[str, Paper], plan: Plan, folder: Path = Path("papers")
 def check_files(project: Project, folder: Path) -> None:
     """Check the files of all papers that params.yaml has studies of.
 
-    Each is checked by itself and, where there is a scale ``paper``, all of them against that.
+    Each is checked by itself, and all of them against the scale that has every arm: ``paper``, or the only one.
 
     Raises:
         UserError: As `read` and `check` do.
     """
-    files = {id: folder / f"{id}.yaml" for id in project.papers}
-    papers = {id: read(file) for id, file in files.items() if file.exists()}
-    if project.full:
-        whole, plan = project.full
-        check({id: paper for id, paper in papers.items() if id in whole.studies}, plan, folder)
+    papers = {id: read(folder / f"{id}.yaml") for id in project.papers}
+    if project.whole:
+        whole, plan = project.whole
+        check({id: paper for id, paper in papers.items() if id in whole.studies}, plan, folder, whole.scales)
 
 
 def _check_names(entry: Reported, studies: Arms, where: str) -> None:

@@ -1,6 +1,7 @@
 """A claim in words of ours, made from its fields. Imports no pandas."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 from ablate.papers.claim import Claim
 from ablate.papers.paper import Paper
@@ -8,6 +9,22 @@ from ablate.papers.paper import Paper
 NAMED = 4  # arms, beyond which they are counted instead
 DOES = {"greater": "raises", "less": "lowers", "same": "does not change", "differs": "changes"}
 ADDS = {"greater": "more to", "less": "less to", "same": "as much to", "differs": "more or less to"}
+
+
+WORDS = {"claim": "hypothesis", "claims": "hypotheses", "paper": "group of studies", "papers": "groups of studies"}
+
+
+def hypothetical(text: str, claims: Iterable[Claim]) -> str:
+    """``text``, one of ours about ``claims``, in which they are hypotheses where none of them stands in a paper."""
+    claims = list(claims)
+    if not claims or any(claim.quote is not None for claim in claims):
+        return text
+
+    def other(found: re.Match[str]) -> str:
+        word = WORDS[found[0].lower()]
+        return word.capitalize() if found[0][0].isupper() else word
+
+    return re.sub(rf"\b({'|'.join(WORDS)})\b", other, text, flags=re.IGNORECASE)
 
 
 def statement(claim: Claim, paper: Paper) -> str:

@@ -12,6 +12,9 @@ from ablate.plan.record import PlannedRun
 from ablate.plan.settings import Settings
 
 Word = Literal["stated", "deviation", "choice", "own"]
+# How far a claim's arms are from what its paper did; of studies without a paper, from what was planned.
+PAPERS, NEAR, REDUCED, GENERATED = "the paper's", "near", "reduced", "generated data"
+PLANNED = "as planned"
 ALL_OF_IT = "the whole study"
 MANY = 2  # values of one setting, beyond which they are counted
 NAMES = {
@@ -116,6 +119,8 @@ def words(paper: Paper, planned: Iterable[PlannedRun], scale: str, archives: Col
     ``archives`` are labels of what the runs were trained on, as far as its images are not the official ones.
     """
     arms = {p.arm: p for p in planned}
+    if not paper.is_document:
+        return Words()
     found = {arm: standings(paper, p, scale) for arm, p in arms.items()}
     own = tuple(arm for arm, of_arm in found.items() if all(s.word == "own" for s in of_arm.values()))
     if arms and len(own) == len(arms):

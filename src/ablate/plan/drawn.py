@@ -1,4 +1,7 @@
-"""What is drawn of each study, and under which title: the section ``drawn`` of ``papers/<id>.yaml``."""
+"""What is drawn of each study, and under which title: the section ``drawn`` of ``papers/<id>.yaml``.
+
+Of a study of which nothing is said there, `by_default` is drawn.
+"""
 
 import hashlib
 import json
@@ -19,13 +22,13 @@ class Drawn(Record):
     """Of one study."""
 
     title: str | None = None  # null: the study's name
-    tables: dict[Name, str] = {}  # name, also of the files: kind, with its argument after a colon
-    figures: dict[Name, str] = {}  # as of tables
+    tables: dict[Name, str] | None = None  # name, also of the files: kind, with its argument after a colon
+    figures: dict[Name, str] | None = None  # as of tables
 
     @property
     def outputs(self) -> dict[str, dict[str, str]]:
         """Both of them."""
-        return {"tables": self.tables, "figures": self.figures}
+        return {"tables": self.tables or {}, "figures": self.figures or {}}
 
 
 class _Section(Record):
@@ -33,20 +36,30 @@ class _Section(Record):
 
 
 def read_drawn(file: Path, studies: Collection[str]) -> dict[str, Drawn]:
-    """{study: what is drawn of it} of one paper, which has ``studies``; nothing where there is no such file.
+    """{study: what is drawn of it} of one paper, which has ``studies``, in that order.
 
     Raises:
         UserError: For a study that there is not, and for names that collide.
     """
-    if not file.exists():
-        return {}
-    section = {key: value for key, value in read_yaml(file).items() if key == "drawn"}
-    drawn = check_record(_Section, section, str(file)).drawn
-    for study in drawn:
+    said = read_yaml(file) if file.exists() else {}
+    asked = check_record(_Section, {key: said[key] for key in said if key == "drawn"}, str(file)).drawn
+    for study in asked:
         if study not in studies:
             raise choose(f"{file}: drawn.{study}", study, studies, "study")
+    drawn = {study: by_default(study, asked.get(study, Drawn())) for study in studies}
     check_outputs({name: study.outputs for name, study in drawn.items()}, str(file))
     return drawn
+
+
+def by_default(study: str, asked: Drawn) -> Drawn:
+    """``asked``, and where it says nothing of tables or of figures: accuracies, dots with intervals, and curves."""
+    tables = {f"table-{study}": "accuracy"}
+    figures = {f"figure-{study}": "dots", f"figure-{study}-curves": "curves"}
+    return Drawn(
+        title=asked.title,
+        tables=tables if asked.tables is None else asked.tables,
+        figures=figures if asked.figures is None else asked.figures,
+    )
 
 
 def check_drawn(drawn: Mapping[str, Mapping[str, Drawn]], params: Params, plan: Plan, papers: Path) -> None:

@@ -64,6 +64,12 @@ def arm_or_best(name: str, arms: Collection[str], where: str) -> str:
     return name
 
 
+def title_of(name: str) -> str:
+    """A study's or a paper's identifier as a title: batch-size is Batch size."""
+    words = name.replace("-", " ")
+    return words[:1].upper() + words[1:]
+
+
 def unique(names: Iterable[str]) -> list[str]:
     """The names, each but the first of equal ones with a number behind it."""
     found: dict[str, None] = {}

@@ -149,6 +149,7 @@ class Params(Record):
 
     scale: str
     scales: tuple[str, ...] = ()  # the names of all of them; `load` fills it
+    label: str = ""  # what the scale stands for, in a few words of captions
     mirror: str | None  # a folder or https:// URL that holds the archives under their names
     recipe: Count  # raised when the training code changes what a run computes
     # what becomes of results whose code was another: trained anew, or shown as they are
@@ -171,6 +172,7 @@ class Overlay(Record):
     Any other list is replaced whole.
     """
 
+    label: str = ""
     overrides: dict[str, Any] = {}
     stand_in: StandIn = StandIn()
     seeds: tuple[int, ...] | None = None

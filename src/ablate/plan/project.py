@@ -25,6 +25,11 @@ class Project:
     full: tuple[Params, Plan] | None = None  # of the scale `paper`; None where there is no such scale
     drawn: Mapping[str, Mapping[str, Drawn]] = field(default_factory=dict)  # by paper and study, of any scale
 
+    @property
+    def whole(self) -> tuple[Params, Plan] | None:
+        """Of the scale that leaves out no study and no arm: ``paper``, or the only one there is."""
+        return self.full or ((self.params, self.plan) if len(self.params.scales) < 2 else None)
+
     @cached_property
     def record(self) -> PlanRecord:
         """What plan.json says; see `plan_record`."""

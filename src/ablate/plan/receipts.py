@@ -137,7 +137,7 @@ def rendering(
     folder = folder or plan.parent
     names = record.papers
     collected = {name: [folder / name / file for file in COLLECTED] for name in names}
-    files = {name: papers / f"{name}.yaml" for name in names}
+    files = {name: [file for file in (papers / f"{name}.yaml",) if file.exists()] for name in names}
     jobs: dict[str, Job] = {}
 
     def add(
@@ -164,7 +164,7 @@ def rendering(
         add(
             f"tables_{name}",
             "tables",
-            [*collected[name], files[name], *(described if OF_CLASSES & _kinds(tables) else [])],
+            [*collected[name], *files[name], *(described if OF_CLASSES & _kinds(tables) else [])],
             made,
             "title",
             "tables",
@@ -172,14 +172,14 @@ def rendering(
         )
         pictures = [packs[each] for each in used if packs and each in packs] if PICTURES & _kinds(figures) else []
         made = [folder / name / f"{figure}{suffix}" for figure in figures for suffix in FIGURE]
-        read = [*collected[name], files[name], *pictures, *(described if OF_CLASSES & _kinds(figures) else [])]
+        read = [*collected[name], *files[name], *pictures, *(described if OF_CLASSES & _kinds(figures) else [])]
         add(f"figures_{name}", "figures", read, made, "title", "figures", kinds=_kinds(figures))
         made = [folder / name / f"comparison{suffix}" for suffix in TABLE]
-        add(f"compare_{name}", "compare", [*collected[name], files[name]], made)
+        add(f"compare_{name}", "compare", [*collected[name], *files[name]], made)
         shown += [folder / name / f"{table}{suffix}" for table in (*tables, "comparison") for suffix in TABLE]
         shown += collected[name]
         shown += [folder / name / f"{figure}{suffix}" for figure in figures for suffix in FIGURE]
-    every = [path for name in names for path in (*collected[name], files[name])]
+    every = [path for name in names for path in (*collected[name], *files[name])]
     add("comparison", "compare", every, [folder / f"comparison{suffix}" for suffix in TABLE])
     claims = [folder / f"claims{suffix}" for suffix in (".json", *TABLE)]
     boards = [folder / "board", *(folder / name / "board" for name in names if name != CONTROLS)]
@@ -189,7 +189,7 @@ def rendering(
     claims += [folder / f"{name}{suffix}" for name in ("evidence", "models") for suffix in TABLE]
     add("claims", "claims", [*every, *analysis], claims)
     rows = [folder / name / file for name in names for file in ("runs.csv", "history.csv")]
-    rows += files.values()
+    rows += [path for name in names for path in files[name]]
     chances = [folder / f"{name}{suffix}" for name in ("power", "needed") for suffix in FIGURE]
     add("power", "power", [*rows, folder / "claims.json"], [folder / "power.csv", *chances])
     curves = [folder / name / file for name in names for file in ("runs.csv", "history.csv")]
@@ -201,7 +201,8 @@ def rendering(
         folder / f"{name}{suffix}" for name in ("claims", "evidence", "models", "comparison") for suffix in TABLE
     ]
     shown += [folder / f"{name}" for name in ("claims.json", "power.csv", "power.svg")]
-    shown += [*files.values(), *(path for name, path in (packs or {}).items() if name in used)]
+    shown += [path for name in names for path in files[name]]
+    shown += [path for name, path in (packs or {}).items() if name in used]
     add("report", "report", shown, [folder / "report.html"], *DRAWN)
     return jobs
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from pydantic import ValidationError, field_serializer
 from ablate.models.registry import contaminated
 from ablate.plan.drawn import Drawn
 from ablate.plan.health import Health
+from ablate.plan.names import title_of
 from ablate.plan.params import Adaptive, Params
 from ablate.plan.runs import Plan, Run
 from ablate.plan.settings import Settings
@@ -21,6 +22,7 @@ from ablate.stored import Stored, damaged
 
 AGAIN = "`snakemake --cores 8 all` and `ablate render` make it again"
 FACTS = ("n_classes", "images", "data")  # what settings come to on the data: classes, training images, variant
+EMBEDDED = "embedded data: no evidence"  # of a scale whose images are all generated
 Facts = dict[str, Any]  # of an arm: a setting, or what settings come to on its data: the value, as JSON has it
 Protocol = dict[tuple[str, str, str], Facts]  # paper, study, arm: what is to compare
 
@@ -68,11 +70,22 @@ class PlanRecord(Stored):
     """plan.json: what one scale asks for, the order of params.yaml kept."""
 
     scale: str
+    label: str = ""  # what the scale stands for
     looks: tuple[int, ...]  # seeds of an arm at each look, where `decide` has looked
     adaptive: Adaptive | None  # how `decide` adds seeds
     health: Health = Health()  # thresholds of the words for runs
     studies: dict[str, StudyPlan]  # by <paper>/<study>
     runs: tuple[PlannedRun, ...]  # an arm's seeds of params.yaml before those that were added
+
+    def note(self, runs: Iterable[PlannedRun] | None = None) -> str:
+        """What is to say of the scale, as far as these runs go, or all: that images are generated, or its label."""
+        variants = {p.facts.get("data") for p in (self.runs if runs is None else runs)}
+        return EMBEDDED if variants == {"embedded"} else self.label
+
+    def called(self, runs: Iterable[PlannedRun] | None = None) -> str:
+        """The scale with its `note`."""
+        note = self.note(runs)
+        return f"{self.scale} ({note})" if note else self.scale
 
     @property
     def papers(self) -> list[str]:
@@ -155,15 +168,16 @@ def plan_record(
             }
     return PlanRecord(
         scale=plan.scale,
+        label=params.label,
         looks=plan.looks,
         adaptive=params.adaptive,
         health=params.health,
         studies={
             f"{paper}/{name}": StudyPlan(
-                title=name if asked.title is None else asked.title,
+                title=title_of(name) if asked.title is None else asked.title,
                 axes=tuple(study.axes),
-                tables=dict(asked.tables),
-                figures=dict(asked.figures),
+                tables=dict(asked.tables or {}),
+                figures=dict(asked.figures or {}),
             )
             for paper, studies in params.studies.items()
             for name, study in studies.items()

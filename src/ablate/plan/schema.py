@@ -37,6 +37,7 @@ def params_schema() -> Schema:
         "stand_in": _ref("StandIn"),
     }
     at_scale = {
+        "label": {"type": "string"},
         "other_code": whole["properties"]["other_code"],
         "seeds": seeds,
         "compute": _ref("ComputeAtScale"),

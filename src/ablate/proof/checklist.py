@@ -1,12 +1,13 @@
 """Checklists of venues, as far as run records answer them; what they cannot answer is left open by name."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 
 from ablate.files import read_json
 from ablate.inert import in_markdown
 from ablate.plan.cost import NETWORKS
+from ablate.plan.params import Dataset
 from ablate.plan.project import Project
 from ablate.plan.receipts import check
 from ablate.plan.run_records import RunRecords
@@ -132,12 +133,20 @@ def _code(facts: _Facts) -> str | None:
     if not commits:
         return None
     edited = sum(bool((told.get("git") or {}).get("dirty")) for told in facts.told)
-    urls = [url for spec in facts.project.params.datasets.values() for url in spec.urls]
+    used = {run.settings.dataset for run in facts.project.plan.runs.values()}
+    data = [text for name, spec in facts.project.params.datasets.items() if name in used for text in _origin(spec)]
     return (
         f"Code: {', '.join(f'{commit} ({n} runs)' for commit, n in commits.items())}; {edited} of an edited tree. "
-        f"Data: {', '.join(urls) or 'generated'}, each accepted by its SHA-256 (`params.yaml`). "
+        f"Data: {', '.join(dict.fromkeys(data))}, each accepted by its SHA-256 (`params.yaml`). "
         "Instructions: `README.md`."
     )
+
+
+def _origin(spec: Dataset) -> Sequence[str]:
+    """Where the images of a data set come from."""
+    if spec.variant == "embedded":
+        return ["generated"]
+    return ["a copy of one's own"] if spec.path or not spec.urls else spec.urls
 
 
 def _settings(facts: _Facts) -> str | None:

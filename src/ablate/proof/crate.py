@@ -86,7 +86,7 @@ class _Crate:
         workflow = crate.add_workflow("Snakefile", "Snakefile", main=True, lang="snakemake", properties=facts)
         workflow["name"], workflow["step"] = "From archives to a verdict on every claim", step
         params = self._file(Path("params.yaml"))
-        papers = [self._file(Path("papers", f"{name}.yaml")) for name in self._papers()]
+        papers = [self._file(file) for name in self._papers() if (file := Path("papers", f"{name}.yaml")).exists()]
         made = [self._file(path) for path in self._results()]
         actions, controls = [], []
         for run, contents in sorted(runs.items()):

@@ -9,9 +9,10 @@ from PIL import Image
 from ablate.csv_text import read_rows, read_text
 from ablate.data.assurance import CHECKED, UNSEEN, accepted
 from ablate.files import read_json
-from ablate.papers.paper import LABELS, Paper, read
+from ablate.papers.paper import Paper, read
 from ablate.papers.words import words
 from ablate.plan.health import legend
+from ablate.plan.names import title_of
 from ablate.plan.record import PlannedRun, PlanRecord
 from ablate.plan.runs import ENDED
 from ablate.report.packed import Asset, figure, opened
@@ -33,7 +34,7 @@ class Page:
         self.data = _data(collected, sorted({p.settings.dataset for p in plan.runs}))
         self.content: dict[str, Any] = {
             "scale": plan.scale,
-            "note": LABELS.get(plan.scale, "a scale of your own"),
+            "note": plan.note(),
             "health": legend(plan.health),
             "runs": len({p.run for p in plan.runs}),
             "board": self._board(),
@@ -61,11 +62,18 @@ class Page:
         every = plan.of(name)
         return {
             "id": name,
-            "title": paper.title,
-            "authors": paper.authors,
-            "reference": paper.reference,
+            "title": paper.title or title_of(name),
+            "authors": paper.authors or "",
+            "reference": paper.reference or "",
             "comparison": self._table("comparison", name),
-            "printed": {e.id: {"where": e.where, "quote": e.quote, "note": e.note or ""} for e in paper.reported},
+            "printed": {
+                e.id: {
+                    "place": ", ".join(filter(None, [e.source or paper.title or name, e.where])),
+                    "quote": e.quote or f"{e.value:g}",
+                    "note": e.note or "",
+                }
+                for e in paper.reported
+            },
             "studies": [
                 self._study(plan, paper, name, key, [p for p in every if p.study == key], rows)
                 for key in plan.studies_of(name)

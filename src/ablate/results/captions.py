@@ -21,7 +21,6 @@ from pydantic import Field, computed_field
 
 from ablate.files import read_json, write_json
 from ablate.inert import in_markdown
-from ablate.papers.paper import LABELS
 from ablate.plan.runs import ENDED
 from ablate.results.study import StudyResults, other_images
 from ablate.stored import Stored, shaped
@@ -119,18 +118,14 @@ def about_study(
         "chance": " or ".join(f"{percent(100 / n)} ({n} classes)" for n in chance),
         "data": ", ".join(data) + (f" ({', '.join(said(each) for each in labels)})" if labels else ""),
         "paper": results.words.counted + (f" (told below {results.told})" if results.told else ""),
-    } | about_scale(results.scale)
+        "scale": results.called,
+    }
     return {key: text for key, text in facts.items() if text}
 
 
 def splits_of(results: StudyResults) -> list[str]:
     """The splits that the study's runs were evaluated on."""
     return [split for split in SPLITS if results.runs[f"n_{split}"].notna().any()]
-
-
-def about_scale(scale: str) -> dict[str, str]:
-    """The fact of the scale, with what it stands for."""
-    return {"scale": f"{scale} ({LABELS.get(scale, 'a scale of your own')})"}
 
 
 def said(archive: str) -> str:

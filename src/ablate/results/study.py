@@ -42,6 +42,7 @@ class StudyResults:
     health: Health = field(default_factory=Health)  # thresholds of the words for runs
     record: Paper | None = None  # all that the paper says; None: there is no paper
     every_axis: list[list[str]] = field(default_factory=list)  # the levels of each axis of the plan, a list each
+    called: str = ""  # the scale with what it stands for
     told: str = ""  # the table whose notes tell deviations and choices, once for the study
 
     @property
@@ -55,6 +56,16 @@ class StudyResults:
         if self.record is None:
             return Words()
         return words(self.record, self.planned, self.scale, archives(self.runs, self.planned))
+
+    @property
+    def printed(self) -> str:
+        """What legends call numbers that are not ours."""
+        return "printed in the paper" if self.of_paper else "printed elsewhere"
+
+    @property
+    def of_paper(self) -> bool:
+        """Whether there is a paper that prints the numbers beside which its own stand."""
+        return self.record is None or self.record.is_document
 
     def contaminated(self, arm: str) -> bool:
         """Whether it starts from weights that have seen the data set's images."""
@@ -119,6 +130,7 @@ def study_results(plan: Path, collected: Path, papers: Path, study: str, runs_fo
         whole.health,
         record,
         every_axis(whole),
+        whole.called(planned),
         next((name for name, kind in chosen.tables.items() if TABLES[kind.partition(":")[0]].runs), ""),
     )
 

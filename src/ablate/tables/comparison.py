@@ -10,7 +10,6 @@ from ablate.papers.paper import Paper, Reported, read
 from ablate.papers.words import Words, words
 from ablate.plan import health
 from ablate.plan.record import PlannedRun, PlanRecord, read_plan
-from ablate.results.captions import about_scale
 from ablate.results.stats import PM, SEEDS, Sources, ended, measured, one_more, remarks, rounded
 from ablate.results.study import archives, collected_runs
 from ablate.results.table import Table
@@ -33,7 +32,8 @@ def write_comparison(plan_file: Path, papers: Path, output: Path) -> None:
     folder = output.parent if every else output.parent.parent
     records = {name: read(papers / f"{name}.yaml") for name in chosen}
     table = compare(plan, records, folder, every=every)
-    table.write(output, "The papers' numbers and ours", about_scale(plan.scale))
+    title = "The papers' numbers and ours" if table.rows else "No printed numbers to compare with"
+    table.write(output, title, {"scale": plan.called()})
 
 
 def compare(plan: PlanRecord, papers: Mapping[str, Paper], folder: Path, *, every: bool = False) -> Table:
@@ -71,6 +71,8 @@ def compare(plan: PlanRecord, papers: Mapping[str, Paper], folder: Path, *, ever
             origin = f"printed by {entry.source}" if entry.source else ""
             cells["note"] = "; ".join(filter(None, [origin, cells["note"], entry.note]))
             table.add(f"{name}/{entry.id}" if every else entry.id, head | cells, sources)
+    if not table.rows:
+        table.caption = ""
     table.notes = [f"{where}: {sentences}" for where, sentences in told.items() if sentences]
     return table
 

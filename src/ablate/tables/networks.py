@@ -67,7 +67,7 @@ def layers(results: StudyResults, model: str) -> Table:
     theirs = next((n for n in paper.networks if n.model == model), None) if paper else None
     table = Table(caption=f"{called(results, model)} as the paper has it: {_about(results, found)}")
     places = [f"layers in {theirs.where}"] if theirs else []
-    places += [f"total in {entry.where}"] if entry else []
+    places += [f"total in {entry.where or entry.source}"] if entry else []
     if places:
         table.caption += f" Printed: {', '.join(places)}."
     if keras := _in_keras(results):

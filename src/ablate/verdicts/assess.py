@@ -1,5 +1,6 @@
 """The board: every claim of every paper, what the runs say of it, under which protocol, and the word for both.
 
+Of studies without a paper the protocol is what was planned, and a claim is a hypothesis that holds here or does not.
 The finding is what `judge` makes of the runs, unless something bars it: a control of one of the data sets that did
 not pass, generated data, a printed number of other data or epochs than the runs', an arm with too few runs that have
 learnt, an event that had not come by the last epoch. A claim of which runs are missing stays open. The protocol is
@@ -14,8 +15,8 @@ import pandas as pd
 
 from ablate.papers.claim import Claim
 from ablate.papers.paper import Paper, read
-from ablate.papers.statement import statement
-from ablate.papers.words import deviates
+from ablate.papers.statement import hypothetical, statement
+from ablate.papers.words import GENERATED, NEAR, PAPERS, PLANNED, REDUCED, deviates
 from ablate.plan.receipts import CONTROLS
 from ablate.plan.record import PlanRecord
 from ablate.plan.shared import shared_factors
@@ -29,7 +30,6 @@ from ablate.verdicts.measured import Planned
 from ablate.verdicts.sentence import finding_text, means, number, remarks
 from ablate.verdicts.verdict import NOT_TESTABLE, OPEN, SHOWN, Finding, Verdict
 
-PAPERS, NEAR, REDUCED, GENERATED = "the paper's", "near", "reduced", "generated data"
 COUNTED = "counted"
 # The word for a finding at the paper's protocol or near it, and at a reduced one; else the finding is its own word.
 WORD: dict[str, tuple[str, str]] = {
@@ -54,7 +54,7 @@ class Judged:
     found: Evidence
     by_test: Verdict
     finding: Finding | str
-    protocol: str  # PAPERS, NEAR, REDUCED or GENERATED; empty: of networks alone
+    protocol: str  # PAPERS, NEAR, REDUCED, GENERATED or PLANNED; empty: of networks alone
     word: str  # one of WORDS
     sentence: str
     why: tuple[str, ...] = ()  # what bars a finding, or keeps it open
@@ -115,7 +115,7 @@ def assess_paper(
     mine, others = {}, deviating(paper, planned, plan.scale, archives(rows, planned))
     for claim in paper.claims:
         e, verdict = found[claim.id]
-        at = protocol(claim, planned, e, others)
+        at = protocol(claim, planned, e, others, of_paper=paper.is_document)
         word, bars = why(claim, e)
         headline = bool(paper.headlines and claim.id in paper.headlines.claims)
         tested = verdict or Verdict("not testable")
@@ -131,14 +131,18 @@ def deviating(paper: Paper, planned: Planned, scale: str, other_archives: Collec
     return {at for at, p in arms.items() if p.deviations or deviates(paper, p, scale, other_archives)}
 
 
-def protocol(claim: Claim, planned: Planned, e: Evidence, others: Collection[tuple[str, str]]) -> str:
-    """How far the arms of ``claim`` are from what the paper did; ``others`` of `deviating`."""
+def protocol(
+    claim: Claim, planned: Planned, e: Evidence, others: Collection[tuple[str, str]], *, of_paper: bool
+) -> str:
+    """How far the arms of ``claim`` are from what the paper did, if there is one; ``others`` of `deviating`."""
     arms = {arm for contrast in e.contrasts for arm in contrast.weights}
     mine = [p for p in planned if p.study == claim.study and p.arm in arms]
     if not mine:
         return ""
     if _generated(mine):
         return GENERATED
+    if not of_paper:
+        return REDUCED if e.apart else PLANNED
     if e.apart or any(p.deviations is None for p in mine):
         return REDUCED
     return NEAR if any((p.study, p.arm) in others for p in mine) else PAPERS
@@ -173,7 +177,7 @@ def _named(j: Judged) -> Judged:
         j = replace(j, finding=OPEN, word=OPEN, why=j.found.missing)
     else:
         finding = j.by_test.finding
-        word = WORD[finding][j.protocol == REDUCED] if finding in WORD else finding
+        word = WORD[finding][j.protocol in (REDUCED, PLANNED)] if finding in WORD else finding
         j = replace(j, finding=finding, word=word)
     return replace(j, word=NO_EVIDENCE) if j.protocol == GENERATED and j.word not in (NOT_RUN, VOID) else j
 
@@ -195,13 +199,14 @@ def _said(j: Judged, paper: Paper, planned: Planned, family: int, looks: tuple[i
     part = next((p for p in e.parts if p.name == v.part), None)
     contrast = next((c for c in e.contrasts if c.name == v.part), next(iter(e.contrasts), None))
     said = [means(j.claim, paper, e, contrast)]
+    claims = hypothetical("claims", paper.claims)
     if j.word == COUNTED and part:
         said.append(f"{part.name}: {number(v.estimate or 0.0, e.unit, sign=True)}, {j.finding}.")
     elif j.why or part is None:
         said.append(f"{j.word.capitalize()}: {'; '.join(j.why) or 'no run of it has ended'}.")
     else:
         head = j.word if j.finding == j.word else f"{j.word} ({j.finding})"
-        said.append(f"{head.capitalize()}. {finding_text(part, v, family)}")
+        said.append(f"{head.capitalize()}. {finding_text(part, v, family, claims)}")
         said += remarks(e, v, looks[-1] if looks else None)
     said += [f"{note.capitalize()}." for note in e.notes]
     if shared := shared_factors([p for p in planned if p.run in e.runs]):

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +14,8 @@ from matplotlib.patches import Rectangle
 from ablate.figures.common import wrapped
 from ablate.figures.save import save
 from ablate.figures.style import PALETTE, STYLE, WIDE
-from ablate.results.captions import Caption, about_scale
+from ablate.papers.statement import hypothetical
+from ablate.results.captions import Caption
 from ablate.verdicts.sentence import number
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ class Effect(NamedTuple):
 
 
 def draw_boards(every: Sequence["Judged"], papers: Sequence[str], scale: str, folder: Path) -> None:
-    """Write the figures board and <paper>/board into ``folder``, results/<scale>."""
+    """Write the figures board and <paper>/board into ``folder``, results/<scale>; ``scale`` is for captions."""
     sns.set_theme(context="paper", style="ticks", rc=STYLE)
     _strip(every, papers, scale, folder / "board.svg")
     for paper in papers:
@@ -116,10 +118,13 @@ def _strip(every: Sequence["Judged"], papers: Sequence[str], scale: str, svg: Pa
         _glyph(axis, across, down, word)
         axis.text(across + 0.1, down, f"{word} ({counts[word]})", va="center")
     caption = Caption(
-        label=f"fig:{scale}-board",
-        title="Claims of all papers",
-        what="A tile for each claim, in the order of the table; black frames are headlines, numbers count claims.",
-        facts=about_scale(scale),
+        label=f"fig:{svg.parent.name}-board",
+        title=hypothetical("Claims of all papers", (j.claim for j in every)),
+        what=hypothetical(
+            "A tile for each claim, in the order of the table; black frames are headlines, numbers count claims.",
+            (j.claim for j in every),
+        ),
+        facts={"scale": scale},
     )
     save(figure, svg, caption)
 
@@ -132,7 +137,8 @@ def _forest(mine: Sequence["Judged"], scale: str, svg: Path) -> None:
     head, foot = 0.2, 0.4
     total = sum(LINE * n + ROOM for n in lines)
     figure, axis = _canvas(WIDE, head + total + foot)
-    heads = ((SENTENCE + 0.05, "claim"), (PRINTED, "printed"), (EFFECT, "effect"), (SEEDS, "n"), (WORD, "verdict"))
+    claim = hypothetical("claim", (j.claim for j in mine))
+    heads = ((SENTENCE + 0.05, claim), (PRINTED, "printed"), (EFFECT, "effect"), (SEEDS, "n"), (WORD, "verdict"))
     for x, text in heads:
         axis.text(x, head / 2, text, va="center", fontweight="bold")
     zero, one = _place(0), _place(1)
@@ -152,14 +158,17 @@ def _forest(mine: Sequence["Judged"], scale: str, svg: Path) -> None:
     for at in (-REACH, -REACH / 2, 0, 1, REACH / 2, REACH):
         axis.plot([_place(at)] * 2, [y, y + 0.03], color="0.4", lw=0.7)
         axis.text(_place(at), y + 0.1, f"{at:g}".replace("-", "−"), ha="center", va="center")
-    axis.text(_place(0), y + 0.26, "effect, in margins of the claim", ha="center", va="center")
-    facts = {"band": INTERVALS} | about_scale(scale)
+    axis.text(_place(0), y + 0.26, f"effect, in margins of the {claim}", ha="center", va="center")
+    in_words = partial(hypothetical, claims=[j.claim for j in mine])
+    facts = {"band": in_words(INTERVALS), "scale": scale}
     caption = Caption(
         label=f"fig:{svg.parent.name}-board",
-        title=f"Claims of {svg.parent.name}",
-        what="Each claim with its effect in margins (dashes: what it asks for; grey: what counts as the same) and in "
-        "its own unit. Open claims are hollow, an arrow leads to what lies outside, headlines are bold; n are seeds "
-        "of the arm that has the fewest.",
+        title=f"{in_words('Claims')} of {svg.parent.name}",
+        what=in_words(
+            "Each claim with its effect in margins (dashes: what it asks for; grey: what counts as the same) and in "
+            "its own unit. Open claims are hollow, an arrow leads to what lies outside, headlines are bold; n are "
+            "seeds of the arm that has the fewest."
+        ),
         facts=facts,
     )
     save(figure, svg, caption)

@@ -2,14 +2,15 @@
 
 from collections import Counter
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ablate.files import write_json, write_text
+from ablate.papers.statement import hypothetical
 from ablate.plan.health import WORDS as OF_HEALTH
 from ablate.plan.health import legend
 from ablate.plan.record import read_plan
-from ablate.results.captions import about_scale
 from ablate.results.stats import Sources
 from ablate.results.study import collected_runs
 from ablate.results.table import Table
@@ -64,9 +65,10 @@ def claims_table(every: list[Judged]) -> Table:
 def tally(every: list[Judged]) -> str:
     """How many claims have which word, counts of networks apart."""
     counts = Counter(j.word for j in every)
+    claims = hypothetical("claims", (j.claim for j in every))
     said = [f"{counts[word]} {word}" for word in WORDS if counts[word] and word != COUNTED]
     apart = f"; {counts[COUNTED]} counted, outside of these" if counts[COUNTED] else ""
-    return f"Of {sum(counts.values()) - counts[COUNTED]} claims: {', '.join(said)}{apart}."
+    return f"Of {sum(counts.values()) - counts[COUNTED]} {claims}: {', '.join(said)}{apart}."
 
 
 def write_claims(plan_file: Path, papers: Path, runs: Path, output: Path) -> None:
@@ -85,17 +87,19 @@ def write_claims(plan_file: Path, papers: Path, runs: Path, output: Path) -> Non
     table = claims_table(every)
     said = " ".join(text for j in every for text in j.found.health)
     of_health = legend(plan.health, [word for word in OF_HEALTH if word in said])
-    table.caption = " ".join(filter(None, [tally(every), table.caption, state.sentence, before]))
+    in_words = partial(hypothetical, claims=[j.claim for j in every])
+    table.caption = " ".join(filter(None, [tally(every), in_words(table.caption), state.sentence, before]))
     table.notes = [of_health] if of_health else []
-    table.write(output.with_suffix(".csv"), "Claims and verdicts", about_scale(plan.scale))
-    draw_boards(every, list(read), plan.scale, output.parent)
+    about = {"scale": plan.called()}
+    table.write(output.with_suffix(".csv"), in_words("Claims and verdicts"), about)
+    draw_boards(every, list(read), plan.called(), output.parent)
     above = [text for text in (tally(every), state.sentence, before) if text]
     took = {name: seconds_of(collected_runs(plan, output.parent / name)) for name in read}
     write_text(output.with_name("findings.md"), page(plan.scale, every, above, took))
     of_runs = evidence_table(plan, every, output.parent)
     of_runs.write(output.with_name("evidence.csv"), "Runs and findings", about_scale(plan.scale))
     models = trained_pairs(read, plan.runs, runs)
-    models.write(output.with_name("models.csv"), "Trained models that claims compare", about_scale(plan.scale))
+    models.write(output.with_name("models.csv"), in_words("Trained models that claims compare"), about)
     board = {
         "scale": plan.scale,
         "tally": tally(every),

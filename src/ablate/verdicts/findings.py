@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from ablate.inert import in_markdown
+from ablate.papers.statement import hypothetical
 from ablate.verdicts.assess import COUNTED, NOT_RUN, WORDS, Judged
 from ablate.verdicts.judge import MOST
 from ablate.verdicts.verdict import OPEN
@@ -33,7 +34,7 @@ def page(scale: str, every: list[Judged], said: list[str], took: Mapping[str, Se
     papers = list(dict.fromkeys(j.paper for j in every))
     words = [word for word in WORDS if any(j.word == word for j in every)]
     lines = [f"# What was found: {scale}", "", *said, ""]
-    lines += [_row(["paper", *words]), _row(["---"] * (1 + len(words)))]
+    lines += [_row([hypothetical("paper", (j.claim for j in every)), *words]), _row(["---"] * (1 + len(words)))]
     for paper in papers:
         counts = Counter(j.word for j in every if j.paper == paper)
         lines.append(_row([paper, *(str(counts[word] or "") for word in words)]))

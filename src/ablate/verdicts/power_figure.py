@@ -11,7 +11,8 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from ablate.figures.common import legend_below, nothing, panels, wrapped
 from ablate.figures.save import save
 from ablate.figures.style import NARROW, PALETTE, STYLE, WIDE, looks
-from ablate.results.captions import Caption, about_scale
+from ablate.papers.statement import hypothetical
+from ablate.results.captions import Caption
 from ablate.verdicts.judge import MOST, POWER
 from ablate.verdicts.power import Chances
 
@@ -46,9 +47,12 @@ def draw_power(every: Sequence[Chances], scale: str, svg: Path) -> None:
         axis.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.32))
     caption = Caption(
         label=f"fig:{svg.parent.name}-{svg.stem}",
-        title="The chance to decide the headline claims",
-        what=f"The chance to show a claim, or its opposite, by seeds of each arm; the grey line is {POWER:.0%}.",
-        facts=about_scale(scale),
+        title=hypothetical("The chance to decide the headline claims", (c.prospect.claim for c in every)),
+        what=hypothetical(
+            f"The chance to show a claim, or its opposite, by seeds of each arm; the grey line is {POWER:.0%}.",
+            (c.prospect.claim for c in every),
+        ),
+        facts={"scale": scale},
     )
     save(figure, svg, caption)
 
@@ -85,9 +89,12 @@ def draw_needed(every: Sequence[Chances], now: Mapping[tuple[str, str], int], sc
         legend_below(figure, [Line2D([], [], **look) for look in looks_of_marks.values()], list(looks_of_marks))
     caption = Caption(
         label=f"fig:{svg.parent.name}-{svg.stem}",
-        title="Seeds that open claims need",
-        what=f"Of each open claim, the seeds of its arms now, and how many would decide it with a chance of "
-        f"{POWER:.0%}, if the assumed effect is true and seeds scatter as those here do.",
-        facts=about_scale(scale),
+        title=hypothetical("Seeds that open claims need", (c.prospect.claim for c in every)),
+        what=hypothetical(
+            f"Of each open claim, the seeds of its arms now, and how many would decide it with a chance of "
+            f"{POWER:.0%}, if the assumed effect is true and seeds scatter as those here do.",
+            (c.prospect.claim for c in every),
+        ),
+        facts={"scale": scale},
     )
     save(figure, svg, caption)

@@ -111,9 +111,8 @@ def write_power(plan: PlanRecord, datasets: Mapping[str, Dataset], papers: Mappi
 
     every = foresee(plan, datasets, papers, [(plan.scale, scattered(plan, papers, output.parent))])
     write_text(output, to_csv(power_table(every).frame))
-    draw_power(every, plan.scale, output.with_suffix(".svg"))
+    draw_power(every, plan.called(), output.with_suffix(".svg"))
     board = output.with_name("claims.json")
     found = shaped(read_json(board), Assessment, board).claims if board.exists() else []
-    draw_needed(
-        every, {(c.paper, c.id): c.n for c in found if c.verdict == OPEN}, plan.scale, output.with_name("needed.svg")
-    )
+    now = {(c.paper, c.id): c.n for c in found if c.verdict == OPEN}
+    draw_needed(every, now, plan.called(), output.with_name("needed.svg"))

@@ -89,11 +89,12 @@ def _printed(claim: Claim, paper: Paper, arms: list[str]) -> str:
     found = {arm: every[arm][claim.metric] for arm in arms if claim.metric in every.get(arm, {})}
     unit = "%" if claim.metric.endswith("top1") else "points" if claim.metric == "gap" else "nats"
     values = [f"{arm} {number(value * claim.measure.factor, unit)}" for arm, value in found.items()]
-    return f" The paper prints {', '.join(values)}." if values else ""
+    who = "The paper prints" if paper.is_document else "Printed elsewhere:"
+    return f" {who} {', '.join(values)}." if values else ""
 
 
-def finding_text(part: Part, v: Verdict, family: int) -> str:
-    """The finding with the numbers that it follows from."""
+def finding_text(part: Part, v: Verdict, family: int, claims: str = "claims") -> str:
+    """The finding with the numbers that it follows from; it holds for all of the ``family`` of ``claims`` at once."""
     if v.estimate is None or v.low is None or v.high is None or v.p is None or v.p_opposite is None:
         return ""
     unit = part.unit.removesuffix("s") if part.margin == 1 else part.unit
@@ -102,7 +103,7 @@ def finding_text(part: Part, v: Verdict, family: int) -> str:
     ends = (
         f"{number(v.low, part.unit, sign=True, named=False)} to {number(v.high, part.unit, sign=True, named=False)}"
     )
-    over = f" over {family} claims" if family > 1 else ""
+    over = f" over {family} {claims}" if family > 1 else ""
     measured = f"{part.name}{less}: {number(v.estimate, part.unit, sign=True)} ({ends}, 95 % simultaneous{over}"
     p = v.p_opposite if v.finding == "opposite" else v.p
     counts = f"our margin of {margin}"

@@ -16,6 +16,7 @@ from typing import Any
 from ablate.errors import UserError
 from ablate.files import read_json, stamp, write_json
 from ablate.inert import say
+from ablate.papers.words import GENERATED, PLANNED
 from ablate.plan.receipts import check
 from ablate.plan.runs import PRETRAINED, RUNS
 from ablate.runtime.progress import open_streams
@@ -149,9 +150,14 @@ def _papers(claims: list[dict[str, Any]]) -> list[str]:
         for c in mine:
             if c.get("headline"):
                 finding = [] if c["finding"] == c["verdict"] else [c["finding"]]
-                said = "; ".join([*finding, f"{c['protocol']} protocol"])
+                said = "; ".join([*finding, *_protocol(c["protocol"])])
                 lines.append(f"  {c['statement']}: {c['verdict']} ({said})")
     return lines
+
+
+def _protocol(protocol: str) -> list[str]:
+    """In words; nothing of networks alone."""
+    return [protocol if protocol in (GENERATED, PLANNED) else f"{protocol} protocol"] if protocol else []
 
 
 def _changes(note: Note | None, now: Words) -> list[str]:

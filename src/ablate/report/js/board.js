@@ -190,7 +190,7 @@ function boardView() {
     h(
       "p",
       { class: "note" },
-      `Scale ${CONTENT.scale}: ${CONTENT.note}; ${CONTENT.runs.toLocaleString("en")} planned runs. `,
+      `Scale ${[CONTENT.scale, CONTENT.note].filter(Boolean).join(": ")}; ${CONTENT.runs.toLocaleString("en")} planned runs. `,
       board.tally,
       " ",
       board.frozen.sentence || "",

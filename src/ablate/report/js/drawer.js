@@ -72,7 +72,9 @@ function ofClaim(found, key) {
     nodes: [
       h("p", {}, claim.sentence),
       factList(facts),
-      h("blockquote", {}, claim.claim.quote, h("footer", {}, `${paperName(claim.paper)}, ${claim.claim.where}`)),
+      claim.claim.quote
+        ? h("blockquote", {}, claim.claim.quote, h("footer", {}, `${paperName(claim.paper)}, ${claim.claim.where}`))
+        : h("p", {}, `A hypothesis of ${paperName(claim.paper)}.`),
       claim.claim.why ? h("p", {}, h("b", {}, "Margin: "), claim.claim.why) : null,
       claim.claim.note ? h("p", {}, claim.claim.note) : null,
       claim.missing.length ? h("p", {}, h("b", {}, "Missing: "), claim.missing.join("; ")) : null,
@@ -164,7 +166,7 @@ function ofNumber(row, table) {
   const paper = table.columns.includes("paper") ? row[table.columns.indexOf("paper")] : table.id.split("/")[0];
   const entry = ((PAPERS.get(paper) || {}).printed || {})[number];
   return entry
-    ? h("blockquote", {}, entry.quote, h("footer", {}, `${paperName(paper)}, ${entry.where}. ${entry.note}`))
+    ? h("blockquote", {}, entry.quote, h("footer", {}, [entry.place, entry.note].filter(Boolean).join(". ")))
     : null;
 }
 

@@ -127,7 +127,7 @@ function start() {
     theme(next);
     keptTheme(next);
   });
-  $("scale").textContent = `${CONTENT.scale}: ${CONTENT.note}`;
+  $("scale").textContent = [CONTENT.scale, CONTENT.note].filter(Boolean).join(": ");
   make($("nav"), {}, navigation());
   $("menu").addEventListener("click", () => menu(!document.body.classList.contains("menu")));
   startSearch();
