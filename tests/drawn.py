@@ -98,6 +98,7 @@ def fabricate(
         runs=pd.DataFrame(runs),
         history=pd.DataFrame(history, columns=columns),
         reported={},
+        called="demo (embedded data: no evidence)",
     )
     return Fabricated(results, RunFiles(tmp_path / "runs", packs))
 

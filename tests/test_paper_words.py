@@ -9,13 +9,12 @@ import pytest
 from torch import nn
 
 from ablate.models.build import build
-from ablate.papers.paper import LABELS, read
+from ablate.papers.paper import read
 from ablate.papers.words import ALL_OF_IT, UNTOLD, Words, deviates, standings, words
 from ablate.plan.project import open_project
 from ablate.plan.record import FACTS, PlannedRun
 from ablate.plan.settings import Settings
 from ablate.records import read_yaml
-from ablate.results.captions import about_scale
 from conftest import ROOT
 from fabricated import paper as stating
 
@@ -232,10 +231,10 @@ def test_no_title_over_our_own_study_speaks_of_the_paper_s_protocol(
     assert own == {place[1:3] for place in arms if PAPERS[place[1]].owns(place[2])}
     for paper, study in own:
         found = of_study(arms, "paper", paper, study)
-        assert "protocol" not in about_scale("paper")["scale"] + found.counted
+        assert "protocol" not in found.counted
         assert found.sentences == "Own, not in the paper: the whole study."
         assert found.counted == "our own study, not in the paper"
-    assert not any("protocol" in label for label in LABELS.values())
+    assert not any("protocol" in load(ROOT / "params.yaml", {"scale": scale}).label for scale in SCALES)
 
 
 def test_a_list_of_values_is_one_value(arms: dict[tuple[str, str, str, str], PlannedRun]) -> None:

@@ -205,17 +205,14 @@ def _check_entry(entry: Reported, where: str) -> None:
         raise UserError(f"{where}.value: {entry.metric} is a whole number (got {entry.value:g})")
 
 
-def check(
-    papers: Mapping[str, Paper], plan: Plan, folder: Path = Path("papers"), scales: Collection[str] = ()
-) -> None:
-    """Refuse what no study, arm, network or scale bears the name of.
+def check(papers: Mapping[str, Paper], plan: Plan, folder: Path = Path("papers")) -> None:
+    """Refuse what no study, arm or network bears the name of.
 
     Args:
         papers: by id.
         plan: of the scale that has every study and arm; what others leave out has no results there, and is not
             wrong.
         folder: where the files lie, for messages.
-        scales: the names of all of them.
 
     Raises:
         UserError: With the nearest right one.
@@ -236,9 +233,6 @@ def check(
                 raise choose(f"{file}: networks.{i}.model", network.model, REGISTRY, "model")
         for key, scoped in paper.scoped.items():
             check_scope(scoped, arms[id], f"{file}: {key}")
-            for scale in getattr(scoped, "scales", ()):
-                if scale not in scales:
-                    raise choose(f"{file}: {key}.scales", scale, scales, "scale")
         told = {
             key: (scoped, scoped.told) for key, scoped in paper.scoped.items() if isinstance(scoped, Stated | Silence)
         }
@@ -254,9 +248,14 @@ def check_files(project: Project, folder: Path) -> None:
         UserError: As `read` and `check` do.
     """
     papers = {id: read(folder / f"{id}.yaml") for id in project.papers}
+    for id, paper in papers.items():
+        for key, scoped in paper.scoped.items():
+            for scale in getattr(scoped, "scales", ()):
+                if scale not in project.params.scales:
+                    raise choose(f"{folder / id}.yaml: {key}.scales", scale, project.params.scales, "scale")
     if project.whole:
         whole, plan = project.whole
-        check({id: paper for id, paper in papers.items() if id in whole.studies}, plan, folder, whole.scales)
+        check({id: paper for id, paper in papers.items() if id in whole.studies}, plan, folder)
 
 
 def _check_names(entry: Reported, studies: Arms, where: str) -> None:
