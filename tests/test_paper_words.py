@@ -11,6 +11,7 @@ from torch import nn
 from ablate.models.build import build
 from ablate.papers.paper import read
 from ablate.papers.words import ALL_OF_IT, UNTOLD, Words, deviates, standings, words
+from ablate.plan.params import load
 from ablate.plan.project import open_project
 from ablate.plan.record import FACTS, PlannedRun
 from ablate.plan.settings import Settings

@@ -89,6 +89,17 @@ def files(reference: str) -> list[Path]:
     return [file, *sorted(set(found) - {file})] if file in found else []
 
 
+def parameters(reference: str) -> frozenset[str]:
+    """The names that a function takes arguments by; none where that does not show without running its file."""
+    file, name = _file_and_name(reference)
+    try:
+        found = [node for node in ast.parse(file.read_bytes()).body if getattr(node, "name", None) == name]
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return frozenset()
+    made = [node.args for node in found if isinstance(node, ast.FunctionDef)]
+    return frozenset(arg.arg for args in made for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs))
+
+
 def load(reference: str, where: str) -> Callable[..., Any]:
     """What a reference names, from its file, which is run anew where it or what it imports has changed.
 

@@ -16,16 +16,22 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+OWN = r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$"  # as of `own_code`, less an argument
 
 
 @dataclass(frozen=True)
 class OneOf:
-    """Of a text, that it is one of ``names``, which other code needs as well; refused as by a `Literal`."""
+    """Of a text, that it is one of ``names``, which other code needs as well; refused as by a `Literal`.
+
+    With ``own``, or that it names code of the user's own, as FILE.py:NAME.
+    """
 
     names: tuple[str, ...]
+    own: bool = False
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
-        return core_schema.literal_schema(list(self.names))
+        names = core_schema.literal_schema(list(self.names))
+        return core_schema.union_schema([names, core_schema.str_schema(pattern=OWN)]) if self.own else names
 
 
 SHORT = Repr()  # of a value in a message

@@ -7,6 +7,7 @@ from ablate.errors import UserError, choose
 from ablate.figures.common import Drawn, RunFiles, panels, wrapped
 from ablate.figures.images import GAP, TITLE, Images, mosaic, show
 from ablate.figures.style import WIDE
+from ablate.own_code import is_own
 from ablate.plan.kinds import samples_of
 from ablate.plan.names import class_names
 from ablate.results.captions import said
@@ -114,10 +115,11 @@ def augmented(results: StudyResults, places: RunFiles, argument: str = "") -> Dr
     """
     import torch  # here and not above: it takes a second
 
-    from ablate.train.augment import AUGMENTS
+    from ablate.train.augment import AUGMENTS, augmentation
 
-    if argument not in AUGMENTS:
+    if argument not in AUGMENTS and not is_own(argument):
         raise choose("augmented", argument, AUGMENTS, "augmentation")
+    augment = augmentation(argument)
     settings = results.settings(results.arms[0])
     pack = places.pack(settings.dataset)
     train = pack.views(settings, results.planned[0].seed)["train"]
@@ -127,7 +129,7 @@ def augmented(results: StudyResults, places: RunFiles, argument: str = "") -> Dr
     tiles: list[Images] = []
     for image in pack.images[picked]:
         batch = torch.from_numpy(image).permute(2, 0, 1).float().div(255).repeat(ACROSS - 1, 1, 1, 1)
-        drawn = AUGMENTS[argument](batch, generator).clamp(0, 1).mul(255).round().byte()
+        drawn = augment(batch, generator).clamp(0, 1).mul(255).round().byte()
         tiles += [image, *drawn.permute(0, 2, 3, 1).numpy()]
     show(axis, mosaic(tiles, ACROSS))
     side = tiles[0].shape[0]

@@ -9,8 +9,10 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field
 
+from ablate import own_code
 from ablate.errors import UserError, choose
 from ablate.models.registry import REGISTRY
+from ablate.own_code import is_own
 from ablate.records import Name, NotNegative, Record
 
 Text = Annotated[str, Field(min_length=1)]
@@ -73,7 +75,7 @@ KEYS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         ("effect", "study metric axis level reference direction", "at"),
         ("interaction", "study metric axes direction", "at"),
         ("gap", "study arm direction", "minus value reported"),
-        ("behaviour", "study behaviour direction", "arm arms minus threshold labels"),
+        ("behaviour", "study behaviour direction", "arm arms minus threshold labels unit"),
     ]
 }
 OF_ALL = frozenset({"id", "quote", "where", "also", "kind", "margin", "why", "note", "needs", "clean"})
@@ -125,7 +127,8 @@ class Claim(Record):
     reference: Text | None = None
     axes: dict[Text, tuple[Text, Text]] = Field(default={})  # interaction: {axis: [level, reference]}, two of them
     at: dict[Text, Labels] = Field(default={})  # {axis: label or labels}: only there; other axes are averaged over
-    behaviour: Text | None = None  # one of BEHAVIOURS
+    behaviour: Text | None = None  # one of BEHAVIOURS, or FILE.py:NAME, a function of one's own
+    unit: str = ""  # of such a function's number
     threshold: Number | None = None  # behaviour: the claimed value; none given: 0
     labels: dict[Text, Annotated[int, Field(ge=0)]] = Field(default={})  # of label-accuracy: {class: its number}, two
 
@@ -138,6 +141,8 @@ class Claim(Record):
     def measure(self) -> Measure:
         """What its runs, or its networks, are measured by."""
         if self.kind == "behaviour":
+            if is_own(str(self.behaviour)):
+                return Measure(str(self.behaviour).rpartition(":")[2].replace("_", " "), self.unit, 1)
             return BEHAVIOURS[str(self.behaviour)]
         return (METRICS | OF_NETWORKS)["gap" if self.kind == "gap" else str(self.metric)]
 
@@ -181,7 +186,11 @@ def check_alone(claim: Claim, reported: Iterable[str], where: str) -> None:
     for key in sorted(must - given):
         raise UserError(f"{where}.{key}: is missing in a claim of kind {claim.kind}; add it")
     if claim.kind == "behaviour":
-        if claim.behaviour not in BEHAVIOURS:
+        if is_own(str(claim.behaviour)):
+            own_code.check(str(claim.behaviour), f"{where}.behaviour")
+        elif claim.unit:
+            raise UserError(f"{where}.unit: goes with a behaviour of one's own, FILE.py:NAME; remove it")
+        elif claim.behaviour not in BEHAVIOURS:
             raise choose(f"{where}.behaviour", claim.behaviour, BEHAVIOURS, "behaviour")
         if (claim.arm is None) == (not claim.arms) or (claim.minus and claim.arms):
             raise UserError(f"{where}.arms: write arm, with minus or without, or arms for each of several")

@@ -78,7 +78,7 @@ def _amount(claim: Claim, value: float) -> str:
     """A number of the claim's metric, or a difference in it, with its unit."""
     unit = claim.measure.unit
     if unit not in ("points", "share"):
-        return f"{value:g} {unit}"
+        return f"{value:g} {unit}".rstrip()
     of_one = claim.minus is None and "gap" not in (claim.kind, claim.metric)
     return f"{round(100 * value, 2):g} {'%' if of_one else 'points'}"
 

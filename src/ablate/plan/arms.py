@@ -7,8 +7,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ablate import own_code
 from ablate.errors import UserError, choose
 from ablate.models import registry as models
+from ablate.own_code import is_own
 from ablate.plan.fit_rules import check_fit, weights_fault
 from ablate.plan.params import Dataset, Params
 from ablate.plan.settings import Settings
@@ -39,6 +41,8 @@ def resolve(layers: Iterable[tuple[str, Mapping[str, Any]]], params: Params) -> 
     if arm.dataset not in params.datasets:
         raise choose(origin["dataset"], arm.dataset, params.datasets, "dataset")
     _check_model(arm, origin)
+    if is_own(arm.augment):
+        own_code.check(arm.augment, origin["augment"])
     _check_weights(arm.weights, params, origin.get("weights", "params.yaml: defaults.weights"))
     if fault := check_fit(arm, params.datasets[arm.dataset]):
         key, said = fault.split(": ", 1)

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from ablate.errors import choose
+from ablate.own_code import is_own
 from ablate.plan.kinds import check_kinds
 from ablate.plan.params import Params
 from ablate.plan.reserved import check_outputs
@@ -75,6 +76,13 @@ def check_drawn(drawn: Mapping[str, Mapping[str, Drawn]], params: Params, plan: 
                 arms = {p.arm: p.run.settings for p in planned}
                 axes = {axis: {p.levels[axis]: None for p in planned} for axis in study.axes}
                 check_kinds(asked.outputs, f"{papers / paper}.yaml: drawn.{name}", arms, axes, params.datasets)
+
+
+def own_behaviours(file: Path) -> list[str]:
+    """FILE.py:NAME of the behaviours of a paper's claims that are the user's own code."""
+    claims = read_yaml(file).get("claims") or []
+    named = [str(claim.get("behaviour")) for claim in claims if isinstance(claim, Mapping)]
+    return sorted({name for name in named if is_own(name)})
 
 
 def digest_of_said(file: Path) -> str | None:

@@ -1,7 +1,8 @@
 """The kinds of tables and figures that a study can ask for, and what each takes after its colon.
 
 A new kind has a line here: its function, and the check that its argument must pass, so that a wrong one is refused
-before anything is trained. Imports no torch, no pandas and no matplotlib.
+before anything is trained. A function of the user's own is a kind by its name, FILE.py:NAME. Imports no torch, no
+pandas and no matplotlib.
 """
 
 import importlib
@@ -10,8 +11,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ablate import own_code
 from ablate.errors import UserError, choose
 from ablate.models.registry import REGISTRY
+from ablate.own_code import is_own, parted
 from ablate.plan.fit_rules import facts, network_fault
 from ablate.plan.names import BEST, arm_or_best, arms_in
 from ablate.plan.params import Dataset
@@ -41,7 +44,7 @@ Check = Callable[[str, str, Asked], None]  # (key and kind for messages, argumen
 class Kind(NamedTuple):
     """What makes a table or a figure, and what it can be asked for."""
 
-    place: str  # "module:function" of tables/ or figures/
+    place: str  # "module:function" of tables/ or figures/, or FILE.py:NAME
     check: Check  # that its argument must pass
     pack: bool = False  # whether it reads the study's pack: of figures alone
     described: bool = False  # whether it reads what the data's description says of its classes
@@ -52,11 +55,23 @@ class Kind(NamedTuple):
         """The module of tables/ or figures/ that has the function."""
         return self.place.partition(":")[0]
 
-    def function(self, room: str) -> Callable[..., Any]:
-        """The one that makes it, imported now: some import torch, or matplotlib."""
+    def function(self, room: str, where: str) -> Callable[..., Any]:
+        """The one that makes it, imported now: some import torch, or matplotlib; ``where`` is the key that asks."""
+        if is_own(self.place):
+            return own_code.load(self.place, where)
         module, _, name = self.place.partition(":")
         function: Callable[..., Any] = getattr(importlib.import_module(f"ablate.{room}.{module}"), name)
         return function
+
+
+def kind_of(word: str, known: Mapping[str, Kind]) -> Kind:
+    """The kind of that name, which is one of ``known`` or a function of the user's own.
+
+    A figure's function with a parameter ``places`` reads packs, as far as can be known without running it.
+    """
+    if is_own(word):
+        return Kind(word, _own, pack="places" in own_code.parameters(word))
+    return known[word]
 
 
 def curves_of(argument: str, arms: Sequence[str], where: str = "curves") -> tuple[list[str], list[str]]:
@@ -71,6 +86,10 @@ def curves_of(argument: str, arms: Sequence[str], where: str = "curves") -> tupl
     if not named:
         return metrics, list(arms)
     return metrics, arms_in(named, arms, where)
+
+
+def _own(where: str, argument: str, asked: Asked) -> None:
+    """Only the function itself knows which arguments it takes, if any."""
 
 
 def _none(where: str, argument: str, asked: Asked) -> None:
@@ -124,7 +143,9 @@ def _arm(where: str, argument: str, asked: Asked) -> None:
 
 
 def _augmentation(where: str, argument: str, asked: Asked) -> None:
-    if argument not in AUGMENTS:
+    if is_own(argument):
+        own_code.check(argument, where)
+    elif argument not in AUGMENTS:
         raise choose(where, argument, AUGMENTS, "augmentation")
 
 
@@ -221,8 +242,12 @@ FIGURES: dict[str, Kind] = {
     "network": Kind("drawings:network", _drawing, runs=False),
     "blocks": Kind("drawings:blocks", _blocks, runs=False),
 }
-PICTURES = {name for name, kind in FIGURES.items() if kind.pack}
 OF_CLASSES = {name for kinds in (TABLES, FIGURES) for name, kind in kinds.items() if kind.described}
+
+
+def shows_images(figure: str) -> bool:
+    """Whether a figure, by its kind with an argument or without, reads packs."""
+    return kind_of(parted(figure)[0], FIGURES).pack
 
 
 def check_kinds(
@@ -252,8 +277,10 @@ def check_kinds(
     )
     for what, kinds, known in (("tables", drawn["tables"], TABLES), ("figures", drawn["figures"], FIGURES)):
         for name, kind in kinds.items():
-            word, _, argument = kind.partition(":")
+            word, argument = parted(kind)
             key = f"{where}.{what}.{name}"
-            if word not in known:
+            if is_own(word):
+                own_code.check(word, key)
+            elif word not in known:
                 raise choose(key, word, known, what[:-1])
-            known[word].check(f"{key}: {kind}", argument, asked)
+            kind_of(word, known).check(f"{key}: {kind}", argument, asked)

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from ablate.errors import UserError, choose
 from ablate.files import write_json
+from ablate.own_code import is_own, parted
 from ablate.plan.code import code_digest
-from ablate.plan.drawn import digest_of_said
+from ablate.plan.drawn import digest_of_said, own_behaviours
 from ablate.plan.keys import NEW
-from ablate.plan.kinds import OF_CLASSES, PICTURES
+from ablate.plan.kinds import OF_CLASSES, shows_images
 from ablate.plan.record import AGAIN, PlannedRun, PlanRecord, read_plan
 from ablate.plan.runs import RUNS
 from ablate.plan.studies import DRAWN
@@ -170,7 +171,11 @@ def rendering(
             "tables",
             kinds=_kinds(tables),
         )
-        pictures = [packs[each] for each in used if packs and each in packs] if PICTURES & _kinds(figures) else []
+        pictures = (
+            [packs[each] for each in used if packs and each in packs]
+            if any(map(shows_images, figures.values()))
+            else []
+        )
         made = [folder / name / f"{figure}{suffix}" for figure in figures for suffix in FIGURE]
         read = [*collected[name], *files[name], *pictures, *(described if OF_CLASSES & _kinds(figures) else [])]
         add(f"figures_{name}", "figures", read, made, "title", "figures", kinds=_kinds(figures))
@@ -187,11 +192,12 @@ def rendering(
     claims.append(folder / "findings.md")
     analysis = [path for path in (folder / FROZEN,) if path.exists()]
     claims += [folder / f"{name}{suffix}" for name in ("evidence", "models") for suffix in TABLE]
-    add("claims", "claims", [*every, *analysis], claims)
+    own = {name for paths in files.values() for path in paths for name in own_behaviours(path)}
+    add("claims", "claims", [*every, *analysis], claims, kinds=own)
     rows = [folder / name / file for name in names for file in ("runs.csv", "history.csv")]
     rows += [path for name in names for path in files[name]]
     chances = [folder / f"{name}{suffix}" for name in ("power", "needed") for suffix in FIGURE]
-    add("power", "power", [*rows, folder / "claims.json"], [folder / "power.csv", *chances])
+    add("power", "power", [*rows, folder / "claims.json"], [folder / "power.csv", *chances], kinds=own)
     curves = [folder / name / file for name in names for file in ("runs.csv", "history.csv")]
     summary = folder.parent / "summary" / f"{folder.name}.json"
     add("summarise", "summarise", curves, [summary, summary.with_suffix(".csv")])
@@ -213,7 +219,9 @@ def _manifests(planned: list[PlannedRun], runs: Path) -> list[Path]:
 
 
 def _kinds(made: Mapping[str, str]) -> set[str]:
-    return {kind.partition(":")[0] for kind in made.values()}
+    """The kinds, and the user's own code among their arguments."""
+    words = [parted(kind) for kind in made.values()]
+    return {word for word, _ in words} | {argument for _, argument in words if is_own(argument)}
 
 
 def job_of(jobs: Mapping[str, Job], step: str, paper: str) -> Job:

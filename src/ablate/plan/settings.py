@@ -44,7 +44,7 @@ class Settings(Record):
     weights: str = "scratch"  # or imagenet, pretrain:<name under pretraining>, file:<path>.safetensors
     pretraining: Literal["shared", "by-seed"] = "shared"  # a run of pretrain:<name> for all seeds, or one for each
     finetune: Literal["all", "head"] = "all"  # which parameters are trained; head goes with weights to start from
-    augment: Annotated[str, OneOf(AUGMENTS)] = "none"
+    augment: Annotated[str, OneOf(AUGMENTS, own=True)] = "none"  # or FILE.py:NAME, a function of one's own
     mix: Annotated[str, OneOf(MIXES)] = "none"  # of images and their labels
     normalize: Literal["pack", "imagenet"] = "pack"  # whose per-channel mean and std
     optimizer: Literal["sgd", "adam", "adamw", "rmsprop"]

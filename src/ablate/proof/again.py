@@ -10,7 +10,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from ablate.errors import UserError
-from ablate.plan.kinds import PICTURES
+from ablate.plan.kinds import shows_images
 from ablate.plan.project import Project
 from ablate.plan.receipts import FIGURE, FOLDER, FROZEN, PLAN, describing, rendering
 from ablate.plan.run_records import NAME, RunRecords
@@ -132,7 +132,7 @@ def _expected(project: Project, there: Path) -> tuple[set[str], set[str]]:
         f"{place.split('/')[0]}/{name}{suffix}"
         for place, study in record.studies.items()
         for name, kind in study.figures.items()
-        if kind.partition(":")[0] in PICTURES
+        if shows_images(kind)
         for suffix in FIGURE
     }
     shown = {place for job in jobs if job.step == "describe" for place in map(job.place, job.outputs)}

@@ -11,10 +11,11 @@ from ablate.csv_text import read_csv
 from ablate.data.views import Pack
 from ablate.errors import choose
 from ablate.files import read_json
+from ablate.own_code import parted
 from ablate.papers.paper import Paper, read
 from ablate.papers.words import Words, words
 from ablate.plan.health import NUMBERS, Health
-from ablate.plan.kinds import TABLES
+from ablate.plan.kinds import TABLES, kind_of
 from ablate.plan.names import BEST, arm_or_best, class_names
 from ablate.plan.record import PlannedRun, PlanRecord, read_plan
 from ablate.plan.runs import ENDED, RUNS
@@ -131,7 +132,7 @@ def study_results(plan: Path, collected: Path, papers: Path, study: str, runs_fo
         record,
         every_axis(whole),
         whole.called(planned),
-        next((name for name, kind in chosen.tables.items() if TABLES[kind.partition(":")[0]].runs), ""),
+        next((name for name, kind in chosen.tables.items() if kind_of(parted(kind)[0], TABLES).runs), ""),
     )
 
 

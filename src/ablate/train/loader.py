@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ablate.data.views import View
 from ablate.plan.settings import Settings
-from ablate.train.augment import AUGMENTS
+from ablate.train.augment import augmentation
 from ablate.train.transfer import moved
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Loader:
             torch.tensor(v, device=device).view(1, 3, 1, 1)
             for v in ([1 / s for s in std], [-m / s for m, s in zip(mean, std, strict=True)])
         )
-        self.augment = AUGMENTS[settings.augment]
+        self.augment = augmentation(settings.augment)
         self.batch_size = settings.batch_size
         self.bounds = _bounds(len(self.labels), settings.batch_size)
 

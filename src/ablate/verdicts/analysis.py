@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from ablate.own_code import is_own
 from ablate.papers.paper import Paper
 from ablate.plan.code import code_digest
 from ablate.plan.record import PlanRecord
@@ -54,9 +55,11 @@ def analysis(plan: PlanRecord, papers: Mapping[str, Paper]) -> Analysis:
         for name, paper in papers.items()
         if paper.claims
     }
+    own = {str(c.behaviour) for paper in papers.values() for c in paper.claims if is_own(str(c.behaviour))}
     adaptive = plan.adaptive.model_dump(mode="json") if plan.adaptive else {}
     health = plan.health.model_dump(mode="json")
-    return Analysis(papers=asked, arms=dict(arms), adaptive=adaptive, health=health, code=code_digest("judge"))
+    code = code_digest("judge", None, tuple(sorted(own)))
+    return Analysis(papers=asked, arms=dict(arms), adaptive=adaptive, health=health, code=code)
 
 
 class _Change(NamedTuple):

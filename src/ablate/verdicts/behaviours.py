@@ -6,7 +6,10 @@ from typing import Any
 
 import pandas as pd
 
+from ablate import own_code
 from ablate.csv_text import read_csv
+from ablate.errors import UserError
+from ablate.own_code import is_own
 from ablate.papers.claim import Claim
 from ablate.plan.record import PlannedRun
 from ablate.results.stats import mean
@@ -80,3 +83,29 @@ MEASURES: dict[str, Measured] = {
     "overfit-epoch": _overfit_epoch,
     "lowest-val-loss": _lowest_val_loss,
 }
+
+
+def measure_named(name: str, where: str) -> Measured:
+    """The one of this name, or the user's own function, FILE.py:NAME; ``where`` is the key that has it.
+
+    It takes the run's row of runs.csv as a dict, its history, a row per epoch, and its predictions, a row per
+    evaluated image, and gives a number, or None.
+
+    Raises:
+        UserError: For what fails in the user's own code, then and whenever it is called.
+    """
+    if not is_own(name):
+        return MEASURES[name]
+    call = own_code.load(name, where)
+
+    def measure(claim: Claim, row: Row, curve: pd.DataFrame, folder: Path) -> float | None:
+        with own_code.calling(name, where, call):
+            found = call(dict(row), curve.copy(), _predicted(folder))
+        if found is None:
+            return None
+        try:
+            return float(found)
+        except (TypeError, ValueError):
+            raise UserError(f"{where}: {name} gave a {type(found).__name__}; return a number, or None") from None
+
+    return measure

@@ -7,7 +7,7 @@ from ablate.papers.claim import OF_PAIRS, Claim
 from ablate.plan import health
 from ablate.plan.record import PlannedRun
 from ablate.plan.runs import ENDED
-from ablate.verdicts.behaviours import MEASURES, Row, column, speeds
+from ablate.verdicts.behaviours import Row, column, measure_named, speeds
 from ablate.verdicts.collected import Collected
 from ablate.verdicts.contrasts import Contrast
 
@@ -38,7 +38,7 @@ def measured(
                 {row["run"]: column(curves[row["run"]], metric) for row in done if row["run"] in curves}, planned
             )
         else:
-            measure = MEASURES[str(claim.behaviour)]
+            measure = measure_named(str(claim.behaviour), f"claims.{claim.id}.behaviour")
             for row in done:
                 run = str(row["run"])
                 found[run] = measure(claim, row, curves.get(run, collected.no_curve), collected.folder / run)

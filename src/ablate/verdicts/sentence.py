@@ -24,7 +24,7 @@ def number(value: float, unit: str, *, sign: bool = False, named: bool = True) -
     text = f"{value:{'+' if sign else ''},.{DECIMALS.get(unit, 3)}f}"
     if not float(text.replace(",", "")):
         text = text.replace("+", "").replace("-", "")
-    return f"{text.replace('-', '−')} {unit}" if named and unit != "share" else text.replace("-", "−")
+    return f"{text.replace('-', '−')} {unit}" if named and unit not in ("share", "") else text.replace("-", "−")
 
 
 def p_text(p: float) -> str:
@@ -98,7 +98,7 @@ def finding_text(part: Part, v: Verdict, family: int, claims: str = "claims") ->
     if v.estimate is None or v.low is None or v.high is None or v.p is None or v.p_opposite is None:
         return ""
     unit = part.unit.removesuffix("s") if part.margin == 1 else part.unit
-    margin = f"{part.margin:g}{'' if part.unit == 'share' else f' {unit}'}"
+    margin = f"{part.margin:g}{'' if part.unit in ('share', '') else f' {unit}'}"
     less = f" less {number(part.claimed, part.unit)}" if part.claimed else ""
     ends = (
         f"{number(v.low, part.unit, sign=True, named=False)} to {number(v.high, part.unit, sign=True, named=False)}"
