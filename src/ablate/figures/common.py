@@ -113,9 +113,12 @@ def title(results: StudyResults, arm: str) -> str:
 
     The name stays as it is where that would be another arm's as well.
     """
-    names = {p.arm: " / ".join(named(*level) for level in p.levels.items()) for p in results.planned}
+    names = {
+        p.arm: " / ".join(named(axis, results.shown(level)) for axis, level in p.levels.items())
+        for p in results.planned
+    }
     mine = names[arm]
-    return mine if mine and list(names.values()).count(mine) == 1 else arm
+    return mine if mine and list(names.values()).count(mine) == 1 else results.shown(arm)
 
 
 def named(axis: str, level: str) -> str:

@@ -93,7 +93,7 @@ def trials(results: StudyResults, argument: str = "") -> Drawn:
         _finish(axis, metric, title=SPLITS[argument])
     _scale(results, arms, axes, metrics)
     handles = [Line2D([], [], **each) for each in look.values()]
-    labels = [label(results, arm, name=arm) for arm in look]
+    labels = [label(results, arm, name=results.shown(arm)) for arm in look]
     first = len({of_arm(results, arm)[0].levels.get(results.axes[0]) for arm in arms}) if results.axes else 1
     legend_below(figure, handles, labels, ncols=first, title=" / ".join(results.axes), title_fontsize=7)
     ways = zip(("colour tells the", "dashes the", "marker and width the"), results.axes, strict=False)

@@ -38,7 +38,8 @@ def heat(results: StudyResults, argument: str = "val_top1") -> Drawn:
     shown: list[tuple[str, Grid]] = [("ours (%)", ours)]
     if np.isfinite(theirs).any():
         shown += [("printed (%)", theirs), ("ours less printed (points)", ours - theirs)]
-    named = [" / ".join(column) for column in columns]
+    named = [" / ".join(map(results.shown, column)) for column in columns]
+    rows = list(map(results.shown, levels[row]))
     across = len(shown) if len(columns) * len(shown) <= 14 else 1
     high = CELL * len(levels[row]) + 0.55 + 0.055 * max(map(len, named), default=0)
     figure, axes = panels(-(-len(shown) // across), across, WIDE, high * -(-len(shown) // across), space=0.02)
@@ -48,7 +49,7 @@ def heat(results: StudyResults, argument: str = "val_top1") -> Drawn:
         _map(axis, grid, ("RdBu", -reach, reach) if n == 2 else ("cividis", 0.0, top), said if n == 0 else {})
         axis.set(title=title, xlabel=" / ".join(others).replace("-", " "))
         axis.set_xticks(range(len(columns)), named, rotation=90)
-        axis.set_yticks(range(len(levels[row])), levels[row] if n % across == 0 else [""] * len(levels[row]))
+        axis.set_yticks(range(len(levels[row])), rows if n % across == 0 else [""] * len(rows))
         axis.tick_params(length=0)
         if n % across == 0:
             axis.set_ylabel(row.replace("-", " "))

@@ -29,7 +29,7 @@ def printed(results: StudyResults) -> Drawn:
     rows: dict[str, dict[str, dict[str, Any]]] = {}  # what it is of: metric: cells of the comparison
     for entry in results.record.reported if results.record else ():
         if entry.study == results.study and entry.metric not in MINUTES:
-            name, cells = beside_of(entry, results.planned, results.runs)
+            name, cells = beside_of(entry, results.planned, results.runs, results.show)
             rows.setdefault(name, {}).setdefault(entry.metric, cells)
     metrics = [metric for metric in PANELS if any(metric in cells for cells in rows.values())]
     if not metrics:

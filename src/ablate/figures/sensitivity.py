@@ -28,7 +28,7 @@ def sensitivity(results: StudyResults) -> Drawn:
         )
     left.axvline(0, color="0.6", linewidth=0.8, zorder=0)
     left.set(title="main effects", xlabel="validation accuracy (points)")
-    left.set_yticks(range(len(main)), [f"{e.name}: {e.levels}" for e in main])
+    left.set_yticks(range(len(main)), [f"{e.name}: {e.shown}" for e in main])
     spread = [(rank["mean"] - rank["low"]).clip(lower=0), (rank["high"] - rank["mean"]).clip(lower=0)]
     bars = [colours[axis] for axis in rank["axis"]]
     right.barh(range(len(rank)), rank["mean"], xerr=spread, capsize=2, color=bars, error_kw={"linewidth": 1})

@@ -56,7 +56,12 @@ def sweep(results: StudyResults, argument: str = "") -> Drawn:
                           transform=axis.get_xaxis_transform())  # fmt: skip
                 lost[said] = None
         rates = sorted(set(table["lr"]))
-        axis.set(title="\n".join(name), xlabel="learning rate", ylabel="validation " + TOP1, xscale="log")
+        axis.set(
+            title="\n".join(map(results.shown, name)),
+            xlabel="learning rate",
+            ylabel="validation " + TOP1,
+            xscale="log",
+        )
         axis.set_xticks(rates, [f"{rate:g}" for rate in rates])
         axis.minorticks_off()
         axis.axhline(guessing, **CHANCE)
@@ -107,7 +112,7 @@ def _four(results: StudyResults, level: str) -> Drawn:
         found = {e.levels.partition(" vs ")[0]: e for e in contrasts(alone) if e.name == varied and not e.interaction}
         _effects(right, {at: found.get(at) for at in order}, first, look[level])
         said = f" (importance {weights[varied]:.2f})" if varied in weights else ""
-        right.set(ylabel="gain (points)", title=f"{level}: {WORDS[varied]}{said}")
+        right.set(ylabel="gain (points)", title=f"{results.shown(level)}: {WORDS[varied]}{said}")
         for axis in (left, right):
             axis.set_xlabel(WORDS[varied])
             axis.set_xticks(range(len(order)), [f"{float(at):g}" for at in order])
@@ -118,7 +123,7 @@ def _four(results: StudyResults, level: str) -> Drawn:
     low, high = (pick(axis.get_ylim()[i] for axis in axes[1::2]) for i, pick in enumerate((min, max)))
     for axis in axes[1::2]:
         axis.set_ylim(low, high)
-    handles: list[Any] = [Line2D([], [], label=f"{name}, mean", **each) for name, each in look.items()]
+    handles: list[Any] = [Line2D([], [], label=f"{results.shown(name)}, mean", **each) for name, each in look.items()]
     handles.append(Line2D([], [], label="a combination, mean over seeds", **DOT))
     handles.append(Line2D([], [], label="a seed", **SEED))
     if lost:
@@ -127,8 +132,8 @@ def _four(results: StudyResults, level: str) -> Drawn:
     what = (
         "Left, top-1 accuracy on validation images of the last epoch against the learning rate and against the "
         "weight decay, a dot per combination with the other and a line through their means; right, for "
-        f"{level}, the points gained over the lowest level, averaged over the other axis, with importance as the R² "
-        "that a random forest loses when the axis is shuffled."
+        f"{results.shown(level)}, the points gained over the lowest level, averaged over the other axis, with "
+        "importance as the R² that a random forest loses when the axis is shuffled."
     )
     return Drawn(figure, what, "right, a dot is a seed, bars are 95 % over seeds (Student's t) from three seeds on")
 

@@ -78,7 +78,7 @@ KEYS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         ("behaviour", "study behaviour direction", "arm arms minus threshold labels unit"),
     ]
 }
-OF_ALL = frozenset({"id", "quote", "where", "also", "kind", "margin", "why", "note", "needs", "clean"})
+OF_ALL = frozenset({"id", "quote", "where", "says", "also", "kind", "margin", "why", "note", "needs", "clean"})
 # What a reported metric is in METRICS, where it has another name there; errors are 1 less an accuracy.
 ERRORS = {"val_error": "val_top1", "test_error": "test_top1"}
 
@@ -105,6 +105,7 @@ class Claim(Record):
     id: Name
     quote: Text | None = None  # verbatim from the paper's text; white space and markup may differ. None: one's own
     where: Text | None = None
+    says: Text | None = None  # a hypothesis in words of one's own, in place of those made from its fields
     also: tuple[Place, ...] = ()  # other places that say the same
     kind: Literal["value", "order", "effect", "interaction", "gap", "behaviour"]
     margin: NotNegative  # the smallest difference that counts, in the metric's unit; accuracies are fractions
@@ -174,6 +175,8 @@ class Claimed(NamedTuple):
 def check_alone(claim: Claim, reported: Iterable[str], where: str) -> None:
     """Refuse keys of another kind, missing ones, and what its file does not have; ``reported`` are ids of runs."""
     if claim.quote is not None:
+        if claim.says is not None:
+            raise UserError(f"{where}.says: stands there beside the quote of a paper; remove one of them")
         for key in ("where", "why"):
             if getattr(claim, key) is None:
                 raise UserError(f"{where}.{key}: is missing beside the quote of a paper; add it")

@@ -90,12 +90,16 @@ class Paper(Record):
     counting: Counting = "torch"  # in its tables of layers and of parameters
     networks: tuple[PrintedNetwork, ...] = ()  # those that it prints layer by layer
     drawn: dict[str, Drawn] = {}  # by study; `plan/drawn.py` checks it, and the plan has it
-    show: dict[Text, Text] = {}  # likewise: a level's label, and what tables and figures call it
+    show: dict[Text, Text] = {}  # likewise: a level's label, and what readers see in its place
 
     @property
     def is_document(self) -> bool:
         """Whether there is a paper behind it, and not only studies of one's own."""
         return bool(self.authors or self.reference or self.protocol or self.silent)
+
+    def shown(self, study: str | None) -> dict[str, str]:
+        """{label: what readers see in its place} of one study's levels."""
+        return self.show | (self.drawn[study].show if study in self.drawn else {})
 
     def printed(self, study: str) -> dict[str, dict[str, float]]:
         """{arm: {metric: value}} of one study: the paper's own numbers of single arms, the first where it has two."""
@@ -233,6 +237,7 @@ def check(papers: Mapping[str, Paper], plan: Plan, folder: Path = Path("papers")
                 raise choose(f"{file}: networks.{i}.model", network.model, REGISTRY, "model")
         for key, scoped in paper.scoped.items():
             check_scope(scoped, arms[id], f"{file}: {key}")
+        _check_shown(paper, arms[id], file)
         told = {
             key: (scoped, scoped.told) for key, scoped in paper.scoped.items() if isinstance(scoped, Stated | Silence)
         }
@@ -256,6 +261,28 @@ def check_files(project: Project, folder: Path) -> None:
     if project.whole:
         whole, plan = project.whole
         check({id: paper for id, paper in papers.items() if id in whole.studies}, plan, folder)
+
+
+def _check_shown(paper: Paper, studies: Arms, file: str) -> None:
+    """Refuse a label that no level has, and two levels of an axis that readers could not tell apart."""
+    for key, show, chosen in [
+        ("show", paper.show, studies),
+        *((f"drawn.{name}.show", drawn.show, {name: studies.get(name, {})}) for name, drawn in paper.drawn.items()),
+    ]:
+        labels = {label for of_study in chosen.values() for levels in of_study.values() for label in levels.values()}
+        for label in show:
+            if label not in labels:
+                raise choose(f"{file}: {key}.{label}", label, labels, "level")
+    for name, of_study in studies.items():
+        seen: dict[tuple[str, str], str] = {}
+        for axis, label in dict.fromkeys(level for levels in of_study.values() for level in levels.items()):
+            text = paper.shown(name).get(label, label)
+            if (axis, text) in seen:
+                raise UserError(
+                    f"{file}: show: {seen[axis, text]!r} and {label!r}, levels of {axis} of the study {name}, are "
+                    f"both shown as {text!r}; show one of them otherwise"
+                )
+            seen[axis, text] = label
 
 
 def _check_names(entry: Reported, studies: Arms, where: str) -> None:

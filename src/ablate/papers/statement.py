@@ -1,10 +1,11 @@
 """A claim in words of ours, made from its fields. Imports no pandas."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ablate.papers.claim import Claim
 from ablate.papers.paper import Paper
+from ablate.plan.names import shown_arm
 
 NAMED = 4  # arms, beyond which they are counted instead
 DOES = {"greater": "raises", "less": "lowers", "same": "does not change", "differs": "changes"}
@@ -30,7 +31,31 @@ def hypothetical(text: str, claims: Iterable[Claim]) -> str:
 def statement(claim: Claim, paper: Paper) -> str:
     """One sentence without a full stop; ``paper`` has the reported numbers, and says which claims are clean ones."""
     clean = claim.id in {other.clean for other in paper.claims}
-    return _said(claim, paper) + ", from weights that have not seen the images" * clean
+    if claim.says:
+        return claim.says.rstrip(".")
+    return (
+        _said(as_shown(claim, paper.shown(claim.study)), paper)
+        + ", from weights that have not seen the images" * clean
+    )
+
+
+def as_shown(claim: Claim, show: Mapping[str, str]) -> Claim:
+    """The claim with what readers see of its arms and levels, for words about it; nothing is looked up by these."""
+    if not show or claim.study is None:
+        return claim
+
+    def many(names: Iterable[str]) -> tuple[str, ...]:
+        return tuple(shown_arm(name, show) for name in names)
+
+    one = {
+        key: shown_arm(name, show) for key in ("arm", "minus", "level", "reference") if (name := getattr(claim, key))
+    }
+    return claim.model_copy(
+        update=one
+        | {"arms": many(claim.arms), "below": many(claim.below)}
+        | {"axes": {axis: many(pair) for axis, pair in claim.axes.items()}}
+        | {"at": {axis: many(labels) for axis, labels in claim.at.items()}}
+    )
 
 
 def _said(claim: Claim, paper: Paper) -> str:

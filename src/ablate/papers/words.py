@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from ablate.papers.paper import Paper
+from ablate.plan.names import shown_arm
 from ablate.plan.record import PlannedRun
 from ablate.plan.settings import Settings
 
@@ -133,7 +134,8 @@ def words(paper: Paper, planned: Iterable[PlannedRun], scale: str, archives: Col
         if entry.at(scale) and any(entry.covers(arms[a].study, a, arms[a].levels.values()) for a in compared)
     ]
     deviations = [*_told("deviation", compared.values()), *(f"{label} data" for label in sorted(labels)), *declared]
-    return Words(tuple(deviations), tuple(_told("choice", compared.values())), own)
+    named = tuple(shown_arm(arm, paper.shown(arms[arm].study)) for arm in own)
+    return Words(tuple(deviations), tuple(_told("choice", compared.values())), named)
 
 
 def deviates(paper: Paper, planned: PlannedRun, scale: str, archives: Collection[str] = ()) -> bool:

@@ -25,6 +25,7 @@ class Drawn(Record):
     title: str | None = None  # null: the study's name
     tables: dict[Name, str] | None = None  # name, also of the files: kind, with its argument after a colon
     figures: dict[Name, str] | None = None  # as of tables
+    show: dict[str, str] = {}  # a level's label: what readers see in its place
 
     @property
     def outputs(self) -> dict[str, dict[str, str]]:
@@ -32,8 +33,9 @@ class Drawn(Record):
         return {"tables": self.tables or {}, "figures": self.figures or {}}
 
 
-class _Section(Record):
+class _Sections(Record):
     drawn: dict[str, Drawn] = {}
+    show: dict[str, str] = {}  # of all studies
 
 
 def read_drawn(file: Path, studies: Collection[str]) -> dict[str, Drawn]:
@@ -43,23 +45,28 @@ def read_drawn(file: Path, studies: Collection[str]) -> dict[str, Drawn]:
         UserError: For a study that there is not, and for names that collide.
     """
     said = read_yaml(file) if file.exists() else {}
-    asked = check_record(_Section, {key: said[key] for key in said if key == "drawn"}, str(file)).drawn
+    sections = check_record(_Sections, {key: said[key] for key in said if key in _Sections.model_fields}, str(file))
+    asked = sections.drawn
     for study in asked:
         if study not in studies:
             raise choose(f"{file}: drawn.{study}", study, studies, "study")
-    drawn = {study: by_default(study, asked.get(study, Drawn())) for study in studies}
+    drawn = {study: by_default(study, asked.get(study, Drawn()), sections.show) for study in studies}
     check_outputs({name: study.outputs for name, study in drawn.items()}, str(file))
     return drawn
 
 
-def by_default(study: str, asked: Drawn) -> Drawn:
-    """``asked``, and where it says nothing of tables or of figures: accuracies, dots with intervals, and curves."""
+def by_default(study: str, asked: Drawn, show: Mapping[str, str]) -> Drawn:
+    """``asked``, and where it says nothing of tables or of figures: accuracies, dots with intervals, and curves.
+
+    ``show`` is what the paper shows in place of labels in all its studies.
+    """
     tables = {f"table-{study}": "accuracy"}
     figures = {f"figure-{study}": "dots", f"figure-{study}-curves": "curves"}
     return Drawn(
         title=asked.title,
         tables=tables if asked.tables is None else asked.tables,
         figures=figures if asked.figures is None else asked.figures,
+        show={**show, **asked.show},
     )
 
 
@@ -86,7 +93,9 @@ def own_behaviours(file: Path) -> list[str]:
 
 
 def digest_of_said(file: Path) -> str | None:
-    """Of all else that a paper's file holds: comments and layout do not count. None where there is no such file.
+    """Of all that a paper's file holds beside what is drawn: comments and layout do not count.
+
+    None where there is no such file.
 
     Raises:
         UserError: For what is no plain YAML.
@@ -97,5 +106,5 @@ def digest_of_said(file: Path) -> str | None:
 
 @cache
 def _digest_of_said(file: Path, content: str) -> str:
-    said = {key: value for key, value in read_yaml(file).items() if key != "drawn"}
+    said = {key: value for key, value in read_yaml(file).items() if key not in _Sections.model_fields}
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()

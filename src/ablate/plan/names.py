@@ -64,6 +64,13 @@ def arm_or_best(name: str, arms: Collection[str], where: str) -> str:
     return name
 
 
+def shown_arm(arm: str, show: Mapping[str, str]) -> str:
+    """The arm's name with what readers see of its levels; ``show`` has that of some labels."""
+    if not show or arm in show:
+        return show.get(arm, arm)
+    return BETWEEN.join(show.get(label, label) for label in arm.split(BETWEEN))
+
+
 def title_of(name: str) -> str:
     """A study's or a paper's identifier as a title: batch-size is Batch size."""
     words = name.replace("-", " ")

@@ -169,6 +169,7 @@ def rendering(
             made,
             "title",
             "tables",
+            "show",
             kinds=_kinds(tables),
         )
         pictures = (
@@ -178,14 +179,14 @@ def rendering(
         )
         made = [folder / name / f"{figure}{suffix}" for figure in figures for suffix in FIGURE]
         read = [*collected[name], *files[name], *pictures, *(described if OF_CLASSES & _kinds(figures) else [])]
-        add(f"figures_{name}", "figures", read, made, "title", "figures", kinds=_kinds(figures))
+        add(f"figures_{name}", "figures", read, made, "title", "figures", "show", kinds=_kinds(figures))
         made = [folder / name / f"comparison{suffix}" for suffix in TABLE]
-        add(f"compare_{name}", "compare", [*collected[name], *files[name]], made)
+        add(f"compare_{name}", "compare", [*collected[name], *files[name]], made, "show")
         shown += [folder / name / f"{table}{suffix}" for table in (*tables, "comparison") for suffix in TABLE]
         shown += collected[name]
         shown += [folder / name / f"{figure}{suffix}" for figure in figures for suffix in FIGURE]
     every = [path for name in names for path in (*collected[name], *files[name])]
-    add("comparison", "compare", every, [folder / f"comparison{suffix}" for suffix in TABLE])
+    add("comparison", "compare", every, [folder / f"comparison{suffix}" for suffix in TABLE], "show")
     claims = [folder / f"claims{suffix}" for suffix in (".json", *TABLE)]
     boards = [folder / "board", *(folder / name / "board" for name in names if name != CONTROLS)]
     claims += [board.with_suffix(suffix) for board in boards for suffix in FIGURE]
@@ -193,11 +194,11 @@ def rendering(
     analysis = [path for path in (folder / FROZEN,) if path.exists()]
     claims += [folder / f"{name}{suffix}" for name in ("evidence", "models") for suffix in TABLE]
     own = {name for paths in files.values() for path in paths for name in own_behaviours(path)}
-    add("claims", "claims", [*every, *analysis], claims, kinds=own)
+    add("claims", "claims", [*every, *analysis], claims, "show", kinds=own)
     rows = [folder / name / file for name in names for file in ("runs.csv", "history.csv")]
     rows += [path for name in names for path in files[name]]
     chances = [folder / f"{name}{suffix}" for name in ("power", "needed") for suffix in FIGURE]
-    add("power", "power", [*rows, folder / "claims.json"], [folder / "power.csv", *chances], kinds=own)
+    add("power", "power", [*rows, folder / "claims.json"], [folder / "power.csv", *chances], "show", kinds=own)
     curves = [folder / name / file for name in names for file in ("runs.csv", "history.csv")]
     summary = folder.parent / "summary" / f"{folder.name}.json"
     add("summarise", "summarise", curves, [summary, summary.with_suffix(".csv")])

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError, field_serializer
+from pydantic import Field, ValidationError, field_serializer
 
 from ablate.models.registry import contaminated
 from ablate.plan.drawn import Drawn
@@ -64,6 +64,9 @@ class StudyPlan(Stored):
     axes: tuple[str, ...]
     tables: dict[str, str]  # name, also of the files: kind, with its argument after a colon
     figures: dict[str, str]  # as of tables
+    show: dict[str, str] = Field(
+        default={}
+    )  # a level's label: what readers see in its place; only what the study has
 
 
 class PlanRecord(Stored):
@@ -166,6 +169,9 @@ def plan_record(
                 "image_size": facts["image_size"],
                 "trainable": data.trainable(p.run.settings),
             }
+    labels: dict[tuple[str, str], set[str]] = {}
+    for p in plan.planned:
+        labels.setdefault((p.paper, p.study), set()).update(p.levels.values())
     return PlanRecord(
         scale=plan.scale,
         label=params.label,
@@ -178,6 +184,7 @@ def plan_record(
                 axes=tuple(study.axes),
                 tables=dict(asked.tables or {}),
                 figures=dict(asked.figures or {}),
+                show={label: text for label, text in asked.show.items() if label in labels.get((paper, name), ())},
             )
             for paper, studies in params.studies.items()
             for name, study in studies.items()

@@ -10,7 +10,7 @@ from ablate.records import SHORT
 
 SHARED = "settings"  # of all studies of a paper, beside them
 KEYS = ("settings", "axes", "seeds")  # of a study
-DRAWN = ("title", "tables", "figures")  # of a study in papers/<id>.yaml
+DRAWN = ("title", "tables", "figures", "show")  # of a study in papers/<id>.yaml
 AS_IN = re.compile("as in (.+)")  # instead of an axis's levels: another study of the paper, which has them
 
 

@@ -12,7 +12,7 @@ from ablate.files import read_json
 from ablate.papers.paper import Paper, read
 from ablate.papers.words import words
 from ablate.plan.health import legend
-from ablate.plan.names import title_of
+from ablate.plan.names import shown_arm, title_of
 from ablate.plan.record import PlannedRun, PlanRecord
 from ablate.plan.runs import ENDED
 from ablate.report.packed import Asset, figure, opened
@@ -90,6 +90,8 @@ class Page:
         rows: list[dict[str, str]],
     ) -> dict[str, Any]:
         study, runs = plan.studies_of(paper)[name], {row["run"]: row for row in rows if row["study"] == name}
+        names = {arm: text for arm in [p.arm for p in planned] if (text := shown_arm(arm, study.show)) != arm}
+        names = {**study.show, **names}
         there = [runs[p.run] for p in planned if p.run in runs]
         return {
             "id": name,
@@ -99,7 +101,8 @@ class Page:
             "arms": list(dict.fromkeys(p.arm for p in planned)),
             "runs": len(planned),
             "ended": sum(row["status"] in ENDED for row in there),
-            "tables": [self._table(table, paper) for table in study.tables],
+            "names": names,
+            "tables": [self._table(table, paper, names) for table in study.tables],
             "figures": [
                 {
                     "id": each,
@@ -138,8 +141,11 @@ class Page:
         files = {f"{place}{suffix}": self._folder / f"{place}{suffix}" for suffix in suffixes}
         self.files |= {name: file.read_text(encoding="utf-8") for name, file in files.items() if file.exists()}
 
-    def _table(self, name: str, place: str) -> dict[str, Any]:
-        """Its columns' names and its rows, as text; rows is None where there is no such file."""
+    def _table(self, name: str, place: str, names: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Its columns' names and its rows, as text; rows is None where there is no such file.
+
+        ``names`` are what readers see in place of a cell or a column's name.
+        """
         csv, id = self._folder / place / f"{name}.csv", (Path(place) / name).as_posix()
         table: dict[str, Any] = {"id": id, "name": name, "columns": [], "rows": None, "labels": []}
         if not csv.exists():
@@ -153,9 +159,13 @@ class Page:
         # A row goes by its label in .runs.json; one that is written across has its column's name there.
         labels = list(found) if "" not in frame and len(found) == len(frame) else list(frame.iloc[:, 0])
         self._keep(id, *SAVED)
+
+        def seen(text: str) -> str:
+            return (names or {}).get(text, text)
+
         return table | {
-            "columns": list(map(str, frame.columns)),
-            "rows": frame.to_numpy().tolist(),
+            "columns": list(map(seen, map(str, frame.columns))),
+            "rows": frame.map(seen).to_numpy().tolist(),
             "labels": list(map(str, labels)),
             **_caption(csv.with_suffix("")),
         }

@@ -108,6 +108,7 @@ def about_study(
     chance = sorted({p.n_classes for p in planned}, reverse=True)
     data = sorted({s.dataset for s in settings})
     labels = other_images(runs["data"])
+    counted = results.words.counted
     holdout = {s.split for s in settings} == {"holdout"} and set(splits) - {"train"}
     facts = {
         "n": seeds(results, arms),
@@ -117,7 +118,7 @@ def about_study(
         "weights": _weights(results, arms),
         "chance": " or ".join(f"{percent(100 / n)} ({n} classes)" for n in chance),
         "data": ", ".join(data) + (f" ({', '.join(said(each) for each in labels)})" if labels else ""),
-        "paper": results.words.counted + (f" (told below {results.told})" if results.told else ""),
+        "paper": counted and counted + (f" (told below {results.told})" if results.told else ""),
         "scale": results.called,
     }
     return {key: text for key, text in facts.items() if text}
@@ -167,7 +168,7 @@ def _weights(results: StudyResults, arms: Sequence[str]) -> str:
     found: dict[str, dict[str, None]] = {}
     for p in results.planned:
         if p.arm in arms:
-            level = p.levels.get("weights", "")
+            level = results.shown(p.levels.get("weights", ""))
             found.setdefault(_source(p.settings.weights), {})[level] = None
     if len(found) == 1:
         return next(iter(found))

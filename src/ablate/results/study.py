@@ -1,6 +1,6 @@
 """Results of a study, and its tables: one function each, (StudyResults) -> Table. A new one is a line in kinds.py."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from ablate.papers.paper import Paper, read
 from ablate.papers.words import Words, words
 from ablate.plan.health import NUMBERS, Health
 from ablate.plan.kinds import TABLES, kind_of
-from ablate.plan.names import BEST, arm_or_best, class_names
+from ablate.plan.names import BEST, arm_or_best, class_names, shown_arm
 from ablate.plan.record import PlannedRun, PlanRecord, read_plan
 from ablate.plan.runs import ENDED, RUNS
 from ablate.plan.settings import Settings
@@ -44,12 +44,23 @@ class StudyResults:
     record: Paper | None = None  # all that the paper says; None: there is no paper
     every_axis: list[list[str]] = field(default_factory=list)  # the levels of each axis of the plan, a list each
     called: str = ""  # the scale with what it stands for
+    show: Mapping[str, str] = field(default_factory=dict)  # a level's label: what readers see in its place
     told: str = ""  # the table whose notes tell deviations and choices, once for the study
 
     @property
     def arms(self) -> list[str]:
         """In the order of the plan."""
         return list(dict.fromkeys(p.arm for p in self.planned))
+
+    def shown(self, name: str) -> str:
+        """What readers see of a level or of an arm."""
+        return shown_arm(name, self.show)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """{name: what readers see} of each level and arm that has something else to show."""
+        arms = {arm: shown for arm in self.arms if (shown := self.shown(arm)) != arm}
+        return {**self.show, **arms}
 
     @property
     def words(self) -> Words:
@@ -132,6 +143,7 @@ def study_results(plan: Path, collected: Path, papers: Path, study: str, runs_fo
         record,
         every_axis(whole),
         whole.called(planned),
+        chosen.show,
         next((name for name, kind in chosen.tables.items() if kind_of(parted(kind)[0], TABLES).runs), ""),
     )
 

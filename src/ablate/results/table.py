@@ -29,6 +29,7 @@ class Table:
     across: bool = False  # written with a column per row
     columns: list[str] = field(default_factory=list)  # in this order; none named: as the rows have them
     apart: tuple[str, ...] = ()  # columns of the CSV alone, of which notes tell
+    names: dict[str, str] = field(default_factory=dict)  # a cell of text: what readers see in its place
 
     def add(self, label: str, row: Mapping[str, Any], sources: Mapping[str, Sources] | None = None) -> None:
         """A row, and the runs behind its cells. A label that another row has gets a number behind it."""
@@ -43,8 +44,9 @@ class Table:
 
     @property
     def shown(self) -> pd.DataFrame:
-        """As a reader sees it: text, intervals beside their means."""
-        text = shown(self._plain().drop(columns=list(self.apart), errors="ignore"))
+        """As a reader sees it: text, intervals beside their means, and names in place of labels."""
+        plain = self._plain().map(lambda cell: self.names.get(cell, cell) if isinstance(cell, str) else cell)
+        text = shown(plain.drop(columns=list(self.apart), errors="ignore"))
         return _across(text) if self.across else text
 
     def _plain(self) -> pd.DataFrame:

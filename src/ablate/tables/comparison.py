@@ -9,6 +9,7 @@ import pandas as pd
 from ablate.papers.paper import Paper, Reported, read
 from ablate.papers.words import Words, words
 from ablate.plan import health
+from ablate.plan.names import shown_arm
 from ablate.plan.record import PlannedRun, PlanRecord, read_plan
 from ablate.results.stats import PM, SEEDS, Sources, ended, measured, one_more, remarks, rounded
 from ablate.results.study import archives, collected_runs
@@ -32,7 +33,9 @@ def write_comparison(plan_file: Path, papers: Path, output: Path) -> None:
     folder = output.parent if every else output.parent.parent
     records = {name: read(papers / f"{name}.yaml") for name in chosen}
     table = compare(plan, records, folder, every=every)
-    title = "The papers' numbers and ours" if table.rows else "No printed numbers to compare with"
+    nothing = not table.rows and not any(paper.is_document for paper in records.values())
+    title = "Nothing is printed beside which ours could stand" if nothing else "The papers' numbers and ours"
+    table.caption = "" if nothing else table.caption
     table.write(output, title, {"scale": plan.called()})
 
 
@@ -68,22 +71,26 @@ def compare(plan: PlanRecord, papers: Mapping[str, Paper], folder: Path, *, ever
                 where = f"{name}, {entry.study}" if every else str(entry.study)
                 if where not in told:
                     told[where] = words(paper, whole, plan.scale, archives(runs, whole)).sentences
+            table.names |= (
+                {head["of"]: shown} if (shown := _of(entry, paper.shown(entry.study))) != head["of"] else {}
+            )
             origin = f"printed by {entry.source}" if entry.source else ""
             cells["note"] = "; ".join(filter(None, [origin, cells["note"], entry.note]))
             table.add(f"{name}/{entry.id}" if every else entry.id, head | cells, sources)
-    if not table.rows:
-        table.caption = ""
     table.notes = [f"{where}: {sentences}" for where, sentences in told.items() if sentences]
     return table
 
 
-def _of(entry: Reported) -> str:
+def _of(entry: Reported, show: Mapping[str, str] | None = None) -> str:
+    """What a number is of, with what readers see of arms and levels in ``show``."""
+    arm, minus = (shown_arm(name, show or {}) if name else None for name in (entry.arm, entry.minus))
+    levels = [shown_arm(level, show or {}) for level in entry.levels]
     if entry.metric in COUNTS:
         return str(entry.model)
     if entry.over:
         which = {"best": "the best arm", "sum": "all arms together"}[entry.over]
-        return f"{entry.study}: {which}" + (f" of {', '.join(entry.levels)}" if entry.levels else "")
-    return f"{entry.study}: {entry.arm}" + (f" minus {entry.minus}" if entry.minus else "")
+        return f"{entry.study}: {which}" + (f" of {', '.join(levels)}" if levels else "")
+    return f"{entry.study}: {arm}" + (f" minus {minus}" if minus else "")
 
 
 def _unit(entry: Reported) -> str:
@@ -107,10 +114,12 @@ def _of_network(entry: Reported, planned: list[PlannedRun]) -> dict[str, Any]:
     return {"printed": value, "ours": ours, "difference": ours - value, "note": note or "", **Words().cells}
 
 
-def beside_of(entry: Reported, planned: list[PlannedRun], runs: pd.DataFrame) -> tuple[str, dict[str, Any]]:
+def beside_of(
+    entry: Reported, planned: list[PlannedRun], runs: pd.DataFrame, show: Mapping[str, str]
+) -> tuple[str, dict[str, Any]]:
     """What a number of runs is of, and its cells; ``planned`` and ``runs`` are of its study."""
     named = _arms(entry, planned, runs)
-    what = _of(entry).removeprefix(f"{entry.study}: ")
+    what = _of(entry, show).removeprefix(f"{entry.study}: ")
     return what, _of_runs(entry, named, [p for p in planned if p.arm in named], runs)[0]
 
 

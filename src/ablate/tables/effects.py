@@ -30,6 +30,7 @@ class Effect:
 
     name: str  # axis, or axis × axis
     levels: str  # level vs reference
+    shown: str  # the same, as readers see it
     by_seed: dict[int, float]
     seeds: int  # planned
     runs: Sources  # of the seeds that count, with their accuracy in percent
@@ -64,7 +65,7 @@ def contrasts(results: StudyResults) -> list[Effect]:
             signs = {
                 arm: 1 if key[i] == level else -1 for key, arm in arms.items() if key[i] in (level, levels[i][0])
             }
-            found.append(_effect(results, axis, f"{level} vs {levels[i][0]}", signs))
+            found.append(_effect(results, axis, [(level, levels[i][0])], signs))
     for i, j in combinations(range(len(results.axes)), 2):
         for a, b in product(levels[i][1:], levels[j][1:]):
             signs = {
@@ -72,13 +73,19 @@ def contrasts(results: StudyResults) -> list[Effect]:
                 for key, arm in arms.items()
                 if key[i] in (a, levels[i][0]) and key[j] in (b, levels[j][0])
             }
-            said = f"{a} vs {levels[i][0]}, at {b} vs {levels[j][0]}"
-            found.append(_effect(results, f"{results.axes[i]} × {results.axes[j]}", said, signs, interaction=True))
+            pairs = [(a, levels[i][0]), (b, levels[j][0])]
+            found.append(_effect(results, f"{results.axes[i]} × {results.axes[j]}", pairs, signs))
     return found
 
 
-def _effect(results: StudyResults, name: str, levels: str, signs: Signs, *, interaction: bool = False) -> Effect:
-    """Within each seed the signed sum of its arms, over the number of other levels' combinations."""
+def _effect(results: StudyResults, name: str, pairs: list[tuple[str, str]], signs: Signs) -> Effect:
+    """Within each seed the signed sum of its arms, over the number of other levels' combinations.
+
+    ``pairs`` are level and reference, of two axes for an interaction.
+    """
+    interaction = len(pairs) > 1
+    levels = ", at ".join(f"{level} vs {reference}" for level, reference in pairs)
+    seen = ", at ".join(f"{results.shown(level)} vs {results.shown(reference)}" for level, reference in pairs)
     done = ended(results.runs[results.runs["arm"].isin(list(signs))])
     by_seed: dict[int, float] = {}
     runs: Sources = {}
@@ -87,7 +94,7 @@ def _effect(results: StudyResults, name: str, levels: str, signs: Signs, *, inte
             signed = group[METRIC] * group["arm"].map(signs)
             by_seed[int(str(seed))] = 100 * float(signed.sum()) / (len(signs) / (4 if interaction else 2))
             runs |= {str(r): 100 * float(v) for r, v in zip(group["run"], group[METRIC], strict=True)}
-    return Effect(name, levels, by_seed, results.runs["seed"].nunique(), runs, interaction)
+    return Effect(name, levels, seen, by_seed, results.runs["seed"].nunique(), runs, interaction)
 
 
 def importance(results: StudyResults) -> pd.DataFrame:
@@ -140,6 +147,7 @@ def effects(results: StudyResults) -> Table:
             "varies over": "seeds",
             "note": f"{left_out} of {e.seeds} seeds incomplete" if left_out else "",
         }
+        table.names |= {e.levels: e.shown} if e.shown != e.levels else {}
         table.add(f"{e.name}: {e.levels}", row, dict.fromkeys(("estimate (points)", "low", "high", "n"), e.runs))
     return table
 

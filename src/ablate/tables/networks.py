@@ -65,7 +65,7 @@ def layers(results: StudyResults, model: str) -> Table:
     found, paper = of_study(results, model), results.record
     entry = paper.count_of(model, _metric(paper)) if paper else None
     theirs = next((n for n in paper.networks if n.model == model), None) if paper else None
-    table = Table(caption=f"{called(results, model)} as the paper has it: {_about(results, found)}")
+    table = Table(caption=f"{results.shown(called(results, model))} as the paper has it: {_about(results, found)}")
     places = [f"layers in {theirs.where}"] if theirs else []
     places += [f"total in {entry.where or entry.source}"] if entry else []
     if places:

@@ -23,7 +23,7 @@ def per_label(results: StudyResults, which: str) -> Table:
     found = {str(run): predictions(results, str(run)) for run in ended(runs)["run"]}
     split = next(iter(found.values()))["split"].iloc[0] if found else "test"
     said = remarks(runs, results.contaminated(arm))
-    table = Table(caption=f"Arm: {arm}" + (f" ({said})." if said else "."))
+    table = Table(caption=f"Arm: {results.shown(arm)}" + (f" ({said})." if said else "."))
     for label, name in enumerate(results.classes(arm)):
         mine = {run: p[p["label"] == label] for run, p in found.items()}
         values = {run: 100 * float((p["predicted"] == label).mean()) for run, p in mine.items() if len(p)}

@@ -32,6 +32,7 @@ def write_table(results: StudyResults, kind: str, csv: Path) -> None:
         raise choose(where, name, TABLES, "table")
     given = (results, argument) if argument else (results,)
     table = _of_own(name, where, given) if is_own(name) else _made(kind, where, given)
+    table.names = results.names | table.names
     if not kind_of(name, TABLES).runs:  # and so no setting and no scale
         return table.write(csv, results.title)
     facts = about_study(results, splits=splits_of(results))

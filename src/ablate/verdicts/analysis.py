@@ -12,7 +12,14 @@ from ablate.plan.record import PlanRecord
 from ablate.records import SHORT
 from ablate.stored import Stored
 
-WORDS = {"quote", "where", "also", "why", "note"}  # of a claim: kept, and not compared, since no number follows
+WORDS = {
+    "quote",
+    "where",
+    "says",
+    "also",
+    "why",
+    "note",
+}  # of a claim: kept, and not compared, since no number follows
 
 
 class Arm(Stored):

@@ -207,7 +207,7 @@ def _said(j: Judged, paper: Paper, planned: Planned, family: int, looks: tuple[i
     else:
         head = j.word if j.finding == j.word else f"{j.word} ({j.finding})"
         said.append(f"{head.capitalize()}. {finding_text(part, v, family, claims)}")
-        said += remarks(e, v, looks[-1] if looks else None)
+        said += remarks(e, v, looks[-1] if looks else None, paper.shown(j.claim.study))
     said += [f"{note.capitalize()}." for note in e.notes]
     if shared := shared_factors([p for p in planned if p.run in e.runs]):
         said.append(f"All seeds share {', '.join(shared)}.")

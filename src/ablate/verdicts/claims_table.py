@@ -64,6 +64,8 @@ def claims_table(every: list[Judged]) -> Table:
 
 def tally(every: list[Judged]) -> str:
     """How many claims have which word, counts of networks apart."""
+    if not every:
+        return "No claims."
     counts = Counter(j.word for j in every)
     claims = hypothetical("claims", (j.claim for j in every))
     said = [f"{counts[word]} {word}" for word in WORDS if counts[word] and word != COUNTED]
@@ -88,7 +90,9 @@ def write_claims(plan_file: Path, papers: Path, runs: Path, output: Path) -> Non
     said = " ".join(text for j in every for text in j.found.health)
     of_health = legend(plan.health, [word for word in OF_HEALTH if word in said])
     in_words = partial(hypothetical, claims=[j.claim for j in every])
-    table.caption = " ".join(filter(None, [tally(every), in_words(table.caption), state.sentence, before]))
+    table.caption = " ".join(
+        filter(None, [tally(every), in_words(table.caption) if every else "", state.sentence, before])
+    )
     table.notes = [of_health] if of_health else []
     about = {"scale": plan.called()}
     table.write(output.with_suffix(".csv"), in_words("Claims and verdicts"), about)

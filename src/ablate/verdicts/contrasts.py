@@ -5,6 +5,7 @@ from itertools import pairwise, product
 
 from ablate.papers.claim import Claim
 from ablate.papers.paper import Paper
+from ablate.papers.statement import as_shown
 from ablate.plan.names import unique
 
 Weights = dict[str, float]  # arm, or network: what it counts
@@ -21,28 +22,33 @@ class Contrast:
 
 
 def contrasts(claim: Claim, paper: Paper, levels: dict[str, dict[str, str]]) -> list[Contrast]:
-    """What ``claim`` compares. ``levels`` has {arm: {axis: label}} of its study; no weights: not planned."""
+    """What ``claim`` compares. ``levels`` has {arm: {axis: label}} of its study; no weights: not planned.
+
+    Names and sides are what readers see.
+    """
+    seen = as_shown(claim, paper.shown(claim.study))
     match claim.kind:
         case "order":
             first, *rest = claim.arms
             pairs = [(first, arm) for arm in rest] if claim.over == "rest" else list(pairwise(claim.arms))
             pairs = list(product(claim.arms, claim.below)) if claim.below else pairs
-            names = unique(f"{a} over {b}" for a, b in pairs)
+            see = dict(zip(claim.arms + claim.below, seen.arms + seen.below, strict=True))
+            names = unique(f"{see[a]} over {see[b]}" for a, b in pairs)
             return [Contrast(name, {a: 1.0, b: -1.0}) for name, (a, b) in zip(names, pairs, strict=True)]
         case "effect":
-            name = f"{claim.level} vs {claim.reference}{_where(claim)}"
+            name = f"{seen.level} vs {seen.reference}{_where(seen)}"
             weights = _signed(claim, levels, {str(claim.axis): (str(claim.level), str(claim.reference))})
-            return [Contrast(name, weights, sides=(str(claim.level), str(claim.reference)))]
+            return [Contrast(name, weights, sides=(str(seen.level), str(seen.reference)))]
         case "interaction":
-            (a, b), (c, d) = claim.axes.values()
-            name = f"{a} vs {b}, at {c} vs {d}{_where(claim)}"
+            (a, b), (c, d) = seen.axes.values()
+            name = f"{a} vs {b}, at {c} vs {d}{_where(seen)}"
             sides = f"{a} at {c} with {b} at {d}", f"{a} at {d} with {b} at {c}"
             return [Contrast(name, _signed(claim, levels, claim.axes), sides=sides)]
     value = paper.claimed(claim)
     if claim.arms:
-        return [Contrast(arm, {arm: 1.0}, value) for arm in claim.arms]
+        return [Contrast(name, {arm: 1.0}, value) for name, arm in zip(seen.arms, claim.arms, strict=True)]
     weights = {str(claim.arm): 1.0} | ({claim.minus: -1.0} if claim.minus else {})
-    name = f"{claim.arm} minus {claim.minus}" if claim.minus else str(claim.arm)
+    name = f"{seen.arm} minus {seen.minus}" if claim.minus else str(seen.arm)
     return [Contrast(name, weights, value)]
 
 

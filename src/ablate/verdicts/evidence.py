@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ablate.papers.claim import OF_NETWORKS, Claim
 from ablate.papers.paper import Paper
 from ablate.plan import health
+from ablate.plan.names import shown_arm
 from ablate.plan.runs import ENDED
 from ablate.verdicts.behaviours import Row
 from ablate.verdicts.collected import Collected
@@ -103,8 +104,9 @@ def evidence(claim: Claim, paper: Paper, planned: Planned, collected: Collected)
             samples[arm] = Sample(tuple(found.values.values()), floor, found.must_learn)
     parts = tuple(_part(claim, c, arms, answered) for c in asked)
     missing = [f"{c.name} is not planned at this scale" for c in asked if not c.weights]
-    missing += absent(claim, mine)
-    missing += lacking(claim, names, mine, rows, numbers)
+    show = paper.shown(claim.study)
+    missing += absent(claim, mine, show)
+    missing += lacking(claim, names, mine, rows, numbers, show)
     return Evidence(
         claim=claim.id,
         parts=parts,
@@ -120,8 +122,8 @@ def evidence(claim: Claim, paper: Paper, planned: Planned, collected: Collected)
         datasets=frozenset(p.settings.dataset for p in mine),
         runs=tuple(dict.fromkeys(run for arm in names for run in counting[arm])),
         varies_over="seeds",
-        few=tuple(_few(claim, arms, of_study, collected)),
-        health=tuple(_health(names, rows)),
+        few=tuple(_few(claim, arms, of_study, collected, show)),
+        health=tuple(_health(names, rows, show)),
     )
 
 
@@ -186,18 +188,20 @@ def _floor(claim: Claim, rows: Sequence[Row], arm: Arm, answered: PerImage | Non
     return factor**2 * share * (1 - share) / n
 
 
-def _few(claim: Claim, arms: Mapping[str, Arm], planned: Planned, collected: Collected) -> Iterator[str]:
+def _few(
+    claim: Claim, arms: Mapping[str, Arm], planned: Planned, collected: Collected, show: Mapping[str, str]
+) -> Iterator[str]:
     """Arms with fewer than LEAST runs that count, be they compared or named as what another is held against."""
     counts = {name: (arm.learnt if arm.must_learn else len(arm.values), arm) for name, arm in arms.items()}
     for name, (count, arm) in counts.items():
         if count < LEAST:
-            yield _too_few(name, count, arm.ended, arm.planned, must_learn=arm.must_learn)
+            yield _too_few(shown_arm(name, show), count, arm.ended, arm.planned, must_learn=arm.must_learn)
     named = claim.needs.learnt
     for name in () if isinstance(named, str) else [arm for arm in named if arm not in arms]:
         entries = [p for p in planned if p.arm == name]
         ended = _ended(collected.rows(entries))
         if (learnt := sum(not _failed(row) for row in ended)) < LEAST:
-            yield _too_few(name, learnt, len(ended), len(entries), must_learn=True)
+            yield _too_few(shown_arm(name, show), learnt, len(ended), len(entries), must_learn=True)
 
 
 def _too_few(arm: str, count: int, ended: int, planned: int, *, must_learn: bool) -> str:
@@ -207,11 +211,11 @@ def _too_few(arm: str, count: int, ended: int, planned: int, *, must_learn: bool
     return f"{what}, and {LEAST} are needed"
 
 
-def _health(arms: list[str], rows: Sequence[Row]) -> Iterator[str]:
+def _health(arms: list[str], rows: Sequence[Row], show: Mapping[str, str]) -> Iterator[str]:
     for arm in arms:
         mine = [row["health"] or "" for row in rows if row["arm"] == arm and row["status"] in ENDED]
         if said := health.counted(mine):
-            yield f"{arm}: {said}"
+            yield f"{shown_arm(arm, show)}: {said}"
 
 
 def _of_networks(claim: Claim, paper: Paper, planned: Planned) -> Evidence:

@@ -31,6 +31,8 @@ def page(scale: str, every: list[Judged], said: list[str], took: Mapping[str, Se
         said: sentences on all of it: the tally, whether the analysis was frozen.
         took: by paper, of `seconds_of`.
     """
+    if not every:
+        return "\n".join([f"# What was found: {scale}", "", *said]) + "\n"
     papers = list(dict.fromkeys(j.paper for j in every))
     words = [word for word in WORDS if any(j.word == word for j in every)]
     lines = [f"# What was found: {scale}", "", *said, ""]

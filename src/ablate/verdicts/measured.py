@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ablate.papers.claim import OF_PAIRS, Claim
 from ablate.plan import health
+from ablate.plan.names import shown_arm
 from ablate.plan.record import PlannedRun
 from ablate.plan.runs import ENDED
 from ablate.verdicts.behaviours import Row, column, measure_named, speeds
@@ -59,10 +60,10 @@ def _less(a: float | None, b: float | None) -> float | None:
     return None if a is None or b is None else a - b
 
 
-def absent(claim: Claim, planned: Planned) -> list[str]:
-    """Levels that the claim averages over, some of which its scale leaves out."""
+def absent(claim: Claim, planned: Planned, show: Mapping[str, str]) -> list[str]:
+    """Levels that the claim averages over, some of which its scale leaves out, as readers see them."""
     return [
-        f"{label} is not planned at this scale"
+        f"{shown_arm(label, show)} is not planned at this scale"
         for axis, labels in claim.at.items()
         for label in labels
         if planned and label not in {p.levels[axis] for p in planned}
@@ -91,11 +92,16 @@ def censored(claim: Claim, values: Mapping[str, Mapping[int, float]], asked: Seq
 
 
 def lacking(
-    claim: Claim, arms: list[str], planned: Planned, rows: Iterable[Row], numbers: Mapping[str, float]
+    claim: Claim,
+    arms: list[str],
+    planned: Planned,
+    rows: Iterable[Row],
+    numbers: Mapping[str, float],
+    show: Mapping[str, str],
 ) -> list[str]:
-    """What the arms should have and have not."""
+    """What the arms, as readers see them, should have and have not."""
     here = {p.arm for p in planned}
-    absent = [arm for arm in arms if arm not in here]
+    absent = [shown_arm(arm, show) for arm in arms if arm not in here]
     if len(absent) > NAMED:
         absent = [f"{absent[0]}, like {len(absent) - 1} other arms,"]
     said = [f"{arm} is not planned at this scale" for arm in absent]
@@ -106,5 +112,5 @@ def lacking(
         for fault in dict.fromkeys(faults):
             what = f"without {claim.behaviour or claim.metric or 'gap'}" if fault in ENDED else fault
             what = "with other settings" if fault == "other settings" else what
-            said.append(f"{faults.count(fault)} of {len(mine)} runs of {arm} {what}")
+            said.append(f"{faults.count(fault)} of {len(mine)} runs of {shown_arm(arm, show)} {what}")
     return said

@@ -87,7 +87,7 @@ def _prospect(name: str, paper: Paper, claim: Claim, planned: Planned, images: I
 
 def _barred(claim: Claim, asked: Sequence[Contrast], mine: Planned, assumed: str) -> tuple[str, ...]:
     here = {p.arm for p in mine}
-    if any(not c.weights or not c.weights.keys() <= here for c in asked) or absent(claim, mine):
+    if any(not c.weights or not c.weights.keys() <= here for c in asked) or absent(claim, mine, {}):
         return ("not planned at this scale",)
     if claim.needs.absolute and any(key in (p.deviations or {}) for p in mine for key in COMPARED):
         return ("not comparable: a number of the paper's protocol, which is another here",)

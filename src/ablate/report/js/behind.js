@@ -82,7 +82,7 @@ function settingsOf(found, groups) {
       ? h(
           "label",
           {},
-          `${first.arm} beside `,
+          `${shownArm(first)} beside `,
           h(
             "select",
             { change: (event) => draw(found.byArm.get(event.target.value)) },
@@ -90,7 +90,7 @@ function settingsOf(found, groups) {
               h(
                 "option",
                 { value: armKey(arm), selected: arm === named },
-                arm.study === first.study ? arm.arm : `${arm.study}: ${arm.arm}`,
+                arm.study === first.study ? shownArm(arm) : `${arm.study}: ${shownArm(arm)}`,
               ),
             ),
           ),
@@ -126,7 +126,7 @@ function settingsTable(first, other) {
     h(
       "tr",
       {},
-      ["setting", first.arm, other ? other.arm : null]
+      ["setting", shownArm(first), other ? shownArm(other) : null]
         .filter((text) => text !== null)
         .map((text) => h("th", { scope: "col" }, text)),
     ),

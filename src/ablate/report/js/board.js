@@ -186,7 +186,7 @@ function boardView() {
   );
   if (CLAIMS.length) redraw();
   return [
-    h("h1", {}, "Claims and verdicts"),
+    h("h1", {}, CLAIMS.length && CLAIMS.every((c) => !c.claim.quote) ? "Hypotheses and verdicts" : "Claims and verdicts"),
     h(
       "p",
       { class: "note" },

@@ -24,7 +24,7 @@ async function compareView() {
               { label: `${paper.id}: ${study.title}` },
               study.arms.map((arm) => {
                 const key = `${paper.id}/${study.id}/${arm}`;
-                return h("option", { value: key, selected: param(name) === key }, arm);
+                return h("option", { value: key, selected: param(name) === key }, study.names[arm] || arm);
               }),
             ),
           ),
@@ -41,7 +41,7 @@ async function compareView() {
 
 function comparison(found, a, b) {
   const groups = [a, b].map((arm, colour) => ({
-    name: arm.arm === (arm === a ? b : a).arm ? `${arm.study}: ${arm.arm}` : arm.arm,
+    name: arm.arm === (arm === a ? b : a).arm ? `${arm.study}: ${shownArm(arm)}` : shownArm(arm),
     arm,
     colour,
     runs: arm.runs,

@@ -58,6 +58,12 @@ const detail = once(async () => {
 const files = once(() => json("files"));
 const armKey = (arm) => `${arm.paper}/${arm.study}/${arm.arm}`;
 
+/** What readers see of an arm: its own name, unless the paper's file shows it otherwise. */
+function shownArm(arm) {
+  const study = (PAPERS.get(arm.paper)?.studies || []).find((one) => one.id === arm.study);
+  return study?.names[arm.arm] || arm.arm;
+}
+
 const assets = new Map(
   Object.entries(await json("assets")).map(([id, [kind, name]]) => {
     const text = () => blocks.get(id).textContent;

@@ -49,7 +49,7 @@ function ofClaim(found, key) {
   const groups = Object.entries(claim.arms).map(([arm, one]) => {
     const planned = found.byArm.get(`${claim.paper}/${study}/${arm}`);
     const runs = (planned ? planned.runs : []).map((run) => [run, one.values[found.runs[run].seed] ?? null]);
-    return { name: arm, arm: planned, runs };
+    return { name: planned ? shownArm(planned) : arm, arm: planned, runs };
   });
   const facts = [
     ["finding", claim.finding],
@@ -124,7 +124,7 @@ function ofCell(found, id, label, column) {
   for (const [run, number] of Object.entries(sources)) {
     const arms = found.armsOf.get(run) || [];
     const arm = arms.find((one) => id.startsWith(`${one.paper}/`) && studyOf(id, one)) || arms[0];
-    const name = arm ? arm.arm : run;
+    const name = arm ? shownArm(arm) : run;
     byArm.set(name, byArm.get(name) || { name, arm, runs: [] });
     byArm.get(name).runs.push([run, number]);
   }
@@ -186,7 +186,7 @@ function ofRun(found, id) {
         ["seed", String(run.seed)],
         ...scores,
       ]),
-      behind(found, [{ name: arm ? arm.arm : id, arm, runs: [[id, null]] }], ""),
+      behind(found, [{ name: arm ? shownArm(arm) : id, arm, runs: [[id, null]] }], ""),
     ],
   };
 }

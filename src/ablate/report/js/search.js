@@ -22,7 +22,7 @@ const index = once(async () => {
           at: `f-${paper.id}-${each.id}`,
         });
       for (const arm of study.arms)
-        add("arm", arm, `${study.title} ${paper.id}`, ["compare"], { a: `${paper.id}/${study.id}/${arm}` });
+        add("arm", study.names[arm] || arm, `${study.title} ${paper.id}`, ["compare"], { a: `${paper.id}/${study.id}/${arm}` });
     }
   }
   for (const data of CONTENT.data) add("data set", data.id, data.words.join(" "), ["data", data.id]);

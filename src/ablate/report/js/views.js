@@ -144,7 +144,7 @@ async function runsView() {
               ? h("a", { href: link(["study", run.arm.paper, run.arm.study]) }, `${run.arm.paper}/${run.arm.study}`)
               : "",
         },
-        { label: "arm", text: (run) => run.arm.arm },
+        { label: "arm", text: (run) => shownArm(run.arm) },
         { label: "seed", text: (run) => String(run.seed ?? "") },
         { label: "status", text: (run) => run.status },
         { label: "health", text: (run) => run.health || "" },
