@@ -115,7 +115,8 @@ def augmented(results: StudyResults, places: RunFiles, argument: str = "") -> Dr
     """
     import torch  # here and not above: it takes a second
 
-    from ablate.train.augment import AUGMENTS, augmentation
+    from ablate.train.augment import AUGMENTS
+    from ablate.train.own_augment import augmentation
 
     if argument not in AUGMENTS and not is_own(argument):
         raise choose("augmented", argument, AUGMENTS, "augmentation")

@@ -73,21 +73,20 @@ BUILDER = "models/build.py"
 KNOWN_CODE = Path(".ablate/code-2")  # another number where `_facts` changes
 
 
+@cache
 def code_digest(step: str, model: str | None = None, kinds: tuple[str, ...] = ()) -> str:
     """SHA-256 of the code that a step's result depends on, the files of the model and of ``kinds`` included.
 
-    Of the user's own among the kinds, files are looked at each time. Comments, docstrings, blank lines and line
-    breaks do not count. The same on every Python that runs this.
+    Comments, docstrings, blank lines and line breaks do not count. The same on every Python that runs this.
     """
-    built = _built_in(step, model, tuple(kind for kind in kinds if not is_own(kind)))
-    own = own_digest(kinds)
-    return built if own is None else hashlib.sha256(json.dumps([built, own]).encode()).hexdigest()
-
-
-@cache
-def _built_in(step: str, model: str | None, kinds: tuple[str, ...]) -> str:
     digests = [_facts(PACKAGE / name)[0] for name in _followed(step, model, kinds)]
     return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
+
+
+def with_own(code: str, names: Iterable[str]) -> str:
+    """`code_digest`'s answer, and with it what stands for the user's own code among ``names``, if there is any."""
+    own = own_digest(names)
+    return code if own is None else hashlib.sha256(json.dumps([code, own]).encode()).hexdigest()
 
 
 def own_digest(names: Iterable[str]) -> str | None:
@@ -113,9 +112,7 @@ def code_of(step: str, model: str | None = None, kinds: tuple[str, ...] = ()) ->
     Of networks, training depends on the file of its ``model`` alone; other steps on all that they import. Tables and
     figures depend on the files of their ``kinds``.
     """
-    own = [path for kind in kinds if is_own(kind) for path in files(parted(kind)[0])]
-    kinds = tuple(kind for kind in kinds if not is_own(kind))
-    return [*(Path(os.path.relpath(PACKAGE / name)) for name in _followed(step, model, kinds)), *own]
+    return [Path(os.path.relpath(PACKAGE / name)) for name in _followed(step, model, kinds)]
 
 
 @cache

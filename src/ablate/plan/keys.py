@@ -12,8 +12,7 @@ from typing import Any
 
 from ablate.errors import UserError
 from ablate.files import digest, read_json
-from ablate.own_code import is_own
-from ablate.plan.code import code_digest
+from ablate.plan.code import code_digest, with_own
 from ablate.plan.params import Dataset
 from ablate.plan.runs import Run
 from ablate.seals import check_file, manifest_of, read_sealed, sha256_of
@@ -36,8 +35,8 @@ def key_digest(key: Any) -> str:
 
 def run_key(run: Run, data: str, start: str | None) -> Key:
     """Of a run on a pack with content digest ``data``, from the weights that ``start`` stands for."""
-    own = tuple(name for name in (run.settings.augment,) if is_own(name))
-    return {"run": run.id, "data": data, "start": start, "code": code_digest("train", run.settings.model, own)}
+    code = with_own(code_digest("train", run.settings.model), [run.settings.augment])
+    return {"run": run.id, "data": data, "start": start, "code": code}
 
 
 def start_key(run: Run, weights: Path | None) -> str | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from ablate.errors import UserError, choose
 from ablate.files import write_json
 from ablate.own_code import is_own, parted
-from ablate.plan.code import code_digest
+from ablate.plan.code import code_digest, with_own
 from ablate.plan.drawn import digest_of_said, own_behaviours
 from ablate.plan.keys import NEW
 from ablate.plan.kinds import OF_CLASSES, shows_images
@@ -48,7 +48,8 @@ class Job:
     @property
     def code(self) -> str:
         """Stands for the code that it runs."""
-        return code_digest(self.step, None, self.kinds)
+        built_in = tuple(kind for kind in self.kinds if not is_own(kind))
+        return with_own(code_digest(self.step, None, built_in), self.kinds)
 
     @property
     def receipt(self) -> Path:

@@ -19,10 +19,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from ablate import own_code
-from ablate.errors import UserError
 from ablate.models._torchvision import import_torchvision
-from ablate.own_code import is_own
 from ablate.plan import settings
 from ablate.train.transfer import moved
 
@@ -350,28 +347,4 @@ def _augment(name: str) -> Augment:
 
 AUGMENTS: dict[str, Augment] = {name: _augment(name) for name in settings.AUGMENTS if name != "none"}
 AUGMENTS["none"] = lambda images, generator: images
-
-
-def augmentation(name: str) -> Augment:
-    """The level of this name, or the user's own function, FILE.py:NAME, which takes images and a generator as well.
-
-    Raises:
-        UserError: For what fails in the user's own code, then and whenever it is called, and where it does not give
-            images of the shape that it was given.
-    """
-    if not is_own(name):
-        return AUGMENTS[name]
-    call = own_code.load(name, "augment")
-
-    def own(images: Float[Tensor, "n 3 s s"], generator: Generator) -> Float[Tensor, "n 3 s s"]:
-        with own_code.calling(name, "augment", call):
-            found = call(images, generator)
-        if not isinstance(found, Tensor) or found.shape != images.shape or found.dtype != images.dtype:
-            told = f"{tuple(found.shape)} {found.dtype}" if isinstance(found, Tensor) else f"a {type(found).__name__}"
-            raise UserError(f"augment: {name} gave {told}; return {tuple(images.shape)} {images.dtype}")
-        return found
-
-    return own
-
-
 MIXES: dict[str, Mix] = {name: globals()[name] for name in settings.MIXES if name != "none"}

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ablate.data.views import View
 from ablate.plan.settings import Settings
-from ablate.train.augment import augmentation
+from ablate.train.own_augment import augmentation
 from ablate.train.transfer import moved
 
 if TYPE_CHECKING:

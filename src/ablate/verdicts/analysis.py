@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ablate.own_code import is_own
 from ablate.papers.paper import Paper
-from ablate.plan.code import code_digest
+from ablate.plan.code import code_digest, with_own
 from ablate.plan.record import PlanRecord
 from ablate.records import SHORT
 from ablate.stored import Stored
@@ -65,7 +65,7 @@ def analysis(plan: PlanRecord, papers: Mapping[str, Paper]) -> Analysis:
     own = {str(c.behaviour) for paper in papers.values() for c in paper.claims if is_own(str(c.behaviour))}
     adaptive = plan.adaptive.model_dump(mode="json") if plan.adaptive else {}
     health = plan.health.model_dump(mode="json")
-    code = code_digest("judge", None, tuple(sorted(own)))
+    code = with_own(code_digest("judge"), sorted(own))
     return Analysis(papers=asked, arms=dict(arms), adaptive=adaptive, health=health, code=code)
 
 
