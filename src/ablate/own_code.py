@@ -247,7 +247,7 @@ def _line(trace: TracebackType | None, folder: Path) -> str | None:
     for frame in traceback.extract_tb(trace):
         path = Path(frame.filename).resolve()
         inside = path.is_relative_to(folder) and not path.is_relative_to(Path(__file__).resolve().parent)
-        if inside and "site-packages" not in path.parts:
+        if inside and path.is_file() and "site-packages" not in path.parts:
             found = f"{_short(frame.filename)}, line {frame.lineno}"
     return found
 

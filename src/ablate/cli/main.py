@@ -104,13 +104,14 @@ def plan(
     if as_json:
         print(json.dumps(rows, indent=1))
         return
+    from ablate.plan.hidden import hidden
     from ablate.terminal import show
 
     table = plan_cost.runs_table(made, reason, seconds, keys.records) if runs else plan_cost.as_table(rows, here)
     show(table, width=200)
     say(f"scale {made.scale}: {len(made.planned)} planned, {len(made.runs)} to train once each, "
         f"{rows[-1]['done']} of them done")  # fmt: skip
-    for line in [*plan_cost.other_code(params, made), *plan_cost.said(rows, seconds, here)]:
+    for line in [*hidden(params), *plan_cost.other_code(params, made), *plan_cost.said(rows, seconds, here)]:
         say(line)
 
 

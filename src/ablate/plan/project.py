@@ -1,6 +1,6 @@
 """What params.yaml asks for: read once, each scale that is needed expanded once."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from ablate.plan.runs import Plan, current_plan, make_plan
 from ablate.plan.studies import SHARED
 
 PAPERS_SCALE = "paper"  # by its name, the scale of the papers' own protocol
+WHOLE = (PAPERS_SCALE, "full")  # the first of these that there is leaves nothing out
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,12 @@ class Project:
     params: Params
     plan: Plan
     papers: tuple[str, ...]  # that it has studies of, at whatever scale
-    full: tuple[Params, Plan] | None = None  # of the scale `paper`; None where there is no such scale
+    full: tuple[Params, Plan] | None = None  # of the scale of `WHOLE`; None where there is no such scale
     drawn: Mapping[str, Mapping[str, Drawn]] = field(default_factory=dict)  # by paper and study, of any scale
 
     @property
     def whole(self) -> tuple[Params, Plan] | None:
-        """Of the scale that leaves out no study and no arm: ``paper``, or the only one there is."""
+        """Of the scale that leaves out no study and no arm: one of `WHOLE`, or the only one there is."""
         return self.full or ((self.params, self.plan) if len(self.params.scales) < 2 else None)
 
     @cached_property
@@ -37,12 +38,17 @@ class Project:
 
 
 def papers_protocol(path: Path, values: Mapping[str, Any] | None = None) -> Protocol | None:
-    """What the scale `paper` of ``path``, with ``values`` over it, asks for; None where there is no such scale."""
+    """What the whole scale of ``path``, with ``values`` over it, asks for; None where there is no such scale."""
     raw = read_params(path, values)
-    if PAPERS_SCALE not in (raw.get("scales") or {}):
+    name = _whole(raw.get("scales") or {})
+    if name is None:
         return None
-    whole = at_scale({**raw, "scale": PAPERS_SCALE}, str(path))
+    whole = at_scale({**raw, "scale": name}, str(path))
     return protocol(whole, make_plan(whole))
+
+
+def _whole(scales: Collection[str]) -> str | None:
+    return next((name for name in WHOLE if name in scales), None)
 
 
 def open_project(path: Path, values: Mapping[str, Any] | None = None) -> Project:
@@ -54,10 +60,10 @@ def open_project(path: Path, values: Mapping[str, Any] | None = None) -> Project
     raw = read_params(path, values)
     params = at_scale(raw, str(path))
     plan, full = current_plan(params), None
-    if params.scale == PAPERS_SCALE:
+    if (name := _whole(params.scales)) == params.scale:
         full = params, plan
-    elif PAPERS_SCALE in params.scales:
-        whole = at_scale({**raw, "scale": PAPERS_SCALE}, str(path))
+    elif name is not None:
+        whole = at_scale({**raw, "scale": name}, str(path))
         full = whole, make_plan(whole)
     papers = {name: (studies or {}).keys() - {SHARED} for name, studies in raw["studies"].items()}
     folder = path.with_name("papers")

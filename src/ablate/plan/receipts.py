@@ -151,7 +151,7 @@ def rendering(
         kinds: Collection[str] = (),
     ) -> None:
         """``drawn`` are the keys of studies that it draws: of the paper in its name, or else of all."""
-        asked = record.digest_for(drawn, [paper for paper in names if name in (f"{step}_{paper}", step)])
+        asked = record.digest_for(drawn, [paper for paper in names if name == f"{step}_{paper}"] or names)
         jobs[name] = Job(name, step, folder, (plan, *inputs), tuple(outputs), asked, tuple(sorted(kinds)))
 
     shown: list[Path] = []  # in the report
