@@ -101,7 +101,7 @@ def write_claims(plan_file: Path, papers: Path, runs: Path, output: Path) -> Non
     took = {name: seconds_of(collected_runs(plan, output.parent / name)) for name in read}
     write_text(output.with_name("findings.md"), page(plan.scale, every, above, took))
     of_runs = evidence_table(plan, every, output.parent)
-    of_runs.write(output.with_name("evidence.csv"), "Runs and findings", about_scale(plan.scale))
+    of_runs.write(output.with_name("evidence.csv"), "Runs and findings", about)
     models = trained_pairs(read, plan.runs, runs)
     models.write(output.with_name("models.csv"), in_words("Trained models that claims compare"), about)
     board = {

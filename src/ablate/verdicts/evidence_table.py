@@ -8,6 +8,7 @@ import pandas as pd
 
 from ablate.files import read_json
 from ablate.plan.health import BETWEEN, NOT_ABOVE_CHANCE
+from ablate.plan.names import shown_arm
 from ablate.plan.record import PlanRecord
 from ablate.plan.runs import ENDED
 from ablate.results.study import collected_runs
@@ -46,7 +47,10 @@ def _runs(plan: PlanRecord, collected: Path) -> pd.DataFrame:
         {
             "paper": collected.name,
             "study": runs["study"],
-            "arm": runs["arm"],
+            "arm": [
+                shown_arm(arm, plan.studies[f"{collected.name}/{study}"].show)
+                for study, arm in zip(runs["study"], runs["arm"], strict=True)
+            ],
             "run": runs["run"],
             "there": there,
             "asked": there & ~runs["run"].isin(shuffled),
