@@ -22,9 +22,10 @@ from ablate.plan.params import Params
 from ablate.plan.receipts import Rendering, describing
 from ablate.seals import SEAL, read_sealed, sha256_of
 
-CELL = 64  # pixels; smaller images are doubled
+CELL = 64  # pixels; smaller images are doubled, larger ones averaged
 LINE = 14  # pixels of a caption
 LONGEST = 200  # characters of a caption
+NAMED = 5  # classes, or four and dots, on the screen
 PER_CLASS = 8  # images on the contact sheet; 3 where there are many classes
 MOST_PAIRS = 48  # on the sheet of duplicates; the list has them all
 
@@ -47,8 +48,17 @@ def describe(pack: Path, name: str, folder: Path) -> None:
     pairs = pack.with_name("duplicates.csv")
     _sheet(_pairs(opened, pairs, pack.with_name("index.csv")), folder / f"{name}-duplicates.jpg", columns=8)
     write_text(folder / f"{name}-duplicates.csv", csv_of(*read_lines(pairs)))  # names of members are an archive's own
-    facts = {key: value for key, value in opened.meta.items() if key != SEAL}
+    facts = {key: value for key, value in opened.meta.items() if key != SEAL} | _unequal(opened)
     write_json(folder / f"{name}.json", facts | {"duplicates": report["duplicates"]})
+
+
+def _unequal(pack: Pack) -> dict[str, Any]:
+    """{class: images of train, of val}, where classes differ in them."""
+    names, train = pack.meta["classes"], pack.meta["train"]
+    counts = np.stack([np.bincount(part, minlength=len(names)) for part in np.split(pack.labels, [train])], axis=1)
+    if (counts == counts[0]).all():
+        return {}
+    return {"class_counts": dict(zip(names, counts.tolist(), strict=True))}
 
 
 Row = tuple[str, list[Pixels]]  # a caption, and images (S, S, 3) side by side
@@ -89,7 +99,8 @@ def _sheet(rows: Iterable[Row], target: Path, *, columns: int) -> None:
         draw.text((left, top), _fitting(draw, caption, font, wide - 10), fill="black", font=font)
         for k, pixels in enumerate(images):
             image = Image.fromarray(np.ascontiguousarray(pixels))
-            sheet.paste(image.resize((CELL, CELL), Image.Resampling.NEAREST), (left + k * (CELL + 2), top + LINE))
+            how = Image.Resampling.BOX if image.width > CELL else Image.Resampling.NEAREST
+            sheet.paste(image.resize((CELL, CELL), how), (left + k * (CELL + 2), top + LINE))
     with atomic_write(target) as part:
         sheet.save(part, "JPEG", quality=85)
 
@@ -141,7 +152,13 @@ def table_of(entry: dict[str, Any]) -> Table:
         train, total = pack["train"], pack["images"]
         gray, found = pack["grayscale"], pack["duplicates"]
         rows["images"] = f"{train:,} train, {total - train:,} val, {pack['image_size']}x{pack['image_size']}"
-        rows["classes"] = f"{len(pack['classes'])}: {', '.join(w.split(',')[0] for w in pack['words'][:4])}, ..."
+        counts = pack.get("class_counts", {})
+        named = [
+            words.split(",")[0] + (" ({} train, {} val)".format(*counts[name]) if counts else "")
+            for name, words in zip(pack["classes"], pack["words"], strict=True)
+        ]
+        more = [] if len(named) <= NAMED else ["..."]
+        rows["classes"] = f"{len(named)}: {', '.join(named[: NAMED - len(more)] + more)}"
         rows["grayscale"] = f"{gray['train']:,} train, {gray['val']:,} val; kept as RGB"
         rows["mean"] = _numbers(pack["mean"])
         rows["std over pixels"] = _numbers(pack["std_over_pixels"])
