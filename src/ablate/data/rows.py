@@ -84,7 +84,7 @@ def _drawn(archive: Path, items: Iterable[Item], split: Split) -> Iterable[Item]
             what = f"class {name} has {len(mine)} images, of which split takes {asked}: none is left to train on"
             raise refuse(archive, what, "set smaller shares")
         for n, item in enumerate(mine):
-            yield replace(item, split="val" if n < val else "test" if n < val + test else "train")
+            yield replace(item, split="val" if n < val else "train" if n < len(mine) - test else "test")
 
 
 def resized(found: Contents, size: int | None) -> Contents:
