@@ -8,7 +8,9 @@ import pickle
 import zipfile
 from collections import Counter
 from collections.abc import Callable
+from contextlib import chdir, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +29,7 @@ from ablate.data.reorganise import reorganise
 from ablate.data.rows import shared_out
 from ablate.errors import UserError
 from ablate.files import read_json
-from ablate.plan.datasets import Split
+from ablate.plan.datasets import Dataset, Split
 from own_data import COUNTS, Array, exported, folders, held, idx, pack_of, picture, pixels, spec_of, wanted
 
 
@@ -303,3 +305,43 @@ def test_a_split_takes_its_share_of_each_class_and_moves_few_where_an_image_come
     again = split_of([counts[0] + 1, *counts[1:]])
     moved = {member for member in first if first[member] != again[member]}
     assert len(moved) <= 2 and all(member.startswith("c0/") for member in moved)
+
+
+def valid(kind: str) -> tuple[Path, Dataset]:
+    """A small data set, and the file of it that is to be damaged."""
+    x, y, vx, vy = arrays()
+    if kind == "npz":
+        np.savez("d.npz", train_images=x, train_labels=y, val_images=vx, val_labels=vy)
+        return Path("d.npz"), spec_of("d.npz", "arrays")
+    if kind == "safetensors":
+        save_file({"train_images": x, "train_labels": y, "val_images": vx, "val_labels": vy}, "d.safetensors")
+        return Path("d.safetensors"), spec_of("d.safetensors", "arrays")
+    if kind == "idx":
+        Path("d").mkdir(exist_ok=True)
+        for part, images, labels in (("train", x, y), ("t10k", vx, vy)):
+            Path(f"d/{part}-images-idx3-ubyte").write_bytes(idx(images[..., 0].copy()))
+            Path(f"d/{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(labels.astype(np.uint8))))
+        return Path("d/train-labels-idx1-ubyte.gz"), spec_of("d", "idx")
+    if kind == "parquet":
+        exported(Path("d/train.parquet"), x, y)
+        exported(Path("d/val.parquet"), vx, vy)
+        return Path("d/val.parquet"), spec_of("d", "parquet")
+    folders(Path("d"), kind=kind)
+    return Path(f"d/train/ant/a 1.{kind.lower()}"), spec_of("d", "folder")
+
+
+@pytest.mark.parametrize(
+    "kind", ["npz", "safetensors", "idx", "parquet", "PNG", "TIFF", "WEBP", "GIF", "JPEG", "PPM"]
+)
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_a_damaged_file_is_refused_or_read_and_never_anything_else(kind: str, data: st.DataObject) -> None:
+    """Bytes changed and cut off anywhere: what is no pack is one message."""
+    with TemporaryDirectory() as folder, chdir(folder):
+        file, spec = valid(kind)
+        content = bytearray(file.read_bytes())
+        for _ in range(data.draw(st.integers(1, 3))):
+            content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+        file.write_bytes(content[: data.draw(st.integers(0, len(content)))] if data.draw(st.booleans()) else content)
+        with suppress(UserError):
+            pack_of(spec)
