@@ -31,6 +31,7 @@ DECIDED = "a commit of what is rendered, which `ablate decide` has outdated here
 TEXT = "a text of the reader's: test_weave.py has some"
 EXPORTED = "the committed results of the scale paper: tests of each have their own"
 SERVES = "it goes on until Ctrl-C; test_report_live.py does it"
+OWN_DATA = "data of the reader's own: test_own_studies.py pins some"
 PROSE = "prose names the command without its arguments"
 NOT_RUN = {
     "make test": SUITE,
@@ -60,6 +61,8 @@ NOT_RUN = {
     "ablate export check crate": EXPORTED,
     "ablate export croissant --scale paper --output croissant": EXPORTED,
     "ablate keep cifar-plain9_cifar10_sgd-0.05_e88baceb3d_s0 --output kept": EXPORTED,
+    "ablate data --pin": OWN_DATA,
+    "pip install 'ablate[parquet]'": "a package index",
     "ablate report --serve": SERVES,
     "ablate verify-data": PROSE,
     "ablate diff": PROSE,

@@ -156,7 +156,7 @@ def apply_dim(images: Tensor, light: Tensor) -> Tensor:
     ),
     "a layout": Addition(
         {"src/ablate/data/class_folders.py": LAYOUT},
-        [("src/ablate/plan/params.py", "LAYOUTS = (", '    "class-folders",\n')],
+        [("src/ablate/plan/datasets.py", "LAYOUTS: ", '    "class-folders": (),\n')],
     ),
     "a data set": Addition(
         {},

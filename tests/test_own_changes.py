@@ -29,6 +29,7 @@ from ablate.workflow.due import Keys
 from archives import TINY, WNIDS, jpeg, tiny_files, write_zip
 from conftest import TINY as PARAMS
 from conftest import Workspace
+from own_data import manifests
 from reports import words
 
 SECOND = f"own/train/{WNIDS[0]}/images/{WNIDS[0]}_2.JPEG"
@@ -278,12 +279,3 @@ def test_snakemake_trains_what_an_edited_copy_changes_and_nothing_else(workspace
     assert "Cannot be seen: labels that are wrong throughout" in page
     shutil.rmtree(w.folder / "my copy")
     assert planned(w) == unchanged and w.jobs("-n", "all") == {}
-
-
-def manifests(w: Workspace) -> dict[str, list[str]]:
-    """{data set: manifests of its runs}; a run that is trained again takes another time."""
-    found: dict[str, list[str]] = {}
-    for path in sorted(w.folder.glob("results/runs/*/run.json")):
-        data = read_json(path)["settings"]["dataset"]
-        found.setdefault(data, []).append(path.with_name("manifest.json").read_text())
-    return found

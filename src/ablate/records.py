@@ -95,7 +95,10 @@ def check_record(record: type[R], raw: Mapping[str, Any], where: str) -> R:
     except ValidationError as error:
         # A misspelt key is also a missing one: say the spelling.
         first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-        place = ".".join(str(part) for part in first["loc"] if part != "[key]")
+        parts = [str(part) for part in first["loc"] if part != "[key]"]
+        if first["type"] == "value_error" and parts[-1:] != [key := blamed(first)] and key.isidentifier():
+            parts.append(key)  # of a whole record
+        place = ".".join(parts)
         path = f"{where}: {place}" if where.endswith(".yaml") else f"{where}.{place}"
         path = path if place else where
         if first["type"] == "extra_forbidden":
@@ -113,6 +116,11 @@ def _keys_at(record: type[BaseModel], loc: tuple[int | str, ...]) -> Iterable[st
             if isinstance(inner, type) and issubclass(inner, BaseModel):
                 record = inner
     return record.model_fields
+
+
+def blamed(error: Any) -> str:
+    """The key that our own message begins with."""
+    return str(error["msg"]).removeprefix("Value error, ").partition(": ")[0]
 
 
 def explain(error: Any) -> str:

@@ -15,6 +15,7 @@ from ablate.errors import UserError
 from ablate.files import read_json
 from ablate.inert import say, visible
 from ablate.plan.code import code_of
+from ablate.plan.datasets import PINS
 from ablate.plan.params import load
 from ablate.plan.run_list import settings_there
 from ablate.plan.run_records import RunRecords
@@ -127,6 +128,8 @@ def _commit(commit: str, scale: str, params: Path) -> Side:
         raise UserError(f"{commit}: has no {params.name}")
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / params.name).write_text(text, encoding="utf-8")
+        if pinned := _git("show", f"{commit}:./{PINS}"):
+            (Path(folder) / PINS).write_text(pinned, encoding="utf-8")
         try:
             planned = make_plan(load(Path(folder) / params.name, {"scale": scale})).planned
         except UserError as error:

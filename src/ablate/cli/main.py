@@ -23,6 +23,7 @@ from ablate.cli.steps import steps
 from ablate.errors import UserError
 from ablate.files import write_json, write_text
 from ablate.inert import say, visible
+from ablate.plan.datasets import PINS
 from ablate.plan.params import load, values_of
 from ablate.plan.project import PAPERS_SCALE, open_project
 from ablate.plan.runs import current_plan
@@ -79,6 +80,7 @@ def plan(
     params, made = project.params, select(project.plan, asked)
     check_files(project, PAPERS)
     keys = Keys(params, made)
+    keys.check_pinned()
     check_packs(made, keys)
     if output:
         write_json(output, project.record.plain)
@@ -203,11 +205,19 @@ def data(
     scale: Scale = None,
     as_json: Annotated[bool, typer.Option("--json", help="a list of objects, for machines")] = False,
     values: Annotated[str, typer.Option(help="JSON laid over params.yaml")] = "{}",
+    pin: Annotated[bool, typer.Option("--pin", help=f"pin your own data as they are now, in {PINS}")] = False,
 ) -> None:
     """Show what is there of each data set of the current scale: digests, counts, statistics, contact sheet."""
     from ablate.data.describe import overview, table_of
 
-    params = load(PARAMS, values_of(values) | ({"scale": scale} if scale else {}))
+    over = values_of(values) | ({"scale": scale} if scale else {})
+    params = load(PARAMS, over, pinned=not pin)
+    if pin:
+        from ablate.data.measure import pins, write_pins
+
+        for line in write_pins(PARAMS, pins(params.datasets)):
+            say(line)
+        return
     entries = overview(params)
     if as_json:
         print(json.dumps(entries, indent=1))

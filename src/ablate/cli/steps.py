@@ -68,6 +68,8 @@ def fetch(
         digests=record.digests,
         receipt=receipt,
         asked=keys.source_digest(record),
+        measured=record.class_counts is not None,
+        pinned=record.pinned,
     )
 
 
@@ -108,8 +110,8 @@ def reorganise(
     """Write the labelled images into class folders."""
     from ablate.data.reorganise import reorganise as run
 
-    key = keys.derived_key("reorganise", read_json(report))
-    run(archive, _spec(spec).layout, index=index, tree=tree, receipt=receipt, key=key)
+    key, record = keys.derived_key("reorganise", read_json(report)), _spec(spec)
+    run(archive, record.layout, index=index, tree=tree, receipt=receipt, key=key, options=record.options)
 
 
 @steps.command()

@@ -15,14 +15,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ablate.data.containers import damaged, read, refuse
+from ablate.data.containers import Members, damaged, read, refuse
 from ablate.data.layouts import Contents, Item, Pixels
 
 SIDE = 32  # pixels
 RECORD = 3 * SIDE**2  # bytes: red, green, blue planes
 TRAIN = [f"data_batch_{n}" for n in range(1, 6)]
 TEST = "test_batch"  # has labels: our val
-
+META = "batches.meta"
 
 Array = np.ndarray[Any, Any]
 
@@ -88,8 +88,12 @@ class _PlainUnpickler(pickle.Unpickler):
         return NAMES[module, name]
 
 
-def _unpickle(archive: Path, name: str, content: bytes) -> dict[str, Any]:
-    """A table by the names of its columns, which Python 2 wrote as bytes."""
+def unpickle(archive: Path, name: str, content: bytes) -> dict[str, Any]:
+    """A table by the names of its columns, which Python 2 wrote as bytes.
+
+    Raises:
+        UserError: For a pickle that is damaged, or asks for more than such a table.
+    """
     try:
         found = _PlainUnpickler(io.BytesIO(content), encoding="bytes").load()
     except Exception as error:  # a hostile or broken pickle can raise anything, MemoryError included
@@ -103,35 +107,49 @@ Batch = tuple[Pixels, list[Any], list[str]]  # (N, 3072), labels, file names
 ENDINGS = re.compile(r"\.(bin|txt|pkl|pickle)$")
 
 
-def _load(archive: Path) -> tuple[dict[str, Batch], list[str]]:
-    """({batch: its records}, class names)."""
-    stems = {*TRAIN, TEST, "batches.meta"}
+def files_of(source: Path | Members, stems: set[str]) -> tuple[Path, dict[str, tuple[str, bytes]]]:
+    """(the archive, {stem: name and content of its file}) of all that are asked for.
 
-    def stem(name: str) -> str:
-        return ENDINGS.sub("", name.rsplit("/", 1)[-1])
-
+    Raises:
+        UserError: If one is missing or there twice.
+    """
     files: dict[str, tuple[str, bytes]] = {}
-    members = read(archive, lambda name: stem(name) in stems)
+    members = read(source, lambda name: _stem(name) in stems)
     for name in members:
-        if stem(name) in files:
-            raise refuse(archive, f"{name} and {files[stem(name)][0]}: two of one batch")
-        if stem(name) in stems:
-            files[stem(name)] = name, members.read(name)
+        if _stem(name) in files:
+            raise refuse(members.archive, f"{name} and {files[_stem(name)][0]}: two of one batch")
+        if _stem(name) in stems:
+            files[_stem(name)] = name, members.read(name)
     if missing := stems - set(files):
-        raise refuse(archive, f"{', '.join(sorted(missing))} missing")
-    meta_name, meta = files.pop("batches.meta")
+        raise refuse(members.archive, f"{', '.join(sorted(missing))} missing")
+    return members.archive, files
+
+
+def _stem(name: str) -> str:
+    return ENDINGS.sub("", name.rsplit("/", 1)[-1])
+
+
+def _load(source: Path | Members) -> tuple[Path, dict[str, Batch], list[str]]:
+    """(the archive, {batch: its records}, class names)."""
+    archive, files = files_of(source, {*TRAIN, TEST, META})
+    meta_name, meta = files.pop(META)
     if meta_name.endswith(".txt"):
-        return {key: _binary(archive, *file) for key, file in files.items()}, _names(archive, meta.split())
-    table = _unpickle(archive, meta_name, meta)
-    return {key: _python(archive, *file) for key, file in files.items()}, _names(archive, table.get("label_names"))
+        return (
+            archive,
+            {key: _binary(archive, *file) for key, file in files.items()},
+            class_names(archive, META, meta.split()),
+        )
+    names = class_names(archive, META, unpickle(archive, meta_name, meta).get("label_names"))
+    return archive, {key: python_batch(archive, *file) for key, file in files.items()}, names
 
 
-def _names(archive: Path, found: object) -> list[str]:
+def class_names(archive: Path, file: str, found: object) -> list[str]:
+    """Those that ``file`` lists, each once."""
     names = _texts(found)
     if names is None:
-        raise refuse(archive, "batches.meta holds no list of class names")
+        raise refuse(archive, f"{file} holds no list of class names")
     if len(set(names)) < len(names):
-        raise refuse(archive, f"batches.meta names a class twice: {', '.join(names)}")
+        raise refuse(archive, f"{file} names a class twice: {', '.join(names)}")
     return names
 
 
@@ -144,12 +162,17 @@ def _texts(found: object) -> list[str] | None:
     return texts if all(isinstance(text, str) and text.isascii() for text in texts) else None
 
 
-def _python(archive: Path, name: str, content: bytes) -> Batch:
-    batch = _unpickle(archive, name, content)
-    for key in ("data", "labels"):
+def python_batch(archive: Path, name: str, content: bytes, labelled: str = "labels") -> Batch:
+    """The batch of a pickle, with the labels that it has under the key ``labelled``.
+
+    Raises:
+        UserError: For what is none.
+    """
+    batch = unpickle(archive, name, content)
+    for key in ("data", labelled):
         if key not in batch:
             raise refuse(archive, f"{name}: {key.encode()!r} is missing")
-    pixels, labels = _pixels(batch["data"]), batch["labels"]
+    pixels, labels = _pixels(batch["data"]), batch[labelled]
     if pixels is None:
         raise refuse(archive, f"{name} holds records of another length than {RECORD}, or no uint8")
     if isinstance(labels, np.ndarray) and labels.ndim:
@@ -191,20 +214,28 @@ def _binary(archive: Path, name: str, content: bytes) -> Batch:
     return records[:, 1:], records[:, 0].tolist(), _made_up(name, len(records))
 
 
-def contents(archive: Path) -> Contents:
-    """List ``archive``.
+def contents(source: Path | Members) -> Contents:
+    """List an archive, or files that lie open.
 
     Raises:
         UserError: It names what is damaged, missing or out of range.
     """
-    batches, names = _load(archive)
+    return contents_of(*_load(source), val=TEST)
+
+
+def contents_of(archive: Path, batches: dict[str, Batch], names: list[str], *, val: str) -> Contents:
+    """What ``batches`` hold of the classes ``names``, the one called ``val`` for validation.
+
+    Raises:
+        UserError: For a label that is out of range.
+    """
     items = []
     for batch, (_, labels, files) in batches.items():
         for row, (label, filename) in enumerate(zip(labels, files, strict=True)):
             if type(label) is not int or not 0 <= label < len(names):
                 what = f"label {_shown(label)} is out of range (whole numbers from 0 to {len(names) - 1})"
                 raise refuse(archive, f"{batch} row {row}: {what}")
-            items.append(Item("val" if batch == TEST else "train", names[label], f"{batch}/{row:05d}", filename))
+            items.append(Item("val" if batch == val else "train", names[label], f"{batch}/{row:05d}", filename))
 
     def read(member: str) -> Pixels:
         batch, row = member.split("/")

@@ -13,7 +13,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,6 +26,9 @@ MAX_MEMBERS = 400_000
 MAX_MEMBER = 2**28  # bytes of one member, unpacked; CIFAR-10's largest has 31 MB
 MAX_TOTAL = 2**31  # bytes of all members, unpacked
 MAX_RATIO = 100  # unpacked to packed; JPEG is near 1, the annotations near 5
+# Of what is the user's own by its layout, and no archive of a known size.
+OWN_TIMES = 64  # as many and as large
+OWN_MEMBER = 2**31 - 2**13  # bytes; the most that one call reads
 RATIO_FROM = 2**20  # bytes: below, a ratio says nothing
 MAX_HEADERS = 2**20  # bytes of a tar between two members, what is read ahead included
 
@@ -79,15 +82,16 @@ def damaged(archive: Path, error: object) -> UserError:
 class _Limits:
     """Checks members one by one, before anything of them is read."""
 
-    def __init__(self, archive: Path) -> None:
-        self.archive = archive
+    def __init__(self, archive: Path, own: bool) -> None:
+        self.archive, self.times = archive, OWN_TIMES if own else 1
+        self.largest = OWN_MEMBER if own else MAX_MEMBER
         self.seen: set[str] = set()
         self.members = self.total = 0
         if not archive.is_file():  # a folder is made an archive of by fetch
             raise UserError(f"{archive}: there is no such file; run the step that fetches it")
         self.packed = archive.stat().st_size
-        if self.packed > MAX_ARCHIVE:
-            raise refuse(archive, f"{self.packed} bytes, more than {MAX_ARCHIVE}")
+        if self.packed > MAX_ARCHIVE * self.times:
+            raise refuse(archive, f"{self.packed} bytes, more than {MAX_ARCHIVE * self.times}")
 
     def admit(self, name: str, size: int, *, plain: bool, folder: bool) -> str | None:
         """The name of a member that may be read, with plain slashes; None for a folder and for junk."""
@@ -101,14 +105,14 @@ class _Limits:
             raise refuse(self.archive, f"member {name!r} points out of the archive")
         self.members += 1
         self.total += size
-        if self.members > MAX_MEMBERS:
-            raise refuse(self.archive, f"more than {MAX_MEMBERS} members")
-        if not 0 <= size <= MAX_MEMBER:
-            raise refuse(self.archive, f"member {name} unpacks to {size} bytes, more than {MAX_MEMBER}")
-        if self.total > MAX_TOTAL:
-            raise refuse(self.archive, f"unpacks to more than {MAX_TOTAL} bytes")
-        if self.total > max(RATIO_FROM, MAX_RATIO * self.packed):
-            raise refuse(self.archive, f"unpacks to more than {MAX_RATIO} times its size")
+        if self.members > MAX_MEMBERS * self.times:
+            raise refuse(self.archive, f"more than {MAX_MEMBERS * self.times} members")
+        if not 0 <= size <= self.largest:
+            raise refuse(self.archive, f"member {name} unpacks to {size} bytes, more than {self.largest}")
+        if self.total > MAX_TOTAL * self.times:
+            raise refuse(self.archive, f"unpacks to more than {MAX_TOTAL * self.times} bytes")
+        if self.total > max(RATIO_FROM, MAX_RATIO * self.times * self.packed):
+            raise refuse(self.archive, f"unpacks to more than {MAX_RATIO * self.times} times its size")
         if folder or junk:
             return None
         if inside in self.seen:
@@ -134,13 +138,36 @@ class Members:
         raise NotImplementedError
 
 
-def read(archive: Path, wanted: Callable[[str], bool] = lambda name: True) -> Members:
-    """The files of a zip, or the ``wanted`` ones of a tar.
+class Loose(Members):
+    """Files that lie open in a folder of the user's own, at their ``paths`` by name; ``archive`` is for messages."""
+
+    def __init__(self, archive: Path, paths: Mapping[str, str]) -> None:
+        self.archive, self._paths = archive, paths
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def read(self, name: str) -> bytes:
+        """As of all members."""
+        if name not in self._paths:
+            raise refuse(self.archive, f"{name} is missing")
+        try:
+            return Path(self._paths[name]).read_bytes()
+        except OSError as error:
+            raise refuse(self.archive, f"{name} cannot be read ({error.strerror})") from error
+
+
+def read(source: Path | Members, wanted: Callable[[str], bool] = lambda name: True, *, own: bool = False) -> Members:
+    """The files of a zip, or the ``wanted`` ones of a tar; those that lie open are so already.
+
+    ``own``: the layout is one of users' own data, which may be large.
 
     Raises:
         UserError: For an unsafe or damaged archive.
     """
-    limits = _Limits(archive)
+    if isinstance(source, Members):
+        return source
+    archive, limits = source, _Limits(source, own)
     with archive.open("rb") as file:
         head = file.read(8)
     if kind := other_kind(head):
@@ -166,8 +193,9 @@ class _Zip(Members):
             kind = stat.S_IFMT(i.external_attr >> 16)
             plain, folder = kind in (0, stat.S_IFREG, stat.S_IFDIR), i.filename.endswith(("/", "\\"))
             name = limits.admit(i.filename, i.file_size, plain=plain, folder=folder)
-            if i.file_size > max(RATIO_FROM, MAX_RATIO * i.compress_size):
-                raise refuse(archive, f"member {i.filename} unpacks to more than {MAX_RATIO} times its size")
+            most = MAX_RATIO * limits.times
+            if i.file_size > max(RATIO_FROM, most * i.compress_size):
+                raise refuse(archive, f"member {i.filename} unpacks to more than {most} times its size")
             if i.flag_bits & 1 or i.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise refuse(archive, f"member {i.filename} is encrypted or packed in an unusual way")
             if name is not None:
@@ -214,7 +242,7 @@ class _Tar(Members):
             head = packed.read(8)
             packed.seek(0)
             opener = next((opener for mark, opener in PACKED.items() if head.startswith(mark)), None)
-            stream = _Metered(self.archive, opener(packed) if opener else packed)
+            stream = _Metered(self.archive, opener(packed) if opener else packed, MAX_TOTAL * limits.times)
             # Forward alone (r|), so that no header can lead back.
             with tarfile.open(fileobj=stream, mode="r|", bufsize=2**16) as tar:  # type: ignore[call-overload]
                 for member in tar:
@@ -241,8 +269,8 @@ class _Tar(Members):
 class _Metered:
     """A stream that gives no more bytes than headers and admitted members account for: a bomb ends there."""
 
-    def __init__(self, archive: Path, file: IO[bytes]) -> None:
-        self.archive, self.file, self.left, self.total = archive, file, MAX_HEADERS, 0
+    def __init__(self, archive: Path, file: IO[bytes], most: int) -> None:
+        self.archive, self.file, self.left, self.total, self.most = archive, file, MAX_HEADERS, 0, most
 
     def read(self, size: int) -> bytes:
         content: bytes = self.file.read(size)
@@ -250,8 +278,8 @@ class _Metered:
         self.total += len(content)
         if self.left < 0:
             raise refuse(self.archive, f"more than {MAX_HEADERS} bytes of headers")
-        if self.total > MAX_TOTAL:
-            raise refuse(self.archive, f"unpacks to more than {MAX_TOTAL} bytes")
+        if self.total > self.most:
+            raise refuse(self.archive, f"unpacks to more than {self.most} bytes")
         return content
 
 

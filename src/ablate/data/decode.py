@@ -27,9 +27,10 @@ from ablate.runtime.cores import available_cores, processes_can_share
 from ablate.runtime.progress import track
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, UInt8, UInt32, UInt64
+    from jaxtyping import Bool, UInt8, UInt64
 
-BLOCK = 128  # images decoded at a time: 1.5 MB of 64x64, which stays in a core's cache
+BLOCK = 128  # images decoded at a time at most: 1.5 MB of 64x64, which stays in a core's cache
+BLOCK_BYTES = 2**24  # of a block of large images
 DRAIN = 64  # blocks after which they are sent to the disk
 WORKERS = 8  # at most: then the disk is what is waited for, and each worker holds the archive's directory
 COLOURS = {"YCbCr", "RGB", "Gray"}  # how JPEGs of photographs store them; CMYK is for print
@@ -40,7 +41,7 @@ class Facts(NamedTuple):
 
     gray: Bool[np.ndarray, " n"]  # stored as grayscale
     hashes: UInt64[np.ndarray, " n"]  # perceptual hashes
-    sums: UInt32[np.ndarray, "n 2 3"]  # of each channel's values 0..255, and of their squares
+    sums: UInt64[np.ndarray, "n 2 3"]  # of each channel's values 0..255, and of their squares
 
 
 def decode(archive: Path, found: Contents, size: int, images: Path) -> tuple[Facts, str]:
@@ -53,7 +54,7 @@ def decode(archive: Path, found: Contents, size: int, images: Path) -> tuple[Fac
             colour nor grayscale; its pixels are never allocated.
     """
     n = len(found.items)
-    starts = range(0, n, BLOCK)
+    starts = range(0, n, _block_of(size))
     with atomic_write(images) as part:
         array = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=(n, size, size, 3))
         offset = array.offset
@@ -137,7 +138,7 @@ def _follow(parent: BaseProcess) -> None:
 def _block(start: int) -> Facts:
     """Decode one block, write its pixels in their place, and return what they are."""
     w = _worker
-    items = w.found.items[start : start + BLOCK]
+    items = w.found.items[start : start + _block_of(w.size)]
     pixels = np.empty((len(items), w.size, w.size, 3), np.uint8)
     gray = np.array([_decode(w, item, out) for item, out in zip(items, pixels, strict=True)], np.bool_)
     # pwrite and not the memory map: on a full disk it says so, where the map would kill the process.
@@ -147,19 +148,29 @@ def _block(start: int) -> Facts:
     return Facts(gray, perceptual_hashes(pixels), _sums(pixels))
 
 
-def _sums(pixels: UInt8[np.ndarray, "n s s 3"]) -> UInt32[np.ndarray, "n 2 3"]:
+def _block_of(size: int) -> int:
+    return max(1, min(BLOCK, BLOCK_BYTES // (3 * size**2)))
+
+
+def _sums(pixels: UInt8[np.ndarray, "n s s 3"]) -> UInt64[np.ndarray, "n 2 3"]:
     squares = np.multiply(pixels, pixels, dtype=np.uint16)
     # Rows first: a sum along the fastest axis of three would take five times as long.
-    columns = [p.sum(axis=1, dtype=np.uint32).sum(axis=1, dtype=np.uint32) for p in (pixels, squares)]
+    columns = [p.sum(axis=1, dtype=np.uint32).sum(axis=1, dtype=np.uint64) for p in (pixels, squares)]
     return np.stack(columns, axis=1)
 
 
 def _decode(w: _Worker, item: Item, out: Pixels) -> bool:
     """Put one image into ``out``; whether it was grayscale."""
     content = w.found.read(item.member)
+    if isinstance(content, bytes) and w.found.picture:
+        try:
+            content = w.found.picture(content, w.size)
+        except ValueError as error:
+            raise refuse(w.archive, f"{item.member} {error}") from error
     if not isinstance(content, bytes):
-        out[:] = content
-        return False
+        gray = content.ndim == 2
+        out[:] = content[..., None] if gray else content
+        return gray
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
         if (height, width) != out.shape[:2] or colours not in COLOURS:  # before a byte is allocated for it

@@ -1,7 +1,7 @@
 """Show a data set to a reader: what is there, what was found out about it, and contact sheets of its images."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,15 @@ from ablate.data.views import Pack
 from ablate.errors import UserError
 from ablate.files import atomic_write, read_json, write_json, write_text
 from ablate.inert import visible
+from ablate.plan.datasets import Dataset
 from ablate.plan.params import Params
 from ablate.plan.receipts import Rendering, describing
 from ablate.seals import SEAL, read_sealed, sha256_of
 
-CELL = 64  # pixels; smaller images are doubled
+CELL = 64  # pixels; smaller images are doubled, larger ones averaged
 LINE = 14  # pixels of a caption
 LONGEST = 200  # characters of a caption
+NAMED = 5  # classes, or four and dots, on the screen
 PER_CLASS = 8  # images on the contact sheet; 3 where there are many classes
 MOST_PAIRS = 48  # on the sheet of duplicates; the list has them all
 
@@ -47,8 +49,17 @@ def describe(pack: Path, name: str, folder: Path) -> None:
     pairs = pack.with_name("duplicates.csv")
     _sheet(_pairs(opened, pairs, pack.with_name("index.csv")), folder / f"{name}-duplicates.jpg", columns=8)
     write_text(folder / f"{name}-duplicates.csv", csv_of(*read_lines(pairs)))  # names of members are an archive's own
-    facts = {key: value for key, value in opened.meta.items() if key != SEAL}
+    facts = {key: value for key, value in opened.meta.items() if key != SEAL} | _unequal(opened)
     write_json(folder / f"{name}.json", facts | {"duplicates": report["duplicates"]})
+
+
+def _unequal(pack: Pack) -> dict[str, Any]:
+    """{class: images of train, of val}, where classes differ in them."""
+    names, train = pack.meta["classes"], pack.meta["train"]
+    counts = np.stack([np.bincount(part, minlength=len(names)) for part in np.split(pack.labels, [train])], axis=1)
+    if (counts == counts[0]).all():
+        return {}
+    return {"class_counts": dict(zip(names, counts.tolist(), strict=True))}
 
 
 Row = tuple[str, list[Pixels]]  # a caption, and images (S, S, 3) side by side
@@ -89,7 +100,8 @@ def _sheet(rows: Iterable[Row], target: Path, *, columns: int) -> None:
         draw.text((left, top), _fitting(draw, caption, font, wide - 10), fill="black", font=font)
         for k, pixels in enumerate(images):
             image = Image.fromarray(np.ascontiguousarray(pixels))
-            sheet.paste(image.resize((CELL, CELL), Image.Resampling.NEAREST), (left + k * (CELL + 2), top + LINE))
+            how = Image.Resampling.BOX if image.width > CELL else Image.Resampling.NEAREST
+            sheet.paste(image.resize((CELL, CELL), how), (left + k * (CELL + 2), top + LINE))
     with atomic_write(target) as part:
         sheet.save(part, "JPEG", quality=85)
 
@@ -112,6 +124,7 @@ def overview(params: Params) -> list[dict[str, Any]]:
     for name, spec in params.datasets.items():
         folder, out = Path("data") / spec.variant / name, Path("results") / params.scale / "data"
         entry: dict[str, Any] = {"dataset": name, "variant": spec.variant, "archive": None, "pack": None}
+        entry["measured"] = None if spec.class_counts is None else told(spec)
         if (folder / "archive.json").exists():
             entry["archive"] = read_json(folder / "archive.json")
         if (folder / "pack.json").exists():
@@ -128,11 +141,30 @@ def overview(params: Params) -> list[dict[str, Any]]:
     return entries
 
 
+def told(spec: Dataset) -> str:
+    """What was measured or is pinned of a data set, in words."""
+    counts = spec.class_counts or {}
+    train, val = map(sum, zip(*counts.values(), strict=True))
+    size, held = f"{spec.image_size}x{spec.image_size}", f", {spec.n_test:,} held back" if spec.n_test else ""
+    return f"{train:,} train, {val:,} val{held}, {size}; classes: {_classes(list(counts), list(counts), counts)}"
+
+
+def _classes(names: list[str], words: list[str], counts: Mapping[str, Sequence[int]]) -> str:
+    named = [
+        word.split(",")[0] + (" ({} train, {} val)".format(*counts[name]) if counts else "")
+        for name, word in zip(names, words, strict=True)
+    ]
+    more = [] if len(named) <= NAMED else ["..."]
+    return f"{len(named)}: {', '.join(named[: NAMED - len(more)] + more)}"
+
+
 def table_of(entry: dict[str, Any]) -> Table:
     """One data set of `overview`, for a terminal."""
     table = Table(title=f"{entry['dataset']} ({entry['variant']})", title_justify="left", show_header=False)
     archive, pack = entry["archive"], entry["pack"]
     rows: dict[str, str] = {"archive": "not fetched; say: snakemake --cores all packs"}
+    if entry["measured"] and not pack:
+        rows["measured"] = entry["measured"]
     if archive:
         rows["archive"] = f"{archive['archive']}, {archive['bytes']:,} bytes, digest: {archive['digest']}"
         rows["sha256"] = archive["sha256"]
@@ -141,7 +173,7 @@ def table_of(entry: dict[str, Any]) -> Table:
         train, total = pack["train"], pack["images"]
         gray, found = pack["grayscale"], pack["duplicates"]
         rows["images"] = f"{train:,} train, {total - train:,} val, {pack['image_size']}x{pack['image_size']}"
-        rows["classes"] = f"{len(pack['classes'])}: {', '.join(w.split(',')[0] for w in pack['words'][:4])}, ..."
+        rows["classes"] = _classes(pack["classes"], pack["words"], pack.get("class_counts", {}))
         rows["grayscale"] = f"{gray['train']:,} train, {gray['val']:,} val; kept as RGB"
         rows["mean"] = _numbers(pack["mean"])
         rows["std over pixels"] = _numbers(pack["std_over_pixels"])

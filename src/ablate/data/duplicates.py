@@ -12,12 +12,15 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 if TYPE_CHECKING:
     from jaxtyping import Float64, Int64, UInt8, UInt64
 
 LUMA = np.array([299, 587, 114])  # thousandths, ITU-R BT.601
 SIDE = 8  # of the square of lowest frequencies that is kept
+BROUGHT = 64  # pixels, the side of an image that is brought to another size first
+LARGEST = 176  # pixels
 BANDS = 16  # rows that an image is averaged to first, twice as many as the frequencies need
 
 
@@ -32,14 +35,14 @@ def perceptual_hashes(images: UInt8[np.ndarray, "n s s 3"]) -> UInt64[np.ndarray
     """A bit for each of the 64 lowest frequencies that is above their median.
 
     The pHash of Zauner (2010, https://www.phash.org/docs/pubs/thesis_zauner.pdf), with rows averaged to 16 bands. All
-    sums are of whole numbers below 2**53, so that every machine gets the same bits.
-
-    Raises:
-        ValueError: If s is no multiple of 16.
+    sums are of whole numbers below 2**53, so that every machine gets the same bits. Where s is no multiple of 16, or
+    sums could be larger, images are first brought to 64 pixels, by Pillow's box filter in whole numbers.
     """
     n, size = images.shape[:2]
-    if size % BANDS:
-        raise ValueError(f"images of {size} pixels; perceptual hashes need a multiple of {BANDS}")
+    if size % BANDS or size > LARGEST:
+        box = Image.Resampling.BOX
+        images = np.stack([np.asarray(Image.fromarray(i).resize((BROUGHT, BROUGHT), box)) for i in images])
+        size = BROUGHT
     bands = np.add.reduce(images.reshape(n, BANDS, size // BANDS, size * 3), axis=2, dtype=np.uint32)
     across = np.kron(_basis(size).T, LUMA[:, None])  # (3 S, 8): luma and the rows' transform in one
     frequencies = (_basis(BANDS) @ (bands.astype(np.float64) @ across)).reshape(n, SIDE * SIDE)

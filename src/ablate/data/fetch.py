@@ -12,6 +12,7 @@ from ablate.data.origin import note
 from ablate.data.own import bring, where
 from ablate.errors import UserError
 from ablate.files import atomic_write, write_json
+from ablate.plan.datasets import AGAIN
 from ablate.plan.params import Fingerprint
 
 
@@ -43,10 +44,13 @@ def fetch(
     digests: Mapping[str, Fingerprint],
     receipt: Path,
     asked: str | None = None,
+    measured: bool = False,
+    pinned: str | None = None,
 ) -> None:
     """Put the archive called ``name`` at ``target`` and write which digest it had, and ``asked``, to ``receipt``.
 
-    ``path``, a file or an extracted folder of the user's, is taken whatever its digest. Without it, the first of the
+    ``path``, a file or a folder of the user's, is taken whatever its digest, or with the content that is ``pinned``;
+    ``measured``: what must be in it follows from what is. Without it, the first of the
     mirror and ``urls`` whose bytes match one of ``digests`` ({label: what they must be}) is taken. A download that
     breaks off stays beside ``target`` as a hidden ``*.download`` file and is continued next time.
 
@@ -56,7 +60,9 @@ def fetch(
     if path is not None:
         try:
             with atomic_write(target) as part:
-                label, facts = bring(name, path, part, digests)
+                label, facts = bring(name, path, part, digests, measured=measured)
+                if pinned not in (None, facts["content"]):
+                    raise SourceError(f"{path} is not as it was pinned; restore it, or {AGAIN}")
                 _accept(name, target, part, receipt, asked, label, facts["sha256"], facts["content"])
         except SourceError as error:
             raise UserError(f"params.yaml: datasets: path of {name}: {error}") from error

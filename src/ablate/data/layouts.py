@@ -1,11 +1,13 @@
 """What an archive holds, in the words that all layouts share.
 
-A layout is a module that offers one function: ``contents(archive) -> Contents`` lists the labelled images, and
-refuses what is missing or contradictory.
+A layout is a module that offers one function: ``contents(archive, **options) -> Contents`` lists the labelled images,
+and refuses what is missing or contradictory. ``archive`` is a file that was fetched, or files that lie open, which
+`containers.read` makes alike; the options are those that `plan.datasets.LAYOUTS` lets it have.
 """
 
 import importlib
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from operator import attrgetter
@@ -20,6 +22,7 @@ from ablate.data.containers import refuse
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # a class or file name that can be one anywhere
+READABLE = re.compile(r"(?!\.)[^/\\\x00-\x1f\x7f]{1,200}")  # one of the user's own, that can be one here
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,9 @@ class Item:
 
 
 Read = Callable[[str], bytes | Pixels]
+Picture = Callable[
+    [bytes, int], Pixels
+]  # its pixels (S, S, 3), or (S, S) of grayscale; ValueError says what is wrong
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,9 @@ class Contents:
     items: tuple[Item, ...]
     words: dict[str, str]  # class name: what it means in words
     n_unlabelled: int
-    read: Read  # from an item's member to its encoded bytes, or to its (S, S, 3) uint8 pixels
+    read: Read  # from an item's member to its encoded bytes, or to its uint8 pixels: (S, S, 3), of grayscale (S, S)
+    picture: Picture | None = None  # what decodes those bytes; None: they are JPEGs, read strictly
+    ignored: int = 0  # files that are no images
 
     @classmethod
     def of(
@@ -57,8 +65,12 @@ class Contents:
         n_unlabelled: int,
         read: Read,
         by: Callable[[Item], str] = attrgetter("member"),
+        *,
+        names: re.Pattern[str] = SAFE,
+        picture: Picture | None = None,
+        ignored: int = 0,
     ) -> "Contents":
-        """Order the items, those of a class ``by`` their members.
+        """Order the items, those of a class ``by`` their members; ``names`` are what classes and files may be called.
 
         Raises:
             UserError: If two would have the same name in a class folder.
@@ -68,14 +80,19 @@ class Contents:
         for i in ordered:
             place = i.split, i.class_name, i.filename
             name = f"{i.class_name}/{i.filename}"
-            if not SAFE.fullmatch(i.filename) or not SAFE.fullmatch(i.class_name):
+            if not names.fullmatch(i.filename) or not names.fullmatch(i.class_name):
                 raise refuse(archive, f"{i.member}: {name!r} is no plain file name")
             if place in seen:
                 raise refuse(archive, f"{i.member}: {name} is there twice")
             seen.add(place)
-        return cls(tuple(ordered), words, n_unlabelled, read)
+        return cls(tuple(ordered), words, n_unlabelled, read, picture, ignored)
+
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """{class: its images of train, of val}."""
+        found = Counter((i.class_name, i.split) for i in self.items)
+        return {name: (found[name, "train"], found[name, "val"]) for name in sorted(self.words)}
 
 
 def layout(name: str) -> ModuleType:
-    """The module of a layout, one of `plan.params.LAYOUTS`."""
+    """The module of a layout, one of `plan.datasets.LAYOUTS`."""
     return importlib.import_module(f"ablate.data.{name.replace('-', '_')}")

@@ -38,9 +38,10 @@ def blame(archive: Path) -> tuple[str, str]:
     """
     known = noted(archive)
     source, sha256 = known.get("source"), known.get("sha256")
-    if source is None or not archive.is_file():
+    there = archive.is_file()
+    if source is None or not (there or known.get("own")):
         return str(archive), "delete it and fetch it again, or mend your copy"
-    if sha256 not in (None, digest(archive)):
+    if there and sha256 not in (None, digest(archive)):
         return f"{archive}, since it was fetched from {source}", "delete it and run again, which fetches it again"
     if known.get("own"):
         return f"params.yaml: datasets.{archive.parent.name}.path: {source}", "mend it there and run again"

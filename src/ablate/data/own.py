@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from ablate.data.containers import is_archive, is_junk, other_kind, shown
+from ablate.data.containers import OWN_TIMES, is_archive, is_junk, other_kind, shown
 from ablate.data.identify import HTML, SourceError, head_of, identify, is_page, readable, unreadable
 from ablate.data.origin import note, noted
+from ablate.files import digest
 from ablate.inert import say
 from ablate.plan.params import Fingerprint
 from ablate.runtime.progress import track
@@ -21,9 +22,11 @@ from ablate.runtime.progress import track
 # The largest data set has 120,000 files in 0.25 GB. Far more than that is another folder, named by mistake.
 MAX_FILES = 400_000
 MAX_BYTES = 2**30
+DATA = re.compile(r".+\.(npz|safetensors|parquet)", re.IGNORECASE)  # a file that is no archive, and taken as it is
 ARCHIVES = re.compile(r".+\.(zip|7z|rar|tgz|tbz2?|txz|tar(\.\w+)?)", re.IGNORECASE)
 SETTLED_NS = 2_000_000_000  # a file that changed less long ago may change again and show the same time
 CHUNK = 2**20  # bytes
+MEASURED = "measured"  # in the place of a digest's label: data of the user's own, counted as they are
 
 
 class Copy(NamedTuple):
@@ -35,28 +38,31 @@ class Copy(NamedTuple):
     settled: bool  # whether the last change was so long ago, when this was seen, that a later one shows in the state
 
 
-def bring(name: str, path: str, part: Path, digests: Mapping[str, Fingerprint]) -> tuple[str, dict[str, Any]]:
+def bring(
+    name: str, path: str, part: Path, digests: Mapping[str, Fingerprint], *, measured: bool = False
+) -> tuple[str, dict[str, Any]]:
     """Copy what is at ``path`` to ``part``, a folder as a zip.
 
     Returns:
-        Its label in ``digests`` or "unpinned", and what `origin.note` is to keep of it.
+        Its label in ``digests`` or "unpinned", and what `origin.note` is to keep of it. Where what must be in it was
+        ``measured``, it is "measured" and nothing is said.
 
     Raises:
         SourceError: For what cannot be the archive called ``name``.
     """
-    copy = look(path)
+    copy = look(path, measured=measured)
     if copy.files is None:
         with part.open("wb") as out:
             found = _pour(copy.path, out)
     else:
         found = _pack(name, copy.files, part)
-    if look(path).state != copy.state:
+    if look(path, measured=measured).state != copy.state:
         raise SourceError(f"{copy.path} changed while it was read; run again")
-    label, sha256 = _own(copy.path, part, digests)
+    label, sha256 = (MEASURED, digest(part)) if measured else _own(copy.path, part, digests)
     return label, {"source": path, "own": True, "sha256": sha256, "content": found, "state": _trusted(copy)}
 
 
-def content(path: str, archive: Path) -> str | None:
+def content(path: str, archive: Path, *, measured: bool = False) -> str | None:
     """A digest of the names and bytes of what is at ``path`` now; None where there is nothing any more.
 
     Files are read only where names, sizes, times or inodes are others than when they were last read for ``archive``.
@@ -65,7 +71,7 @@ def content(path: str, archive: Path) -> str | None:
     try:
         if not where(path).exists():
             return None
-        copy = look(path)
+        copy = look(path, measured=measured)
         if "content" in known and (known.get("source"), known.get("state")) == (path, copy.state):
             return str(known["content"])
         found = _pour(copy.path) if copy.files is None else _content(copy.files)
@@ -89,8 +95,8 @@ def where(path: str) -> Path:
         return Path(path)
 
 
-def look(path: str) -> Copy:
-    """What stands at ``path``.
+def look(path: str, *, measured: bool = False) -> Copy:
+    """What stands at ``path``; what was or is to be ``measured`` may be larger than an archive of a known size.
 
     Raises:
         SourceError: For what can be neither an archive nor a folder of a data set.
@@ -98,11 +104,13 @@ def look(path: str) -> Copy:
     own = where(path)
     try:
         if own.is_dir():
-            return _folder(own)
+            return _folder(own, OWN_TIMES if measured else 1)
         if not own.exists():
             raise SourceError(f"there is no {_told(path, own)}; correct it, or set null to download")
         if not own.is_file():
             raise SourceError(f"{own} is neither a file nor a folder; name an archive or an extracted folder")
+        if DATA.fullmatch(own.name):  # as of a folder with nothing else in it
+            return Copy(own, {own.name: str(own)}, *_state({own.name: own.stat()}))
         _check_archive(own)
         return Copy(own, None, *_state({"": own.stat()}))
     except OSError as error:
@@ -139,7 +147,7 @@ def _own(path: Path, part: Path, digests: Mapping[str, Fingerprint]) -> tuple[st
     return label, sha256
 
 
-def _folder(folder: Path) -> Copy:
+def _folder(folder: Path, times: int) -> Copy:
     """The files of a folder, without archives that lie there too; SourceError if there are none or far too many."""
     found: dict[str, tuple[str, os.stat_result]] = {}  # as text: a Path for each would take half of the time
     size, archives, start = 0, [], len(str(folder)) + (0 if str(folder) == "/" else 1)
@@ -150,9 +158,9 @@ def _folder(folder: Path) -> Copy:
             continue
         size += status.st_size
         found[name] = file, status
-        if len(found) > MAX_FILES or size > MAX_BYTES:
+        if len(found) > MAX_FILES * times or size > MAX_BYTES * times:
             raise SourceError(
-                f"{folder} holds more than {MAX_FILES:,} files or {MAX_BYTES / 2**30:g} GiB; "
+                f"{folder} holds more than {MAX_FILES * times:,} files or {MAX_BYTES * times / 2**30:g} GiB; "
                 f"name the data set's own folder"
             )
     if not found and archives:

@@ -5,7 +5,9 @@ other programs.
 """
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -17,17 +19,26 @@ from ablate.plan.keys import Key
 from ablate.runtime.progress import track
 
 
-def reorganise(archive: Path, kind: str, *, index: Path, tree: Path, receipt: Path, key: Key | None = None) -> None:
+def reorganise(
+    archive: Path,
+    kind: str,
+    *,
+    index: Path,
+    tree: Path,
+    receipt: Path,
+    key: Key | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> None:
     """Write ``tree``/train/<class>/ and ``tree``/val/<class>/, whole, then ``receipt`` (JSON: counts and ``key``).
 
-    Files keep their bytes; CIFAR-10's rows become PNG.
+    Files keep their bytes; rows of arrays become PNG. ``options`` are those of the layout ``kind``.
 
     Raises:
         UserError: If the disk is full.
     """
     part = tree.with_name(tree.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
-    read = layout(kind).contents(archive).read
+    read = layout(kind).contents(archive, **options or {}).read
     items = read_index(index)
     try:
         for folder in {(i.split, i.class_name) for i in items}:

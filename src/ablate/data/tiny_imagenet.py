@@ -30,13 +30,14 @@ WNID = re.compile(r"n\d{8}")  # WordNet's id: a noun and its offset
 Place = tuple[str, str, str]  # split, wnid, and the file name that the image has in the official archive
 
 
-def contents(archive: Path) -> Contents:
-    """List ``archive``.
+def contents(source: Path | Members) -> Contents:
+    """List an archive, or files that lie open.
 
     Raises:
         UserError: It names what is damaged, missing, unknown or contradictory.
     """
-    members = read(archive)
+    members = read(source)
+    archive = members.archive
     names = sorted(members)
     root = _root(archive, names)
     wnids = _wnids(members, root)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ablate.data import duplicates
-from ablate.data.containers import refuse
+from ablate.data.containers import refuse, shown
 from ablate.data.decode import decode
 from ablate.data.index import Row
 from ablate.data.layouts import Contents, Item, layout
@@ -25,6 +26,7 @@ from ablate.seals import sealed
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float64, UInt8, UInt64
 
+MOST = 3  # differences that a message tells
 PAIR_COLUMNS = ["kind", "distance", "split_1", "class_1", "member_1", "split_2", "class_2", "member_2"]
 
 
@@ -40,7 +42,7 @@ def verify(
         UserError: If classes or images are missing, too many, contradictory or no whole JPEGs of the right size; then
             none of the files is written.
     """
-    found = layout(spec.layout).contents(archive)
+    found = layout(spec.layout).contents(archive, **spec.options)
     names = sorted(found.words)
     counts = _count(archive, spec, found, names)
     facts, sha256 = decode(archive, found, spec.image_size, images)
@@ -73,6 +75,11 @@ def verify(
 
 def _count(archive: Path, spec: Dataset, found: Contents, names: list[str]) -> dict[str, int]:
     """Images of each split. Every class has as many as it should; a copy may lack the unlabelled ones altogether."""
+    if spec.class_counts is not None:
+        if differs := differences(spec.class_counts, found.counts()):
+            raise refuse(archive, f"{differs}, as was counted before; it was changed meanwhile", "run again")
+        train, val = map(sum, zip(*spec.class_counts.values(), strict=True))
+        return {"train": train, "val": val, "unlabelled": found.n_unlabelled}
     if len(names) != spec.n_classes:
         what = f"{len(names)} classes, expected {spec.n_classes}"
         raise refuse(archive, what, f"set n_classes: {len(names)} in params.yaml")
@@ -96,6 +103,23 @@ def _count(archive: Path, spec: Dataset, found: Contents, names: list[str]) -> d
         what = f"{found.n_unlabelled} test images, expected {spec.n_test} or none"
         raise refuse(archive, what, f"set n_test: {found.n_unlabelled} in params.yaml")
     return counts | {"unlabelled": found.n_unlabelled}
+
+
+def differences(before: Mapping[str, Sequence[int]], now: Mapping[str, Sequence[int]]) -> str:
+    """What {class: images of train, of val} is now that it was not before, in words; empty: nothing."""
+    said = [
+        f"{kind} {shown(names)}"
+        for kind, names in (("no class", before.keys() - now), ("a class", now.keys() - before))
+        if names
+    ]
+    said += [
+        f"{n[k]} {split} images in class {name}, and not {before[name][k]}"
+        for name, n in now.items()
+        for k, split in enumerate(("train", "val"))
+        if name in before and n[k] != before[name][k]
+    ]
+    more = f" (and {len(said) - MOST} more)" if len(said) > MOST else ""
+    return f"has {', '.join(said[:MOST])}{more}" if said else ""
 
 
 def _split(items: tuple[Item, ...], split: str) -> Bool[np.ndarray, " n"]:

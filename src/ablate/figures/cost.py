@@ -30,7 +30,7 @@ def cost(results: StudyResults) -> Drawn:
         style = {key: each[key] for key in ("color", "marker", "markerfacecolor")}
         for axis, x in zip(axes, (network.multiply_adds, network.params, seconds), strict=True):
             axis.errorbar(x, np.mean(tops), yerr=half_width(tops), ls="", ms=5, elinewidth=1, **style)
-    guessing = sorted({100 / p.n_classes for p in results.planned})
+    guessing = sorted({p.guessing for p in results.planned})
     for axis, title in zip(axes, AXES, strict=True):
         axis.set(xlabel=title, ylim=(0, None))
         axis.margins(x=0.12)

@@ -144,9 +144,9 @@ def _finish(axis: Axes, metric: str, *, title: str) -> None:
         axis.text(0.5, 0.5, "no epoch to show", ha="center", va="center", transform=axis.transAxes)
 
 
-def _classes(results: StudyResults, arms: list[str]) -> list[int]:
-    """Each number of classes that an arm has, the largest first."""
-    return sorted({p.n_classes for p in results.planned if p.arm in arms}, reverse=True)
+def _classes(results: StudyResults, arms: list[str]) -> list[tuple[float, int]]:
+    """What guessing gets, in percent, and of how many classes, of each arm: the least first."""
+    return sorted({(p.guessing, p.n_classes) for p in results.planned if p.arm in arms})
 
 
 def _scale(results: StudyResults, arms: list[str], axes: list[Axes], metrics: list[str]) -> None:
@@ -154,7 +154,7 @@ def _scale(results: StudyResults, arms: list[str], axes: list[Axes], metrics: li
     classes = _classes(results, arms)
     for quantity in dict.fromkeys(map(_quantity, metrics)):
         same = [axis for axis, m in zip(axes, metrics, strict=True) if _quantity(m) == quantity and axis.lines]
-        guessing = [100 / n if quantity == "top1" else math.log(n) for n in classes]
+        guessing = [percent if quantity == "top1" else math.log(n) for percent, n in classes]
         for axis in same:
             low, high = axis.dataLim.y0, axis.dataLim.y1
             if quantity == "top1":
@@ -184,9 +184,10 @@ def _drawn(results: StudyResults, figure: Figure, found: Curves, told: str) -> D
         what += " Training is measured in passing, with augmentation and dropout on."
     classes = _classes(results, arms)
     losses = [table["max"].max() for (_, metric), table in found.items() if metric.endswith("loss") and len(table)]
-    if losses and max(losses) > (limit := MOST * math.log(classes[0])):
+    if losses and max(losses) > (limit := MOST * math.log(classes[0][1])):
         what += f" Losses are drawn up to {limit:.1f}; the highest is {max(losses):.3g}."
-    said = [f"{100 / n:.3g} %" + (f", ln {n} = {math.log(n):.2f} nats" if losses else "") for n in classes]
+    nats = [f", ln {n} = {math.log(n):.2f} nats" if losses else "" for _, n in classes]
+    said = [f"{percent:.3g} %{more}" for (percent, _), more in zip(classes, nats, strict=True)]
     several = any(table["count"].max() > 1 for table in found.values() if len(table))
     facts = {"chance": f"{'; '.join(said)} (short dashes)"}
     return Drawn(figure, what, BAND if several else "", tuple(arms), splits, facts)

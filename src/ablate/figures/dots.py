@@ -53,7 +53,7 @@ def dots(results: StudyResults) -> Drawn:
             axis.plot(printed, y, **kind)
             handles["other literature, quoted in the paper" if marked else _of_paper(results)] = kind
             quoted |= {marked: None} if marked else {}
-    guessing = sorted({100 / p.n_classes for p in results.planned})
+    guessing = sorted({p.guessing for p in results.planned})
     for at in guessing:
         axis.axvline(at, **CHANCE)
     axis.set_yticks([place[arm] for arm in arms], texts)

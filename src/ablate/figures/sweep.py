@@ -45,7 +45,7 @@ def sweep(results: StudyResults, argument: str = "") -> Drawn:
     decays = sorted(set(table["decay"]))
     figure, axes = panels(1, len(names), NARROW if len(names) == 1 else WIDE, 2.2)
     look = looks(decays)
-    guessing = 100 / max(p.n_classes for p in results.planned)
+    guessing = min(p.guessing for p in results.planned)
     lost: dict[str, None] = {}
     for axis, (panel, name) in zip(axes, enumerate(names), strict=True):
         for decay in decays:
@@ -118,7 +118,7 @@ def _four(results: StudyResults, level: str) -> Drawn:
             axis.set_xticks(range(len(order)), [f"{float(at):g}" for at in order])
             axis.set_xlim(-0.4, len(order) - 0.6)
     for axis in axes[::2]:
-        axis.axhline(100 / max(p.n_classes for p in results.planned), **CHANCE)
+        axis.axhline(min(p.guessing for p in results.planned), **CHANCE)
         axis.set_ylim(0, 1.05 * max([100 * v for v in values(results.runs["val_top1"])], default=100))
     low, high = (pick(axis.get_ylim()[i] for axis in axes[1::2]) for i, pick in enumerate((min, max)))
     for axis in axes[1::2]:

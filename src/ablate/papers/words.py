@@ -25,8 +25,8 @@ NAMES = {
     "subset": "subset of training images",
 }
 COUNTED = ("n_classes", "images")  # the number stands before the name
-# What these come to is told, n_classes; per_class comes to images.
-UNTOLD = ("classes",)
+# What classes come to is told, n_classes, and chance follows from it; per_class comes to images.
+UNTOLD = ("classes", "chance")
 DRAWN = ("subset", "pretraining")  # arms without anything to draw have their defaults, of which nothing is told
 
 

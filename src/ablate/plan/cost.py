@@ -175,8 +175,8 @@ def images_of(run: Run, data: Dataset) -> float:
 
 def splits_of(run: Run, data: Dataset) -> tuple[int, int]:
     """Training images of a run, and images that it is evaluated on."""
-    n_classes, each, held = data.counts(run.settings)
-    return n_classes * each, n_classes * held
+    _, train, held = data.counts(run.settings)
+    return train, held
 
 
 def multiply_adds(model: str, side: int) -> float:

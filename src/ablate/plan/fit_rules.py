@@ -132,21 +132,21 @@ def _faults(s: Settings, data: Dataset) -> Iterator[str]:
     if s.classes and not s.class_range and len(s.classes) > data.n_classes:
         yield f"classes: {len(s.classes)} names, {has} {data.n_classes} classes; name some of those"
     each = data.trainable(s)
-    if not each:
+    if not data.scarcest(s):
+        fewest = data.train_per_class if data.class_counts is None else "a class of fewer than ten"
         yield (
-            f"split: holdout takes tenths of the training images of each class, {has} {data.train_per_class}; "
-            f"write split: official"
+            f"split: holdout takes tenths of the training images of each class, {has} {fewest}; write split: official"
         )
     if s.per_class and s.per_class > each:
         left = " that the holdout leaves" if s.split == "holdout" else ""
+        which = "each class" if data.scarcest(s) == each else "its largest class"
         yield (
-            f"per_class: {s.per_class}, {has} {each} training images of each class{left}; write {each} at most, "
+            f"per_class: {s.per_class}, {has} {each} training images of {which}{left}; write {each} at most, "
             f"or null for all"
         )
     if fault := network_fault(s.model, data.image_size):
         yield f"model: {fault}"
-    n_classes, each, _ = data.counts(s)
-    images = n_classes * each
+    images = data.counts(s).train
     # An image left over joins the batch before it (train/loader.py): one is alone where there is one, or all are.
     alone = images == 1 or (s.batch_size == 1 and images > 2)
     cause = "batch_size: 1" if images > 1 else f"{'per_class' if s.per_class else 'dataset'}: one image in all"

@@ -74,7 +74,7 @@ def source_digest(spec: Dataset) -> str | None:
 
 def content(spec: Dataset) -> str:
     """The part of a data set's record that says what must be in it, as JSON; where it comes from is left out."""
-    return spec.model_dump_json(exclude={"urls", "digests", "path", "tree"}, exclude_defaults=True)
+    return spec.model_dump_json(exclude={"urls", "digests", "path", "tree", "pinned"}, exclude_defaults=True)
 
 
 def verify_key(spec: Dataset, receipt: dict[str, Any]) -> Key:

@@ -4,27 +4,26 @@ Nothing else reads ``params.yaml``. `load` merges the chosen scale's overlay and
 what it does not know, and returns frozen records. It imports no torch, so that planning stays fast.
 """
 
+import importlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from ablate.errors import UserError, choose
 from ablate.plain import not_plain
+from ablate.plan.datasets import LAYOUTS as LAYOUTS
+from ablate.plan.datasets import Dataset as Dataset
+from ablate.plan.datasets import Fingerprint as Fingerprint
+from ablate.plan.datasets import Pin, read_pins
 from ablate.plan.health import Health
 from ablate.plan.reserved import check_names
-from ablate.plan.settings import Settings
 from ablate.plan.studies import mapping, merge, studies_at_scale
-from ablate.records import SHORT, Count, Name, OneOf, Positive, Record, check_record, read_yaml
+from ablate.records import SHORT, Count, Name, Positive, Record, check_record, read_yaml
 from ablate.runtime.gpus import gpu_list
 
-# What `Dataset.layout` can be: each a module of data/ of that name, with underscores for hyphens.
-LAYOUTS = (
-    "tiny-imagenet",
-    "cifar10",
-)
 EXAMPLE = '{"scale": "pilot"}'
 
 
@@ -36,63 +35,6 @@ def _once(seeds: tuple[int, ...]) -> tuple[int, ...]:
 
 Gpus = Literal["auto"] | Annotated[tuple[int | str, ...], Field(min_length=1)]
 Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1), AfterValidator(_once)]
-
-
-class Fingerprint(Record):
-    """What tells one archive from any other: every value that is given must match."""
-
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    sha256_prefix: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")] | None = None  # in torch.hub's file names
-    md5: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = None
-    bytes: Count | None = None
-
-    @model_validator(mode="after")
-    def _digest(self) -> "Fingerprint":
-        if not (self.sha256 or self.sha256_prefix or self.md5):
-            raise ValueError(
-                "sha256: or md5 must be given; write {sha256: ...}, with bytes: ... if you know the size"
-            )
-        return self
-
-
-class Dataset(Record):
-    """One archive: where it comes from and what must be in it."""
-
-    layout: Annotated[str, OneOf(LAYOUTS)]
-    variant: Literal["official", "embedded"] = "official"
-    archive: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$", max_length=200)]  # file name
-    urls: tuple[Annotated[str, Field(pattern=r"^(https|file)://")], ...] = ()  # tried in order
-    digests: dict[Name, Fingerprint] = {}  # label: what its bytes must be; any one of them must match
-    path: str | None = None  # an archive or an extracted folder of your own, instead of mirror and urls
-    near_duplicates: Annotated[int, Field(ge=0, le=10)] | None = 4  # bits of 64; null: not looked for
-    image_size: Count  # pixels
-    n_classes: Count
-    train_per_class: Count
-    val_per_class: Count
-    n_test: Annotated[int, Field(ge=0)] = 0  # unlabelled images, counted and left out
-    tree: bool = False  # also write train/<class>/ and val/<class>/ folders
-    generator: dict[str, int] = {}  # of the embedded variant: arguments of its generator
-
-    def counts(self, s: Settings) -> tuple[int, int, int]:
-        """Classes of a run, and of each its training images and those that it is evaluated on.
-
-        `data.views` makes the same splits of a pack.
-        """
-        n_classes = self.n_classes if s.classes is None else len(s.classes)
-        if s.class_range:
-            n_classes = s.class_range[1] - s.class_range[0]
-        return n_classes, min(self.trainable(s), s.per_class or self.train_per_class), self._held(s)
-
-    def trainable(self, s: Settings) -> int:
-        """Training images of each class that a run may use, of which it takes `per_class`."""
-        return 8 * (self.train_per_class // 10) if s.split == "holdout" else self.train_per_class
-
-    def tested(self, s: Settings) -> int:
-        """Images that a run is tested on in the end: of test, or of val where there is no test split."""
-        return self.counts(s)[0] * (self._held(s) // 2 if s.split == "holdout" else self._held(s))
-
-    def _held(self, s: Settings) -> int:
-        return 2 * (self.train_per_class // 10) if s.split == "holdout" else self.val_per_class
 
 
 class Study(Record):
@@ -201,13 +143,15 @@ def values_of(text: str) -> dict[str, Any]:
     return found
 
 
-def load(path: Path, values: Mapping[str, Any] | None = None) -> Params:
+def load(path: Path, values: Mapping[str, Any] | None = None, *, pinned: bool = True) -> Params:
     """Read ``path``, lay ``values`` (command line) and the scale's overlay over it, check everything.
+
+    Not ``pinned``: what is at the paths of data sets is measured, whatever is pinned.
 
     Raises:
         UserError: It names the key's full path, what is allowed there and the nearest right spelling.
     """
-    return at_scale(read_params(path, values), str(path))
+    return at_scale(read_params(path, values), str(path), pinned=pinned)
 
 
 def read_params(path: Path, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -222,8 +166,10 @@ def read_params(path: Path, values: Mapping[str, Any] | None = None) -> dict[str
     return merged
 
 
-def at_scale(raw: dict[str, Any], path: str) -> Params:
-    """What `read_params` found, at the scale that it names; ``path`` is for messages.
+def at_scale(raw: dict[str, Any], path: str, *, pinned: bool = True) -> Params:
+    """What `read_params` found, at the scale that it names; ``path`` is where it is from.
+
+    Data sets whose counts are not given have those that are pinned beside it, or else those of what is there now.
 
     Raises:
         UserError: As `load` does.
@@ -243,5 +189,21 @@ def at_scale(raw: dict[str, Any], path: str) -> Params:
     )
     raw = merge(raw, overlay, f"{path}: scales.{scale}") | {"studies": studies, "scales": tuple(scales)}
     params = check_record(Params, raw, str(path))
+    params = _measured(params, read_pins(Path(path)) if pinned else {}, path)
     check_names(scale, scales=scales, datasets=params.datasets, papers=params.studies, where=path)
     return params
+
+
+def _measured(params: Params, pins: Mapping[str, Pin], path: str) -> Params:
+    """With the counts of data sets that have none: those that are pinned, or those of what is there now."""
+    found = {}
+    for name, spec in params.datasets.items():
+        if not spec.unmeasured:
+            continue
+        if pin := pins.get(name):
+            pin.check(spec, f"{path}: datasets.{name}")
+            found[name] = spec.measured(pin, pin.content)
+        else:
+            # Loaded by its name, as layouts are, since what reads data knows of plans.
+            found[name] = spec.measured(importlib.import_module("ablate.data.measure").measure(name, spec))
+    return params.model_copy(update={"datasets": params.datasets | found}) if found else params

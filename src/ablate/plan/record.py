@@ -13,7 +13,7 @@ from ablate.models.registry import contaminated
 from ablate.plan.drawn import Drawn
 from ablate.plan.health import Health
 from ablate.plan.names import title_of
-from ablate.plan.params import Adaptive, Params
+from ablate.plan.params import Adaptive, Dataset, Params
 from ablate.plan.runs import Plan, Run
 from ablate.plan.settings import Settings
 from ablate.plan.studies import DRAWN
@@ -43,6 +43,16 @@ class PlannedRun(Stored):
     n_classes: int  # outputs of its network
     image_size: int  # pixels, the side of its images
     trainable: int  # training images of each class that there are for it, of which per_class takes some
+
+    @property
+    def chance(self) -> float:
+        """The accuracy of naming the commonest class for all images."""
+        return float(self.facts.get("chance", 1 / self.n_classes))
+
+    @property
+    def guessing(self) -> float:
+        """The same in percent."""
+        return 100 * self.chance if "chance" in self.facts else 100 / self.n_classes
 
     @property
     def printed(self) -> tuple[int, int]:
@@ -162,7 +172,7 @@ def plan_record(
         if (place := (p.paper, p.study, p.arm)) not in arms:
             facts, data = _facts(p.run, params), params.datasets[p.run.settings.dataset]
             arms[place] = {
-                "facts": {key: value for key, value in facts.items() if key in FACTS},
+                "facts": {key: value for key, value in facts.items() if key in FACTS} | _unequal(p.run, data),
                 "contaminated": contaminated(p.run.settings.weights, data.layout),
                 "deviations": _deviations(facts, (full or {}).get(place)),
                 "n_classes": facts["n_classes"],
@@ -206,15 +216,21 @@ def plan_record(
     )
 
 
+def _unequal(run: Run, data: Dataset) -> Facts:
+    """What guessing gets, where that is another than of equal classes."""
+    chance = data.chance(run.settings)
+    return {"chance": chance} if chance != 1 / data.counts(run.settings).classes else {}
+
+
 def _facts(run: Run, params: Params) -> Facts:
     """A run's settings, and what they come to on its data."""
     s, data = run.settings, params.datasets[run.settings.dataset]
-    n_classes, each, _ = data.counts(s)
+    n_classes, images, _ = data.counts(s)
     return {
         **s.model_dump(mode="json", exclude={"per_class"}),
         "n_classes": n_classes,
-        "images": n_classes * each,  # of training
-        "images_per_class": each,  # of training
+        "images": images,  # of training
+        "images_per_class": images // n_classes,  # of training; the mean, where classes differ
         "image_size": data.image_size,
         "data": run.variant,
     }

@@ -105,7 +105,7 @@ def about_study(
     ended, splits = runs[runs["status"].isin(ENDED)], list(splits)
     settings = [results.settings(arm) for arm in arms]
     epochs = _span(ended["epochs"]) or _span(pd.Series([s.epochs for s in settings]))
-    chance = sorted({p.n_classes for p in planned}, reverse=True)
+    chance = sorted({(p.guessing, p.n_classes) for p in planned})
     data = sorted({s.dataset for s in settings})
     labels = other_images(runs["data"])
     counted = results.words.counted
@@ -116,7 +116,7 @@ def about_study(
         "images": ", ".join(f"{n} {SPLITS[s]}" for s in ("train", "val", "test") if (n := _span(ended[f"n_{s}"]))),
         "epochs": epochs,
         "weights": _weights(results, arms),
-        "chance": " or ".join(f"{percent(100 / n)} ({n} classes)" for n in chance),
+        "chance": " or ".join(f"{percent(guessing)} ({n} classes)" for guessing, n in chance),
         "data": ", ".join(data) + (f" ({', '.join(said(each) for each in labels)})" if labels else ""),
         "paper": counted and counted + (f" (told below {results.told})" if results.told else ""),
         "scale": results.called,

@@ -22,7 +22,8 @@ from ablate.plan.runs import ENDED, RUNS
 from ablate.plan.settings import Settings
 from ablate.results.collect import METRICS, PLACE, TEXT, place
 
-SAME_IMAGES = ("official", "official-binary", "repacked", "extracted")  # labels of archives with the official pixels
+# Labels of archives with the official pixels; data of the user's own are their own original.
+SAME_IMAGES = ("official", "official-binary", "repacked", "extracted", "measured")
 
 
 @dataclass(frozen=True)

@@ -51,8 +51,8 @@ def measured(
     else:
         found = {row["run"]: row[str(claim.metric)] for row in done}
     if claim.metric in CHANCE or claim.behaviour in CHANCE:
-        n_classes = {p.run: p.n_classes for p in planned}
-        found |= {row["run"]: 1 / n_classes[row["run"]] for row in rows if row["status"] == health.DIVERGED}
+        chance = {p.run: p.chance for p in planned}
+        found |= {row["run"]: chance[row["run"]] for row in rows if row["status"] == health.DIVERGED}
     return {run: float(v) for run, v in found.items() if v is not None and math.isfinite(v)}, notes
 
 

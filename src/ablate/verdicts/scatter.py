@@ -92,8 +92,8 @@ def _of_paper(
         if all((measure_of(claim), str(claim.study), arm) in found for arm in names):
             continue
         mine = [p for p in there if p.study == claim.study and p.arm in names]
-        n_classes = {p.run: p.n_classes for p in mine}
-        rows = [row for row in collected.rows(mine) if _learnt(row, n_classes[row["run"]], chance_p)]
+        chance = {p.run: p.chance for p in mine}
+        rows = [row for row in collected.rows(mine) if _learnt(row, chance[row["run"]], chance_p)]
         numbers, _ = measured(claim, mine, rows, collected)
         for arm in names:
             ratio = _ratio(claim, [row for row in rows if row["arm"] == arm and row["run"] in numbers], numbers)
@@ -102,14 +102,14 @@ def _of_paper(
     return found
 
 
-def _learnt(row: Row, n_classes: int, chance_p: float) -> bool:
+def _learnt(row: Row, chance: float, chance_p: float) -> bool:
     """Whether a run ended, above chance by its validation answers."""
     from scipy.special import bdtrc
 
     n, share = row["n_val"] or row["n_test"], row["val_top1"]
     if row["status"] not in ENDED or not n or share is None:
         return False
-    return bool(bdtrc(round(share * n) - 1, int(n), 1 / n_classes) < chance_p)
+    return bool(bdtrc(round(share * n) - 1, int(n), chance) < chance_p)
 
 
 def _ratio(claim: Claim, rows: Sequence[Row], numbers: Mapping[str, float]) -> Ratio | None:

@@ -143,15 +143,32 @@ class Keys:
 
     def _own_reason(self, name: str, receipt: dict[str, Any]) -> str | None:
         """Whether the user's own copy of a data set is another than when it was fetched; one that is gone is not."""
+        taken = receipt.get("content", receipt.get("sha256"))
+        return OWN_CHANGED[0] if self._own_content(name, taken) not in (None, taken) else None
+
+    def _own_content(self, name: str, taken: str | None) -> str | None:
+        """What is at the user's own path, of which ``taken`` was fetched; None where there is nothing, or no path."""
         spec = self.datasets[name]
         if spec.variant != "official" or not spec.path:
             return None
-        taken = receipt.get("content", receipt.get("sha256"))
         if (name, taken) not in self._own:  # looked at once: a hundred thousand files take half a second
-            from ablate.data.own import content as found
+            from ablate.data.own import content
 
-            self._own[name, taken] = found(spec.path, self.folder(name) / "archive")
-        return OWN_CHANGED[0] if self._own[name, taken] not in (None, taken) else None
+            measured = spec.class_counts is not None
+            self._own[name, taken] = content(spec.path, self.folder(name) / "archive", measured=measured)
+        return self._own[name, taken]
+
+    def check_pinned(self) -> None:
+        """Refuse data of the user's own that are not as they are pinned; such as are gone are not looked for.
+
+        Raises:
+            UserError: It says what differs, and the remedy.
+        """
+        for name, spec in self.datasets.items():
+            if spec.pinned and self._own_content(name, spec.pinned) not in (None, spec.pinned):
+                from ablate.data.measure import other_than_pinned
+
+                raise other_than_pinned(name, spec)
 
     def folder(self, name: str) -> Path:
         """Where a data set's files are."""

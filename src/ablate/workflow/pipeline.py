@@ -321,6 +321,7 @@ def open_pipeline(values: Mapping[str, Any], cores: int | None) -> Pipeline:
     project = open_project(Path("params.yaml"), values)
     check_files(project, Path("papers"))
     keys = Keys(project.params, project.plan)
+    keys.check_pinned()
     check_packs(project.plan, keys)
     compute = project.params.compute
     gpus = Use(compute.gpus, compute.jobs_per_gpu, compute.gpu_memory_gb)
