@@ -87,6 +87,9 @@ def fabricate(
         rows = {"split": "test", "position": test, "label": opened.labels[test], "predicted": opened.labels[test]}
         pd.DataFrame(rows | {"probability": 0.5}).to_csv(folder / "predictions.csv", index=False)
         vouch(folder)
+    described = tmp_path / "data/tiny-imagenet.json"  # of which class names are read here
+    described.parent.mkdir(exist_ok=True)
+    described.write_text(packs["tiny-imagenet"].read_text())
     columns = ["study", "arm", "seed", "run", "epoch", "train_top1", "val_top1", "train_loss", "val_loss"]
     results = StudyResults(
         paper="p",
@@ -98,6 +101,7 @@ def fabricate(
         runs=pd.DataFrame(runs),
         history=pd.DataFrame(history, columns=columns),
         reported={},
+        data_folder=described.parent,
     )
     return Fabricated(results, RunFiles(tmp_path / "runs", packs))
 
