@@ -39,8 +39,8 @@ def manifest(
 ) -> dict[str, Any]:
     """A run's provenance: no host name, no absolute path. ``wall_s`` is of the last of its ``starts``.
 
-    ``started`` is when that start took the run, waiting for a GPU included, and ``ended`` is now, both by the machine's
-    clock, in UTC. Manifests of before there were these are without.
+    ``started`` is when that start took the run, waiting for a GPU included, and ``ended`` is now, both by the
+    machine's clock, in UTC. Manifests of before there were these are without.
 
     ``git`` is the `source` of the code, ``key`` what the result depends on (`keys.run_key`), ``files`` the SHA-256 of
     what was written beside it.
