@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from ablate.figures.common import Drawn, RunFiles, label, note, of_arm, panels, wrapped
+from ablate.figures.common import Drawn, RunFiles, label, of_arm, panels, wrapped
 from ablate.figures.images import Images, mosaic, show
 from ablate.figures.style import WIDE
 from ablate.files import read_json
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Weights = np.ndarray[Any, np.dtype[np.float64]]
 COLUMNS = ("before training", "after the last epoch", "difference")
+EMPTY = 0.25  # inches of a row that has nothing to show
 UNKNOWN = "its first weights are not\namong the results"
 
 
@@ -32,18 +33,25 @@ def filters(results: StudyResults, places: RunFiles) -> Drawn:
     Before and after share one scale, from their lowest to their highest weight; in the difference, grey is none.
     """
     arms, side = results.arms, WIDE / len(COLUMNS)
-    figure, axes = panels(len(arms), len(COLUMNS), WIDE, len(arms) * (side - 0.1) + 0.25, space=0.04)
-    for n, arm in enumerate(arms):
+    there = {
+        arm: [(p, path) for p in of_arm(results, arm) if (path := places.file(p.run, "filters.npy"))] for arm in arms
+    }
+    heights = [side - 0.1 if there[arm] else EMPTY for arm in arms]
+    figure, axes = panels(len(arms), len(COLUMNS), WIDE, sum(heights) + 0.25, space=0.04, heights=heights)
+    for n, (arm, found) in enumerate(there.items()):
         row = axes[len(COLUMNS) * n : len(COLUMNS) * (n + 1)]
         if n == 0:
             for axis, title in zip(row, COLUMNS, strict=True):
                 axis.set_title(title)
-        found = [(p, path) for p in of_arm(results, arm) if (path := places.file(p.run, "filters.npy"))]
-        seed = f", seed {found[0][0].seed}" if found else ""
         before, after = _weights(*found[0], places) if found else (None, None)
-        why = (f"no filters: {said}" if (said := note(results, arm)) else "no filters") if after is None else UNKNOWN
-        _row(row, before, after, why)
-        row[0].set_ylabel(wrapped(label(results, arm) + seed, 0.9 * side, size=8))
+        if found:
+            _row(row, before, after)
+            said = wrapped(label(results, arm), 0.9 * side, size=8)
+            row[0].set_ylabel(f"{said}\nseed {found[0][0].seed}")
+        else:
+            for axis in row:
+                axis.set_axis_off()
+            row[0].text(0, 0.5, f"{label(results, arm)}: no filters", va="center", transform=row[0].transAxes)
     what = (
         "Weights of the first layer as colours. Before training: drawn again from the run's seed, or of the run that "
         "it starts from. Before and after share one scale, from their lowest to their highest weight; the "
@@ -52,8 +60,7 @@ def filters(results: StudyResults, places: RunFiles) -> Drawn:
     return Drawn(figure, what, facts={"n": "1 seed of each arm, named beside it"})
 
 
-def _row(row: list[Axes], before: Weights | None, after: Weights | None, why: str) -> None:
-    """Three panels; the first that is empty says ``why``."""
+def _row(row: list[Axes], before: Weights | None, after: Weights | None) -> None:
     difference = None if before is None or after is None else after - before
     both = [weights for weights in (before, after) if weights is not None]
     low, high = (min(w.min() for w in both), max(w.max() for w in both)) if both else (0.0, 0.0)
@@ -62,8 +69,7 @@ def _row(row: list[Axes], before: Weights | None, after: Weights | None, why: st
     for axis, weights, span in zip(row, (before, after, difference), spans, strict=True):
         if weights is None:
             show(axis, np.full((1, 1, 3), 255, np.uint8))
-            axis.text(0.5, 0.5, why, ha="center", va="center", transform=axis.transAxes)
-            why = ""
+            axis.text(0.5, 0.5, UNKNOWN if axis is row[0] else "", ha="center", va="center", transform=axis.transAxes)
         else:
             show(axis, mosaic(scaled(weights, *span), int(np.ceil(np.sqrt(len(weights)))), gap=1))
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Images = np.ndarray[Any, np.dtype[np.uint8]]
 
 RIGHT, WRONG = PALETTE[2], PALETTE[3]  # green and red that colour-blind readers tell apart
+LINE = 0.12  # inches of one more line of text
 TITLE = 0.2  # inches that a panel's title takes
 GAP = 2  # pixels between images
 
@@ -55,6 +56,7 @@ def predictions(results: StudyResults, places: RunFiles, argument: str = "") -> 
     shown = [table.iloc[i] for i in order[ANSWERS * batch : ANSWERS * (batch + 1)]]
     said = [_answer(row, names) for row in shown]
     most = [max(text.count("\n") for text in texts) for texts in zip(*said, strict=True)]
+    figure.set_size_inches(WIDE, WIDE / ANSWERS + 0.45 + LINE * sum(most))
     for axis, row, (answer, truth) in zip(axes, shown, said, strict=True):
         show(axis, pack.images[int(row["position"])])
         color = RIGHT if row["label"] == row["predicted"] else WRONG

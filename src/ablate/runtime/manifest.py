@@ -73,7 +73,7 @@ def manifest(
 
 def _utc(time: datetime | None) -> str | None:
     """In whole seconds, such as 2026-11-26T14:50:33+00:00."""
-    return time and time.isoformat(timespec="seconds")
+    return time.isoformat(timespec="seconds") if time else None
 
 
 def source(patches: Path) -> dict[str, Any]:
