@@ -87,6 +87,9 @@ def fabricate(
         rows = {"split": "test", "position": test, "label": opened.labels[test], "predicted": opened.labels[test]}
         pd.DataFrame(rows | {"probability": 0.5}).to_csv(folder / "predictions.csv", index=False)
         vouch(folder)
+    described = tmp_path / "data/tiny-imagenet.json"  # of which class names are read here
+    described.parent.mkdir(exist_ok=True)
+    described.write_text(packs["tiny-imagenet"].read_text())
     columns = ["study", "arm", "seed", "run", "epoch", "train_top1", "val_top1", "train_loss", "val_loss"]
     results = StudyResults(
         paper="p",
@@ -99,6 +102,7 @@ def fabricate(
         history=pd.DataFrame(history, columns=columns),
         reported={},
         called="demo (embedded data: no evidence)",
+        data_folder=described.parent,
     )
     return Fabricated(results, RunFiles(tmp_path / "runs", packs))
 

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from ablate.plan.receipts import CONTROLS as PAPER
-from ablate.verdicts.controls import broken, outcomes, renaming_p
+from ablate.results.control import LEVEL, chance_range, renaming_p
+from ablate.verdicts.controls import broken, outcomes
 from fabricated import Fabricated
 
 
@@ -29,6 +30,19 @@ def test_images_that_are_mistaken_together_are_not_counted_one_by_one() -> None:
     names = [0, 1, 3, 4, 5, 6, 7, 8, 9, 2]
     assert renaming_p(label, pd.Series(np.repeat(names, 20)), 10) == pytest.approx(0.264, abs=0.02)
     assert renaming_p(label, label, 10) < 0.001  # all right: labels have leaked
+
+
+def test_a_run_passes_up_to_the_highest_share_that_chance_gives() -> None:
+    """Oracle: `renaming_p` itself, of answers that are right for one image after another."""
+    label = pd.Series(np.repeat(range(10), 20))
+    passed = {}
+    for right in range(0, 200, 4):
+        predicted = (label + 1) % 10
+        predicted[:right] = label[:right]
+        share, (low, high) = right / 200, chance_range(label, predicted, 10)
+        passed[right] = renaming_p(label, predicted, 10) > LEVEL
+        assert passed[right] == (share <= high) and low <= 0.05
+    assert passed[0] and not passed[196]
 
 
 def planted(folder: Path, predictions: str = "", train: float = 1.0, **metrics: str) -> Fabricated:

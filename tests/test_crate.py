@@ -24,6 +24,10 @@ from test_run_records import predictions
 pytest.importorskip("rocrate")
 CONTEXT = Path("data/ro-crate.jsonld")  # in the library
 VALIDATOR = Path(os.environ.get("ABLATE_ROC_VALIDATOR", ROOT / ".venv/roc-validator/bin/python"))
+DAY = "2026-11-26T"
+TIMES = {  # those of seed 1 are of before there were any
+    seed: {"started": f"{DAY}1{seed}:00:00+00:00", "ended": f"{DAY}1{seed}:00:02+00:00"} for seed in (0, 2)
+}
 ENDS = {0: ("done", 1), 1: ("diverged", 1), 2: ("done", 3)}  # seed: status, starts
 
 
@@ -48,6 +52,7 @@ def crate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             git={"commit": "e82657d72cd1", "dirty": False}, data={"pack": "d" * 64, "archive": archive},
             device=processor(), threads=2, precision="fp32", compile=None, starts=starts, wall_s=1.5,
             versions={"torch": "2.13.0"}, command=["ablate", "train", "--run", run.to_json()],
+            **TIMES.get(run.seed, {}),
         )  # fmt: skip
     RunRecords(project.plan).pack()
     shutil.rmtree(RUNS)
@@ -78,6 +83,13 @@ def test_each_run_is_an_action_with_its_outcome(crate: Path) -> None:
     assert inputs[1]["sha256"] == "d" * 64 and "a" * 64 in inputs[1]["description"]
     settings = json.loads((crate / inputs[0]["@id"]).read_text())
     assert settings["run"] == one["name"] and settings["settings"]["model"].startswith("cifar-")
+
+
+def test_times_are_those_that_are_known(crate: Path) -> None:
+    """Of a run of before there were any: none; of one that was resumed: its end, since its first start is lost."""
+    found = [e for id, e in graph(crate).items() if id.startswith("#run-")]
+    times = {(e.get("startTime"), e.get("endTime")) for e in found}
+    assert times == {tuple(TIMES[0].values()), (None, None), (None, TIMES[2]["ended"])}
 
 
 def test_the_workflow_orchestrates_them_and_people_can_read_it(crate: Path) -> None:

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ablate.cli import main as cli
+from ablate.cli.diff import _decimals, _pm
 from ablate.plan.code import code_of
 from ablate.plan.params import load
 from ablate.plan.runs import RUNS, make_plan
-from ablate.results.differences import compare_metrics
+from ablate.results.differences import Metric, compare_metrics
 from conftest import TINY, write_tiny
 from fabricated import vouch
 
@@ -83,6 +84,15 @@ def test_two_arms(ablate: Ablate) -> None:
     assert m["pm"] == pytest.approx(4.3027 * 10 / 3**0.5, abs=0.01)  # t s / sqrt(n) of -10, -20, -30
     said = ablate(f"{PLACE}:cifar-resnet7", f"{PLACE}:cifar-plain7")[1]
     assert 'model: "cifar-resnet7" -> "cifar-plain7"' in said and "-20.00 ± 24.84" in said
+
+
+def test_a_small_difference_keeps_its_digits() -> None:
+    """Oracle: by hand; of a mean that did not change no zero has a sign."""
+    small = Metric("val_top1", 3, 50.0, 0.5, 3, 50.0012, 0.5, 3, 0.0012, 0.0031)
+    assert _pm(small.difference, small.pm, decimals=_decimals(small), sign=True) == "+0.0012 ± 0.0031"
+    assert _pm(small.first, small.first_pm, decimals=_decimals(small)) == "50.0000 ± 0.5000"
+    none = Metric("val_top1", 3, 50.0, 0.5, 3, 50.0, 0.5, 3, -1e-15, 0.0)
+    assert _pm(none.difference, none.pm, decimals=_decimals(none), sign=True) == "+0.00 ± 0.00"
 
 
 def test_two_runs_are_compared_by_image_as_well(ablate: Ablate) -> None:

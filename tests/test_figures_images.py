@@ -1,15 +1,18 @@
 """Figures made of images. Oracle: what the runs were made to say, and the pack's pixels."""
 
+import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from matplotlib.colors import to_hex
 
 from ablate.data.views import Pack
-from ablate.figures.images import RIGHT, WRONG, mosaic, scaled
+from ablate.figures.filters import UNKNOWN, first_filters, scaled
+from ablate.figures.images import RIGHT, WRONG, mosaic
 from drawn import SEEDS, fabricate, study, texts
 from fabricated import vouch
 
@@ -63,6 +66,8 @@ def test_samples_take_a_number_of_images_and_say_which_classes_no_run_has(
     absent = "(not among the 10 classes of the runs at the scale demo)"
     assert titles == [words[1], f"{words[15]} {absent}"]
     assert [axis.images[0].get_array().shape for axis in figure.axes] == [(64, 3 * 66 - 2, 3)] * 2
+    four = made.draw(f"samples:{'+'.join(words[:4])}:4")  # a sheet: two panels of four images side by side
+    assert [axis.get_subplotspec().rowspan.start for axis in four.axes] == [0, 0, 1, 1]
     for kind in (f"samples:{words[1]}", "augmented:flip"):
         assert made.caption(kind).facts == {"data": "tiny-imagenet (generated images)", "split": "training"}
 
@@ -95,19 +100,51 @@ def test_augmented_images_stand_beside_their_originals(tmp_path: Path, packs: di
     assert not np.array_equal(same, flipped)
 
 
-def test_filters_have_a_panel_per_arm_and_use_the_whole_range(tmp_path: Path, packs: dict[str, Path]) -> None:
+def test_filters_have_a_row_per_arm_before_after_and_difference(tmp_path: Path, packs: dict[str, Path]) -> None:
     made = fabricate(study({"weights": ["a", "b", "c", "d"]}), tmp_path, packs)
     (tmp_path / "runs/b_s0/filters.npy").unlink()  # its second seed has some
     for seed in SEEDS:
         (tmp_path / f"runs/c_s{seed}/filters.npy").unlink()
     figure = made.draw("filters")
-    assert [axis.get_title() for axis in figure.axes][:4] == ["a", "b", "c", "d"]
-    assert [len(axis.images) for axis in figure.axes][:4] == [1, 1, 0, 1] and "no filters" in texts(figure)
-    said = [axis.get_xlabel() for axis in figure.axes][:4]
-    assert said == [f"seed {n}, after the last epoch" if n is not None else "" for n in (0, 1, None, 0)]
-    picture = figure.axes[0].images[0].get_array()
+    rows = [figure.axes[3 * n : 3 * n + 3] for n in range(4)]
+    assert [axis.get_title() for axis in rows[0]] == ["before training", "after the last epoch", "difference"]
+    assert [row[0].get_ylabel() for row in rows] == ["a\nseed 0", "b\nseed 1", "", "d\nseed 0"]
+    assert "c: no filters" in texts(figure) and texts(figure).count(UNKNOWN) == 3  # 5 x 5 is no alexnet10's
+    picture = rows[0][1].images[0].get_array()
     assert picture.shape == (3 * 6 - 1, 4 * 6 - 1, 3)  # 10 filters of 5 x 5 in a grid of 4 columns
-    colours = scaled(np.load(tmp_path / "runs/a_s0/filters.npy"))
+    weights = np.load(tmp_path / "runs/a_s0/filters.npy")
+    colours = scaled(weights, weights.min(), weights.max())
     assert colours.min() == 0 and colours.max() == 255 and np.array_equal(picture[:5, 6:11], colours[1])
     assert mosaic(colours[:1], 8).shape[1] == 8 * 7 - 2
-    assert scaled(np.zeros((2, 3, 1, 1))).max() == 0
+    assert scaled(np.zeros((2, 3, 1, 1)), 0, 0).max() == 128  # grey
+
+
+def test_filters_before_training_are_those_that_training_starts_from(
+    tmp_path: Path, packs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Oracle: `Trainer`'s own network before its first step, and filters of the run whose weights another takes."""
+    from ablate.plan.runs import Run
+    from ablate.train.trainer import Trainer
+
+    monkeypatch.chdir(tmp_path)
+    planned = study({"net": ["one"]}, model="cifar-resnet7", init="gaussian", init_variance=0.1, per_class=2)
+    made = fabricate(planned, tmp_path, packs)
+    run = Run(settings=planned[1].settings, seed=planned[1].seed, recipe=1, variant="embedded")
+    trainer = Trainer(run, Pack.open(packs["tiny-imagenet"]), None, 1, torch.device("cpu"))
+    first = next(part for part in trainer.model.modules() if isinstance(part, torch.nn.Conv2d))
+    found = first_filters(planned[1], made.places)
+    assert found is not None and np.array_equal(found, first.weight.detach().numpy())
+    source = tmp_path / "pretrained/p_s0"
+    source.mkdir(parents=True)
+    np.save(source / "filters.npy", np.ones((10, 3, 5, 5), np.float16))
+    (source / "weights.safetensors").write_bytes(b"weights")
+    vouch(source)
+    other = planned[0].model_copy(
+        update={"settings": planned[0].settings.model_copy(update={"weights": "pretrain:p"})}
+    )
+    assert first_filters(other, made.places) is None  # none is known that it starts from
+    manifest = tmp_path / "runs" / other.run / "manifest.json"
+    digest = hashlib.sha256(b"weights").hexdigest()
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"start": {"sha256": digest}}))
+    starts = first_filters(other, made.places)
+    assert starts is not None and starts.max() == starts.min() == 1

@@ -11,7 +11,7 @@ import pytest
 from ablate.figures.registry import write_figure
 from ablate.results.captions import Caption
 from ablate.results.latex import PREAMBLE, ROWS, latex
-from ablate.results.table import Table
+from ablate.results.table import Table, markdown
 from drawn import fabricate, study
 from nasty import NASTY
 
@@ -38,6 +38,17 @@ def test_a_long_table_may_break() -> None:
     assert r"\begin{longtable}" in text and r"\endhead" in text and r"\begin{table}" not in text
 
 
+def test_a_table_without_rows_says_so() -> None:
+    """Whatever is known of its columns; a tabular without a column or a line is none, and stops LaTeX."""
+    for frame, row in (
+        (pd.DataFrame({"a": [], "b": []}), r"\multicolumn{2}{l}{No rows.} \\"),
+        (pd.DataFrame(), r"\multicolumn{1}{l}{No rows.} \\"),
+    ):
+        text = latex(frame, caption())
+        assert row in text and r"\begin{tabular}{}" not in text
+        assert "No rows." in markdown(frame)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(PDFLATEX is None, reason="needs pdflatex with siunitx: apt-get install texlive-science")
 def test_every_table_and_figure_compiles_in_one_document(tmp_path: Path, packs: dict[str, Path]) -> None:
@@ -52,11 +63,13 @@ def test_every_table_and_figure_compiles_in_one_document(tmp_path: Path, packs: 
         table.write(tmp_path / folder / "table-1.csv", "A table")
         long = Table(rows=[row | {"long": "word " * 40} for row in rows], notes=NASTY)
         long.write(tmp_path / folder / "table-2.csv", "A long table")
+        Table().write(tmp_path / folder / "table-3.csv", "An empty table")
+        Table(columns=["a", "b"]).write(tmp_path / folder / "table-4.csv", "A table without rows")
     inputs = "\n".join(rf"\input{{{path.relative_to(tmp_path)}}}" for path in sorted(tmp_path.glob("[pq]/*.tex")))
     body = rf"\begin{{document}}{inputs}\end{{document}}"
     (tmp_path / "all.tex").write_text(rf"\documentclass{{article}}{PREAMBLE}{body}")
     labels = re.findall(r"\\label\{(.*?)\}", "".join(path.read_text() for path in tmp_path.glob("[pq]/*.tex")))
-    assert len(labels) == len(set(labels)) == 6
+    assert len(labels) == len(set(labels)) == 10
     for _ in range(2):
         done = subprocess.run(
             [PDFLATEX, "-interaction=nonstopmode", "-halt-on-error", "all.tex"],

@@ -13,6 +13,7 @@ from ablate.papers.items import Item, LeftOut
 from ablate.papers.overview import made, overview
 from ablate.plan.project import open_project
 from ablate.plan.record import PlanRecord
+from ablate.verdicts.rubric import rubrics
 from conftest import ROOT
 from test_papers import NUMBER, PAPERS, TEXTS, numbers, plain
 
@@ -43,7 +44,9 @@ def body(id: str) -> str:
 
 def test_the_page_is_as_the_command_makes_it(plan: PlanRecord, monkeypatch: pytest.MonkeyPatch) -> None:
     page = (ROOT / "docs/papers.md").read_text(encoding="utf-8")
-    assert page == overview({id: PAPERS[id] for id in plan.papers}, plan), "say `ablate papers --write`"
+    papers = {id: PAPERS[id] for id in plan.papers}
+    made = overview(papers, plan, rubrics(papers, plan, ROOT / "results/paper"))
+    assert page == made, "say `ablate papers --write`"
     monkeypatch.chdir(ROOT)
     assert CliRunner().invoke(app, ["papers"]).output == page
 
@@ -106,12 +109,13 @@ def test_an_item_of_a_figure_that_there_is_not_is_refused(plan: PlanRecord) -> N
                 )
             },
             plan,
+            {"five-cnns": ()},
         )
 
 
 def test_text_is_inert_on_the_page(plan: PlanRecord) -> None:
     left = LeftOut(what="a | b", where="*c*", why="`d`")
-    page = overview({"controls": PAPERS["controls"].model_copy(update={"left_out": (left,)})}, plan)
+    page = overview({"controls": PAPERS["controls"].model_copy(update={"left_out": (left,)})}, plan, {"controls": ()})
     assert r"| a \| b | \*c\* | \`d\` |" in page
 
 

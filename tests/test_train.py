@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from ablate.files import digest
 from ablate.plan.params import load
 from ablate.plan.runs import Run
 from ablate.plan.settings import Settings
+from ablate.runtime.run_lock import taken_at
 from ablate.train.evaluate import Tally, sums_of
 from ablate.train.job import train
 from ablate.train.loader import _bounds, home
@@ -130,6 +132,7 @@ def test_compiling_without_a_compiler_is_one_message(
     text = f"""
 from ablate.train.job import train
 from ablate.plan.runs import Run
+from datetime import UTC, datetime
 from pathlib import Path
 train(Run.from_json({small(epochs=1).to_json()!r}), pack=Path({str(packs["cifar10"])!r}), out=Path("out"),
       device="cpu", compile_mode="default")
@@ -235,8 +238,13 @@ def test_no_batch_of_one_is_left_over(n: int, size: int, expected: list[int]) ->
 
 def test_divergence_is_a_result(packs: dict[str, Path], tmp_path: Path) -> None:
     run = small(lr=1e30, augment="none")
+    before = datetime.now(UTC)
     train(run, pack=packs["cifar10"], out=tmp_path / "run", device="cpu")
     assert results(tmp_path / "run")["status"] == "diverged"
+    told = json.loads((tmp_path / "run/manifest.json").read_text())
+    started, ended = (datetime.fromisoformat(told[key]) for key in ("started", "ended"))
+    assert before.replace(microsecond=0) <= started <= ended <= datetime.now(UTC)  # whole seconds
+    assert taken_at(run.id) is not None and taken_at("another") is None
     assert {p.name for p in (tmp_path / "run").iterdir()} == {
         "run.json", "metrics.json", "history.csv", "predictions.csv", "filters.npy", "manifest.json",
     }  # fmt: skip

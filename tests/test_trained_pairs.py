@@ -54,6 +54,11 @@ def test_a_test_split_is_used_where_it_has_labels(tmp_path: Path) -> None:
     assert made(tmp_path, both, predictions("0000") + predictions("00", "test"))["images"].tolist() == [2, 4]
 
 
+def test_a_table_of_no_pair_has_its_columns_all_the_same(tmp_path: Path) -> None:
+    both = (made(tmp_path / "1", predictions("111"), predictions("110")), made(tmp_path / "2", predictions("1"), ""))
+    assert list(both[0]) == list(both[1]) and both[1].empty
+
+
 def test_models_of_other_images_or_of_none_are_left_out(tmp_path: Path) -> None:
     assert made(tmp_path / "1", predictions("111"), predictions("11")).empty
     assert made(tmp_path / "2", predictions("111"), "").empty

@@ -3,11 +3,13 @@
 import csv
 import io
 import json
+import math
 import subprocess
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from ablate.plan.select import select, selection
 from ablate.results.differences import Metric, Values, compare_metrics, compare_settings, values_of_runs
 from ablate.seals import manifest_of, of_run
 
+NOTHING = 1e-6  # percent: less is the arithmetic's own
 ONE = ""  # the place of the one arm or run of a side
 
 
@@ -202,14 +205,21 @@ def _show(first: str, second: str, metrics: Mapping[str, list[Metric]], changed:
     table = Table("arm", "metric %", f"1: {first}", "n", f"2: {second}", "n", "2 less 1", "n of both")
     for place, found in metrics.items():
         for m in found if changed is None or place in changed else []:
-            sides = _pm(m.first, m.first_pm), str(m.n_first), _pm(m.second, m.second_pm), str(m.n_second)
-            table.add_row(place, m.name, *sides, _pm(m.difference, m.pm, sign=True), str(m.n))
+            shown = partial(_pm, decimals=_decimals(m))
+            sides = shown(m.first, m.first_pm), str(m.n_first), shown(m.second, m.second_pm), str(m.n_second)
+            table.add_row(place, m.name, *sides, shown(m.difference, m.pm, sign=True), str(m.n))
     if table.row_count:
         show(table, width=200)
     else:
         say("metrics: the same" if metrics and changed is not None else "metrics: none of either")
 
 
-def _pm(value: float | None, half: float | None, *, sign: bool = False) -> str:
-    said = "" if value is None else f"{value:+.2f}" if sign else f"{value:.2f}"
-    return said if half is None else f"{said} ± {half:.2f}"
+def _decimals(m: Metric) -> int:
+    """Two, and more where the difference or its interval would read as nothing: two digits of each."""
+    parts = [abs(value) for value in (m.difference, m.pm) if value and abs(value) >= NOTHING]
+    return max([2, *(1 - math.floor(math.log10(part)) for part in parts)])
+
+
+def _pm(value: float | None, half: float | None, *, decimals: int, sign: bool = False) -> str:
+    said = "" if value is None else f"{round(value, decimals) + 0.0:{'+' if sign else ''}.{decimals}f}"
+    return said if half is None else f"{said} ± {half:.{decimals}f}"

@@ -168,10 +168,12 @@ def papers(write: Annotated[bool, typer.Option("--write", help="to docs/papers.m
     """Say what each document has, where it stands in the project, and what is not done and why."""
     from ablate.papers.overview import overview
     from ablate.papers.paper import check_files, read
+    from ablate.verdicts.rubric import rubrics
 
     project = open_project(PARAMS, {"scale": PAPERS_SCALE})
     check_files(project, PAPERS)
-    page = overview({id: read(PAPERS / f"{id}.yaml") for id in project.record.papers}, project.record)
+    every = {id: read(PAPERS / f"{id}.yaml") for id in project.record.papers}
+    page = overview(every, project.record, rubrics(every, project.record, RESULTS / PAPERS_SCALE))
     if write:
         write_text(PAGE, page)
     else:

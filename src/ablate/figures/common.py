@@ -157,10 +157,22 @@ def values(series: "pd.Series[Any]") -> list[float]:
     return [float(n) for n in numbers if np.isfinite(n)]
 
 
-def panels(rows: int, columns: int, width: float, height: float, *, space: float = 0.0) -> tuple[Figure, list[Axes]]:
-    """A figure of ``width`` x ``height`` inches and its axes, row by row; ``space`` between columns in panels."""
+def panels(
+    rows: int,
+    columns: int,
+    width: float,
+    height: float,
+    *,
+    space: float = 0.0,
+    heights: Sequence[float] | None = None,
+) -> tuple[Figure, list[Axes]]:
+    """A figure of ``width`` x ``height`` inches and its axes, row by row.
+
+    ``space`` is between columns, in panels; ``heights`` are what the rows take of the height, all alike without.
+    """
     engine = ConstrainedLayoutEngine(wspace=space)
-    figure, axes = plt.subplots(rows, columns, figsize=(width, height), layout=engine, squeeze=False)
+    size = (width, height)
+    figure, axes = plt.subplots(rows, columns, figsize=size, layout=engine, squeeze=False, height_ratios=heights)
     return figure, list(axes.flat)
 
 

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ablate.csv_text import NUMBER
 from ablate.errors import choose
-from ablate.figures.common import Drawn, label, legend_below, looks_of, of_arm, panels
+from ablate.figures.common import Drawn, label, legend_below, looks_of, of_arm, panels, wrapped
 from ablate.figures.style import CHANCE, DASHES, LOSS, NARROW, TOP1, WIDE
 from ablate.plan.kinds import curves_of
 from ablate.results.captions import SPLITS
@@ -22,6 +22,7 @@ Curves = dict[tuple[str, str], pd.DataFrame]  # (arm, metric): mean, min, max an
 QUANTITIES = {"top1": TOP1, "loss": LOSS}
 WORDS = {"top1": "top-1 accuracy", "loss": "cross-entropy"}
 OF_SPLIT = {"train": DASHES[1], "val": "-"}
+ACROSS = 4  # panels of arms side by side
 FEW = 3  # arms whose training and validation curves can share a panel
 MOST = 3.0  # times the loss of guessing, beyond which a loss would flatten all others
 HALF = 50.0  # percent, above which an axis of accuracies goes to 100, so that such figures have one scale
@@ -71,6 +72,37 @@ def _paired(results: StudyResults, quantities: list[str], arms: list[str], found
     legend_below(figure, handles, labels)
     told = "colour and marker tell the arm, dashes are training, solid lines validation"
     return _drawn(results, figure, found, told)
+
+
+def by_arm(results: StudyResults, argument: str = "") -> Drawn:
+    """A panel per arm, all on one scale: dashes are training, solid lines validation.
+
+    ``argument`` is as that of `curves`, of metrics of one quantity.
+
+    Raises:
+        UserError: For an unknown metric or arm.
+    """
+    metrics, arms = curves_of(argument, results.arms)
+    across = min(len(arms), ACROSS)
+    rows = -(-len(arms) // across)
+    titles = [wrapped(label(results, arm), 0.9 * WIDE / across, size=8) for arm in arms]
+    room = 0.12 * max(title.count("\n") for title in titles)
+    figure, axes = panels(rows, across, WIDE if across > 1 else NARROW, 0.4 + (1.75 + room) * rows)
+    look, found = looks_of(results, arms), _found(results, arms, metrics)
+    for axis, arm, title in zip(axes, arms, titles, strict=False):
+        for metric in metrics:
+            _line(axis, found[arm, metric], look[arm] | {"linestyle": OF_SPLIT[_split(metric)]})
+        _finish(axis, metrics[0], title=title)
+    for axis in axes[len(arms) :]:
+        axis.set_axis_off()
+    _scale(results, arms, axes[: len(arms)], metrics[:1] * len(arms))
+    drawn = [axis for axis in axes if axis.lines]
+    for axis in drawn:
+        axis.set_ylim(min(a.get_ylim()[0] for a in drawn), max(a.get_ylim()[1] for a in drawn))
+    splits = dict.fromkeys(map(_split, metrics))
+    handles = [Line2D([], [], color="black", linestyle=OF_SPLIT[split]) for split in splits]
+    legend_below(figure, handles, [SPLITS[split] for split in splits])
+    return _drawn(results, figure, found, "a panel per arm, dashes are training, solid lines validation")
 
 
 def trials(results: StudyResults, argument: str = "") -> Drawn:
@@ -126,6 +158,12 @@ def _found(results: StudyResults, arms: list[str], metrics: list[str]) -> Curves
             table[metric] *= 100 if metric.endswith("top1") else 1
             found[arm, metric] = table.groupby("epoch")[metric].agg(["mean", "min", "max", "count"])
     return found
+
+
+def curve(axis: Axes, results: StudyResults, arm: str, metric: str, look: dict[str, Any]) -> None:
+    """One arm's metric against the epoch, as `curves` draws it; nothing where it has no epoch."""
+    _line(axis, _found(results, [arm], [metric])[arm, metric], look)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def _line(axis: Axes, by_epoch: pd.DataFrame, look: dict[str, Any]) -> None:

@@ -22,13 +22,13 @@ from ablate.figures.common import (
     wrapped,
 )
 from ablate.figures.style import CHANCE, NARROW, PALETTE, PRINTED, SEED, TOP1, WIDE
-from ablate.plan.names import class_names
 from ablate.results.captions import SPLITS
 from ablate.results.stats import FEWEST, half_width
 from ablate.results.study import StudyResults
 
 FLAT_LABELS, MANY_LABELS = 12, 50  # names that fit side by side, and upright
 ROW, BETWEEN = 0.22, 0.5  # inches of an arm's row, and rows between two groups
+CLOSE = 0.2  # of the way from 0 to the highest value: what lies closer together is drawn without that way
 LITERATURE: dict[str, Any] = PRINTED | {"marker": "^"}
 BAND = f"circles are seeds, the filled mark their mean, the bar its 95 % (Student's t, from {FEWEST} seeds on)"
 
@@ -36,7 +36,8 @@ BAND = f"circles are seeds, the filled mark their mean, the bar its 95 % (Studen
 def dots(results: StudyResults) -> Drawn:
     """Validation top-1 of each arm of the last epoch: a dot per seed, their mean and its interval.
 
-    Hollow: what the paper printed of the arm, and what it quotes from other literature. Dashes: guessing.
+    Hollow: what the paper printed of the arm, and what it quotes from other literature. Dashes: guessing, where the
+    axis reaches it.
     """
     arms, look = results.arms, looks_of(results, results.arms)
     place = _rows(results)
@@ -54,18 +55,30 @@ def dots(results: StudyResults) -> Drawn:
             handles["other literature, quoted in the paper" if marked else _of_paper(results)] = kind
             quoted |= {marked: None} if marked else {}
     guessing = sorted({p.guessing for p in results.planned})
-    for at in guessing:
+    low, high = _reach(axis, guessing, alone=sum(len(finished(results, arm)) > 0 for arm in arms) < 2)
+    seen = [at for at in guessing if low <= at <= high]
+    for at in seen:
         axis.axvline(at, **CHANCE)
     axis.set_yticks([place[arm] for arm in arms], texts)
     axis.tick_params(axis="y", length=0)
-    axis.set(ylim=(max(place.values()) + 0.6, -0.6), xlabel="validation " + TOP1)
-    axis.set_xlim(0, min(100, 1.08 * max(axis.dataLim.x1, guessing[-1])) if axis.lines else 100)
-    lines = [Line2D([], [], **kind) for kind in handles.values()] + [Line2D([], [], **CHANCE)]
-    legend_below(figure, lines, [*handles, "guessing"])
+    axis.set(ylim=(max(place.values()) + 0.6, -0.6), xlabel="validation " + TOP1, xlim=(low, high))
+    handles |= {"guessing": CHANCE} if seen else {}
+    legend_below(figure, [Line2D([], [], **kind) for kind in handles.values()], [*handles])
     what = "Top-1 accuracy on validation images of the last epoch, a row per arm."
+    what += " The axis does not begin at 0." if low > 0 else ""
     what += f" Quoted in the paper: {' '.join(quoted)}" if quoted else ""
     what += f" {results.printed.capitalize()}: {'; '.join(elsewhere)}." if (elsewhere := _elsewhere(results)) else ""
     return Drawn(figure, what, BAND)
+
+
+def _reach(axis: Axes, guessing: list[float], *, alone: bool) -> tuple[float, float]:
+    """From 0 to a little beyond what is drawn; around that alone, where arms could not be told apart otherwise."""
+    if not axis.lines:
+        return 0, 100
+    low, high = axis.dataLim.x0, axis.dataLim.x1
+    if not alone and high - low < CLOSE * high:
+        return low - 0.1 * (high - low), high + 0.1 * (high - low)
+    return 0, min(100, 1.08 * max(high, guessing[-1]))
 
 
 def _rows(results: StudyResults) -> dict[str, float]:
@@ -127,9 +140,7 @@ def per_label(results: StudyResults, places: RunFiles, argument: str = "") -> Dr
         figure, (axis,) = panels(1, 1, NARROW, 1.5)
         nothing(axis, "no run trained to the end")
         return Drawn(figure, "No run of the arm trained to the end.", arms=(arm,) if arm else None)
-    chosen = results.settings(arm)
-    pack = places.pack(chosen.dataset)
-    names = class_names(pack.meta, pack.chosen(chosen))
+    names = results.classes(arm)
     figure, (axis,) = panels(1, 1, WIDE, 2.2 if len(names) <= FLAT_LABELS else 3.0)
     right = [(t["label"] == t["predicted"]).groupby(t["label"]).mean() for t in tables]
     for i in range(len(names)):

@@ -1,4 +1,4 @@
-"""Figures of pixels that runs left: answers of a network, and its first filters. And how pixels are drawn."""
+"""Figures of images that networks answered, and how pixels are drawn."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ablate.errors import choose
-from ablate.figures.common import Drawn, RunFiles, finished, label, note, nothing, of_arm, panels, wrapped
-from ablate.figures.style import NARROW, PALETTE, WIDE
+from ablate.figures.common import Drawn, RunFiles, finished, label, nothing, panels, wrapped
+from ablate.figures.style import PALETTE, WIDE
 from ablate.plan.kinds import ANSWERS, answers_of
 from ablate.plan.names import BEST, class_names
 from ablate.results.captions import SPLITS
@@ -18,11 +18,12 @@ from ablate.results.study import StudyResults
 
 if TYPE_CHECKING:
     import pandas as pd
-    from jaxtyping import Float, UInt8
+    from jaxtyping import UInt8
 
 Images = np.ndarray[Any, np.dtype[np.uint8]]
 
 RIGHT, WRONG = PALETTE[2], PALETTE[3]  # green and red that colour-blind readers tell apart
+LINE = 0.12  # inches of one more line of text
 TITLE = 0.2  # inches that a panel's title takes
 GAP = 2  # pixels between images
 
@@ -55,6 +56,7 @@ def predictions(results: StudyResults, places: RunFiles, argument: str = "") -> 
     shown = [table.iloc[i] for i in order[ANSWERS * batch : ANSWERS * (batch + 1)]]
     said = [_answer(row, names) for row in shown]
     most = [max(text.count("\n") for text in texts) for texts in zip(*said, strict=True)]
+    figure.set_size_inches(WIDE, WIDE / ANSWERS + 0.45 + LINE * sum(most))
     for axis, row, (answer, truth) in zip(axes, shown, said, strict=True):
         show(axis, pack.images[int(row["position"])])
         color = RIGHT if row["label"] == row["predicted"] else WRONG
@@ -76,44 +78,6 @@ def _answer(row: pd.Series[Any], names: Sequence[str]) -> tuple[str, str]:
     sure = f" ({row['probability']:.0%})" if "probability" in row else ""
     answer = wrapped(f"{sign} predicted: {names[int(row['predicted'])]}{sure}", 1.5)
     return answer, wrapped(f"true: {names[int(row['label'])]}", 1.5)
-
-
-def filters(results: StudyResults, places: RunFiles) -> Drawn:
-    """The first layer's filters after training as colour images, a panel per arm, of its first seed that has them.
-
-    Each panel goes from its lowest to its highest weight.
-    """
-    arms = results.arms
-    columns = min(len(arms), 3)
-    rows = -(-len(arms) // columns)
-    width = NARROW if columns == 1 else WIDE
-    titles = [wrapped(label(results, arm), 0.9 * width / columns, size=8) for arm in arms]
-    title_room = TITLE * (1 + max(title.count("\n") for title in titles))
-    figure, axes = panels(rows, columns, width, rows * (width / columns + title_room) + 0.25, space=0.06)
-    for axis in axes[len(arms) :]:
-        axis.set_axis_off()
-    for axis, arm, title in zip(axes, arms, titles, strict=False):
-        found = [(p.seed, path) for p in of_arm(results, arm) if (path := places.file(p.run, "filters.npy"))]
-        axis.set_title(title)
-        if found:
-            seed, path = found[0]
-            weights = np.load(path).astype(np.float64)  # (out, 3, kh, kw)
-            axis.set_xlabel(f"seed {seed}, after the last epoch")
-            show(axis, mosaic(scaled(weights), int(np.ceil(np.sqrt(len(weights)))), gap=1))
-        else:
-            nothing(axis, f"no filters: {said}" if (said := note(results, arm)) else "no filters")
-            axis.set_box_aspect(1)
-    what = "Weights of the first layer after the last epoch as colours, each panel from its lowest to its highest."
-    return Drawn(figure, what, facts={"n": "1 seed of each arm, named below it"})
-
-
-def scaled(weights: Float[np.ndarray, "filters 3 k k"]) -> UInt8[np.ndarray, "filters k k 3"]:
-    """Weights as colours; the lowest of all becomes 0, the highest 255."""
-    known = np.nan_to_num(weights, posinf=0.0, neginf=0.0)
-    span = known.max() - known.min()
-    shares = (known - known.min()) / (span if span > 0 else 1)
-    colours: Images = (255 * shares.transpose(0, 2, 3, 1)).round().astype(np.uint8)
-    return colours
 
 
 def mosaic(

@@ -47,7 +47,7 @@ def samples(results: StudyResults, places: RunFiles, argument: str = "") -> Draw
         mine = rows[labels == number]
         spread = np.linspace(0, len(mine) - 1, min(most, len(mine))).round().astype(int)
         shown[title + _absent(results, pack, number)] = pack.images[mine[spread]]
-    large = 1 if across * len(shown) > ACROSS else len(shown)  # side by side where that makes no image small
+    large = min(len(shown), ACROSS // across)  # side by side where that makes no image small
     columns = large if asked else 2
     titles = [wrapped(title, 0.95 * WIDE / columns, size=8) for title in shown]
     high = WIDE / columns / across * -(-most // across)

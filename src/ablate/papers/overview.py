@@ -6,6 +6,7 @@ from ablate.errors import UserError
 from ablate.inert import in_markdown
 from ablate.papers.claim import Claim
 from ablate.papers.items import Item
+from ablate.papers.marks import COLUMNS, MEANING, Rubric, by_name, joined, totals
 from ablate.papers.paper import Paper, Reported
 from ablate.papers.scope import Scope
 from ablate.papers.statement import statement
@@ -21,20 +22,24 @@ tables and numbers of the documents. Files lie in `results/<scale>/<paper>/`. De
 its own abstract and conclusions, as far as a few seeds can decide them. They were chosen on the day that stands
 there: by then all papers had runs of the scale `pilot`, and of the scale `paper` there were 105, with those that
 `sgd-over-adam` compares, and no other headline's whole.
-"""
+
+Three columns say how far each has come at the scale `paper`, by what is committed in `results/paper/`. """
 
 
-def overview(papers: Mapping[str, Paper], plan: PlanRecord) -> str:
+def overview(papers: Mapping[str, Paper], plan: PlanRecord, rubrics: Mapping[str, Rubric]) -> str:
     """The page.
 
     Args:
         papers: by id.
         plan: that of the scale `paper`.
+        rubrics: by paper, how far each figure, table, number and claim has come at that scale.
 
     Raises:
         UserError: an item names a table or figure that no study of its paper has.
     """
-    return "\n".join([HEAD, *(_paper(id, paper, plan) for id, paper in papers.items())])
+    marked = [[paper.title, *totals(rubrics[id]).values()] for id, paper in papers.items() if rubrics[id]]
+    head = "\n\n".join([HEAD + MEANING, _table(["paper", *COLUMNS], marked)]) + "\n"
+    return "\n".join([head, *(_paper(id, paper, plan, rubrics[id]) for id, paper in papers.items())])
 
 
 def made(studies: Mapping[str, StudyPlan]) -> dict[str, str]:
@@ -42,23 +47,26 @@ def made(studies: Mapping[str, StudyPlan]) -> dict[str, str]:
     return {name: study for study, asked in studies.items() for name in (*asked.tables, *asked.figures)}
 
 
-def _paper(id: str, paper: Paper, plan: PlanRecord) -> str:
-    studies = plan.studies_of(id)
+def _paper(id: str, paper: Paper, plan: PlanRecord, rubric: Rubric) -> str:
+    studies, marks = plan.studies_of(id), by_name(rubric)
     outputs = made(studies)
-    items = [_item(item, outputs, f"papers/{id}.yaml") for item in paper.items]
+    items = [[*_item(item, outputs, f"papers/{id}.yaml"), *marks["item", item.item].words] for item in paper.items]
     named = {"Authors": paper.authors, "Reference": paper.reference}
     parts = [
         f"## {in_markdown(paper.title or title_of(id))}",
         " ".join([f"`{id}`.", *(f"{name}: {in_markdown(text)}." for name, text in named.items() if text)]),
     ]
     if items:
-        parts += ["### Figures and tables", _table(["item", "what it shows", "here", "not done"], items)]
+        parts += ["### Figures and tables", _table(["item", "what it shows", "here", "not done", *COLUMNS], items)]
     if paper.reported:
-        rows = [_number(entries) for entries in _by_quote(paper.reported)]
-        parts += ["### Printed numbers", _table(["where", "printed", "of"], rows)]
+        rows = [
+            [*_number(entries), *joined(marks["number", entry.id] for entry in entries)]
+            for entries in _by_quote(paper.reported)
+        ]
+        parts += ["### Printed numbers", _table(["where", "printed", "of", *COLUMNS], rows)]
     if paper.claims:
-        columns, chosen = ["claim", "what it says here", "where", "study"], paper.headlines
-        claims = [_claim(claim, paper) for claim in paper.claims]
+        columns, chosen = ["claim", "what it says here", "where", "study", *COLUMNS], paper.headlines
+        claims = [[*_claim(claim, paper), *marks["claim", claim.id].words] for claim in paper.claims]
         if chosen:
             columns.append(f"why it is a headline, chosen on {chosen.chosen}")
             claims = [[*row, chosen.claims.get(row[0], "")] for row in claims]

@@ -133,6 +133,18 @@ def _curves(where: str, argument: str, asked: Asked) -> None:
     curves_of(argument, list(asked.arms), where)
 
 
+def _by_arm(where: str, argument: str, asked: Asked) -> None:
+    metrics, _ = curves_of(argument, list(asked.arms), where)
+    if len({metric.partition("_")[2] for metric in metrics}) > 1:
+        raise UserError(f"{where}: accuracies or losses, not both; write a figure for each")
+
+
+def _controls(where: str, argument: str, asked: Asked) -> None:
+    _none(where, argument, asked)
+    if all(settings.labels != "shuffled" for settings in asked.arms.values()):
+        raise UserError(f"{where}: its study has no arm with labels: shuffled; add one, or choose another kind")
+
+
 def _split(where: str, argument: str, asked: Asked) -> None:
     if argument not in ("train", "val"):
         raise choose(where, argument, ("train", "val"), "split")
@@ -225,6 +237,7 @@ TABLES: dict[str, Kind] = {
 }
 FIGURES: dict[str, Kind] = {
     "curves": Kind("curves:curves", _curves),
+    "by-arm": Kind("curves:by_arm", _by_arm),
     "trials": Kind("curves:trials", _split),
     "dots": Kind("dots:dots", _none),
     "printed": Kind("printed:printed", _none),
@@ -233,11 +246,12 @@ FIGURES: dict[str, Kind] = {
     "cost": Kind("cost:cost", _none),
     "sweep": Kind("sweep:sweep", _rates),
     "sensitivity": Kind("sensitivity:sensitivity", _axes),
-    "per-label": Kind("dots:per_label", _arm, pack=True),
+    "per-label": Kind("dots:per_label", _arm, described=True),
     "samples": Kind("samples:samples", _samples, pack=True, runs=False),
     "augmented": Kind("samples:augmented", _augmentation, pack=True, runs=False),
     "predictions": Kind("images:predictions", _batch, pack=True),
-    "filters": Kind("images:filters", _none),
+    "filters": Kind("filters:filters", _none),
+    "controls": Kind("controls:controls", _controls),
     "gap": Kind("gap:gap", _none),
     "network": Kind("drawings:network", _drawing, runs=False),
     "blocks": Kind("drawings:blocks", _blocks, runs=False),

@@ -73,7 +73,8 @@ class _Crate:
         crate.name = f"Runs of {what}"
         crate.description = (
             f"{len(runs)} training runs of {what}: settings, code, data, machine, outcome, and the tables and "
-            "figures made of them. How long a run took is recorded, and not when."
+            "figures made of them. When a run began and ended stands where its manifest has it; of a run that was "
+            "resumed, when it ended."
         )
         crate.license = self._entity(LICENCE, "CreativeWork", name="MIT licence")
         self._conform()
@@ -141,6 +142,10 @@ class _Crate:
         if not ended:
             action["error"] = f"{metrics['status']} after {metrics['epochs']} epochs"
         starts = manifest.get("starts") or 1
+        times = {"startTime": manifest.get("started") if starts == 1 else None, "endTime": manifest.get("ended")}
+        for name, time in times.items():
+            if time:
+                action[name] = time
         resumed = f", resumed {starts - 1} times" if starts > 1 else ""
         action["description"] = f"{metrics['status']}{resumed}; {' '.join(manifest['command'][:2])}"
         facts = {name: manifest[name] for name in MACHINE if manifest.get(name) is not None}

@@ -9,7 +9,8 @@ from PIL import Image
 from ablate.csv_text import read_rows, read_text
 from ablate.data.assurance import CHECKED, UNSEEN, accepted
 from ablate.files import read_json
-from ablate.papers.paper import Paper, read
+from ablate.papers.marks import MEANING, totals
+from ablate.papers.paper import LABELS, Paper, read
 from ablate.papers.words import words
 from ablate.plan.health import legend
 from ablate.plan.names import shown_arm, title_of
@@ -18,6 +19,7 @@ from ablate.plan.runs import ENDED
 from ablate.report.packed import Asset, figure, opened
 from ablate.results.study import other_images
 from ablate.results.table import read_again, shown
+from ablate.verdicts.rubric import rubrics
 
 SAVED = (".csv", ".md", ".tex")  # of each table
 
@@ -26,7 +28,9 @@ class Page:
     """All that the page has but its runs: ``content`` is drawn at once, the rest when it is asked for."""
 
     def __init__(self, plan: PlanRecord, papers: Path, collected: Path) -> None:
-        self._folder, self._papers = collected, papers
+        self._folder = collected
+        self._papers = {name: read(papers / f"{name}.yaml") for name in plan.papers}
+        self._rubrics = rubrics(self._papers, plan, collected)
         self.assets: dict[str, Asset] = {}  # by id
         self.photographs: dict[str, Image.Image] = {}  # by id
         self.files: dict[str, str] = {}  # to be saved as they are, by their place in results/<scale>
@@ -41,6 +45,7 @@ class Page:
             "papers": [self._paper(plan, name) for name in plan.papers],
             "data": [self._data_set(name, facts) for name, facts in self.data.items()],
             "checks": f"{CHECKED} {UNSEEN}",
+            "marks": MEANING,
         }
 
     def _board(self) -> dict[str, Any]:
@@ -55,7 +60,7 @@ class Page:
         }
 
     def _paper(self, plan: PlanRecord, name: str) -> dict[str, Any]:
-        paper = read(self._papers / f"{name}.yaml")
+        paper, rubric = self._papers[name], self._rubrics[name]
         runs = self._folder / name / "runs.csv"
         rows = read_rows(runs, "study", "run", "status", "data") if runs.exists() else []
         self._keep(f"{name}/runs", ".csv")
@@ -66,6 +71,8 @@ class Page:
             "authors": paper.authors or "",
             "reference": paper.reference or "",
             "comparison": self._table("comparison", name),
+            "marks": [[mark.kind, mark.id, mark.what, mark.where, *mark.words] for mark in rubric],
+            "totals": totals(rubric),
             "printed": {
                 e.id: {
                     "place": ", ".join(filter(None, [e.source or paper.title or name, e.where])),

@@ -74,6 +74,7 @@ def _made(manifest: Mapping[str, Any]) -> Run:
         "threads": manifest.get("threads"),
         "precision": manifest.get("precision"),
         "images_per_s": manifest.get("images_per_s"),
+        "ended": manifest.get("ended"),  # none of a run of before manifests had it
         "versions": ", ".join(f"{name} {number}" for name, number in (manifest.get("versions") or {}).items()),
         "command": shlex.join(map(str, manifest.get("command") or [])),
     }

@@ -15,6 +15,7 @@ PREAMBLE = r"""\usepackage{booktabs,longtable,array,graphicx}
 \sisetup{separate-uncertainty=true,group-separator={,},group-minimum-digits=4,retain-zero-uncertainty=true}
 """
 NUMBER = re.compile(r"[+\-−]?\d[\d,]*(\.\d+)?( ± \d[\d,]*(\.\d+)?)?")
+NONE = "No rows."  # in place of those of an empty table
 ROWS = 30  # beyond which a table may break between pages
 ACROSS = 95.0  # characters that a line of text holds at \footnotesize
 LONG = 24  # characters, beyond which a column's text is wrapped where the table is too wide
@@ -25,13 +26,14 @@ def latex(frame: pd.DataFrame, caption: Caption) -> str:
     columns = [[str(cell) for cell in frame.iloc[:, i]] for i in range(frame.shape[1])]
     numbers = [any(cells) and all(NUMBER.fullmatch(cell) for cell in cells if cell) for cells in columns]
     heads = [_head(str(head), cells) for head, cells in zip(frame, columns, strict=True)]
-    formats = _formats([str(head) for head in frame], columns, numbers)
+    formats = _formats([str(head) for head in frame], columns, numbers) or "l"
     cells = [
         [_number(cell) if n else in_latex(cell) for cell in column]
         for column, n in zip(columns, numbers, strict=True)
     ]
     rows = [" & ".join(row) + r" \\" for row in zip(*cells, strict=True)] if columns else []
-    head = [r"\toprule", " & ".join(heads) + r" \\", r"\midrule"]
+    rows = rows or [rf"\multicolumn{{{max(1, len(columns))}}}{{l}}{{{NONE}}} \\"]
+    head = [r"\toprule", *([" & ".join(heads) + r" \\", r"\midrule"] if columns else [])]
     said = rf"\caption[{in_latex(caption.title)}]{{{in_latex(caption.text)}}}\label{{{caption.label}}}"
     notes = [rf"\par\smallskip {in_latex(note)}" for note in caption.notes]
     if len(rows) > ROWS:

@@ -14,7 +14,7 @@ from ablate.files import write_json, write_text
 from ablate.inert import in_markdown
 from ablate.plan.names import another
 from ablate.results.captions import Caption, label
-from ablate.results.latex import latex
+from ablate.results.latex import NONE, latex
 from ablate.results.stats import PM, SEEDS, Sources
 
 
@@ -130,5 +130,7 @@ HEADS = {"best_val": "validation, best epoch", "train": "training", "val": "vali
 
 def markdown(frame: pd.DataFrame) -> str:
     """A table of text."""
+    if frame.empty:
+        frame = pd.DataFrame({column: [NONE if i == 0 else ""] for i, column in enumerate(frame)} or {"": [NONE]})
     out = frame.map(in_markdown).set_axis([in_markdown(str(column)) for column in frame], axis="columns")
     return str(out.to_markdown(index=False, disable_numparse=True))

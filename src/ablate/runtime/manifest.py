@@ -9,11 +9,13 @@ import subprocess
 import sys
 import uuid
 from contextlib import suppress
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ablate.files import atomic_write, digest
+from ablate.runtime.run_lock import taken_at
 
 PACKAGE = Path(__file__).parents[1]
 MOST_PATCH = 2**20  # bytes of a patch that are kept
@@ -37,6 +39,9 @@ def manifest(
 ) -> dict[str, Any]:
     """A run's provenance: no host name, no absolute path. ``wall_s`` is of the last of its ``starts``.
 
+    ``started`` is when that start took the run, waiting for a GPU included, and ``ended`` is now, both by the
+    machine's clock, in UTC. Manifests of before there were these are without.
+
     ``git`` is the `source` of the code, ``key`` what the result depends on (`keys.run_key`), ``files`` the SHA-256 of
     what was written beside it.
     """
@@ -57,11 +62,18 @@ def manifest(
         "compile": compile,
         "deterministic_algorithms": deterministic,
         "starts": starts,
+        "started": _utc(taken_at(str(key["run"]))),
+        "ended": _utc(datetime.now(UTC)),
         "wall_s": round(wall_s, 2),
         "images_per_s": round(images_per_s, 1),
         "peak_memory_mb": peak_memory_mb(),
         "command": ["ablate", *sys.argv[1:]],
     }
+
+
+def _utc(time: datetime | None) -> str | None:
+    """In whole seconds, such as 2026-11-26T14:50:33+00:00."""
+    return time.isoformat(timespec="seconds") if time else None
 
 
 def source(patches: Path) -> dict[str, Any]:

@@ -6,11 +6,19 @@ in another user's folder too; and of the errors by which a file system says that
 
 import os
 import sys
+from datetime import UTC, datetime
 from types import TracebackType
 
 from ablate.errors import UserError
 from ablate.files import lock
 from ablate.runtime.checkpoint import CHECKPOINTS
+
+_TAKEN: dict[str, datetime] = {}  # of each run that this process has taken: when, the last time
+
+
+def taken_at(run_id: str) -> datetime | None:
+    """When this process took the run, by the machine's clock; None where it has not."""
+    return _TAKEN.get(run_id)
 
 
 class RunLock:
@@ -39,6 +47,7 @@ class RunLock:
                 )
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, str(os.getpid()).encode(), 0)
+            _TAKEN[self.run_id] = datetime.now(UTC)
         except OSError as error:
             raise UserError(
                 f"cannot write {self.path}: {error.strerror or error}; mend that, or the folder"

@@ -99,6 +99,14 @@ def _in_keras_form(table: Table, ours: list[KerasLayer], theirs: PrintedNetwork 
         table.add(layer.name if layer else str(row["remark"]), row)
 
 
+def agreeing(printed: PrintedNetwork, planned: Iterable[PlannedRun]) -> tuple[int, int]:
+    """How many of a network's layers are as the paper prints them, in Keras's form, and how many it prints."""
+    table = Table()
+    _in_keras_form(table, keras_layers(as_printed(printed.model, planned)), printed)
+    theirs = [row for row in table.rows if "printed" in row]
+    return sum(row["remark"] == EQUAL for row in theirs), len(theirs)
+
+
 def parameters(results: StudyResults, models: str) -> Table:
     """Parameters of ``models``, joined by +, as the paper counts them, beside what it printed."""
     table, paper = Table(), results.record

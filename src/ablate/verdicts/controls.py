@@ -7,38 +7,14 @@ their labels. Positive: trained on one batch alone, it must learn all of it; one
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from ablate.csv_text import read_csv
 from ablate.files import read_json
 from ablate.plan.receipts import CONTROLS
 from ablate.plan.record import PlanRecord
 from ablate.plan.runs import ENDED
 from ablate.plan.settings import Settings
+from ablate.results.control import LEARNT, LEVEL, renaming_p
 from ablate.seals import of_run
-
-RENAMINGS = 9999
-LEVEL = 0.001  # of the test on shuffled labels: a dozen runs then fail by chance in one study of a hundred
-LEARNT = 0.99  # share of the batch's images; accuracy is measured in passing, while the weights still move
-
-
-def renaming_p(label: "pd.Series[int]", predicted: "pd.Series[int]", classes: int) -> float:
-    """How often a random renaming of the predicted classes is right at least as often as the predictions are.
-
-    Images of a class look alike and are mistaken together, so a binomial test over images would be too strict. Under
-    shuffled labels every naming of the predicted classes is as likely as any other: an exact permutation test.
-
-    Args:
-        label: What each image is, 0 .. ``classes`` - 1.
-        predicted: What the network takes it for, in the same order.
-        classes: How many there are.
-    """
-    confusion = np.zeros((classes, classes))
-    np.add.at(confusion, (label.to_numpy(), predicted.to_numpy()), 1)
-    names = np.random.default_rng(0).permuted(np.tile(np.arange(classes), (RENAMINGS, 1)), axis=1)
-    right = confusion[np.arange(classes), names].sum(1)
-    return float((1 + (right >= np.trace(confusion)).sum()) / (1 + RENAMINGS))
 
 
 def outcomes(plan: PlanRecord, runs: Path) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from ablate.csv_text import read_csv
 from ablate.papers.claim import OF_NETWORKS, Claim
 from ablate.papers.paper import Paper
 from ablate.plan.record import PlannedRun
-from ablate.results.stats import Sources
+from ablate.results.stats import Sources, rounded
 from ablate.results.table import Table
 from ablate.seals import of_run
 from ablate.verdicts.contrasts import contrasts
@@ -78,6 +78,8 @@ def compare_models(correct_a: NDArray[np.bool_], correct_b: NDArray[np.bool_]) -
 
 
 SPLITS = {"val_top1": "val", "test_top1": "test"}  # metric: the split of predictions.csv that it is over
+COLUMNS = ["paper", "claim", "first", "second", "seed", "difference", "low", "high", "unit"]
+COLUMNS += ["right by the first alone", "by the second alone", "images", "p", "varies over"]
 CAPTION = (
     "Each row is a statement about these two trained models, not about the recipes that made them: another seed of "
     "either gives another model. Intervals are 95 %, over images (percentile bootstrap); p is McNemar's, exact, of "
@@ -90,7 +92,7 @@ def trained_pairs(papers: dict[str, Paper], planned: Planned, runs: Path) -> Tab
 
     ``planned`` are the plan record's runs, ``runs`` has their folders. Points are percent of images.
     """
-    table = Table(caption=CAPTION)
+    table = Table(caption=CAPTION, columns=COLUMNS)
     for name, paper in papers.items():
         for claim in paper.claims:
             mine = [entry for entry in planned if (entry.paper, entry.study) == (name, claim.study)]
@@ -134,9 +136,9 @@ def _compared(first: Path, second: Path, split: str) -> dict[str, Any] | None:
     a, b = ((table["predicted"] == table["label"]).to_numpy() for table in tables)
     found = compare_models(a, b)
     return {
-        "difference": round(found.estimate, 2),
-        "low": round(found.low, 2),
-        "high": round(found.high, 2),
+        "difference": rounded(found.estimate),
+        "low": rounded(found.low),
+        "high": rounded(found.high),
         "unit": "points",
         "right by the first alone": found.only_a,
         "by the second alone": found.only_b,

@@ -163,6 +163,7 @@ function provenance(run, open) {
     ],
     ["health", run.health || "nothing to say"],
     ["took", run.wall_s === undefined ? "not known" : `${number(run.wall_s)} s, ${said(run.images_per_s)} images/s`],
+    ["ended", run.ended],
     ["versions", said(run.versions)],
   ];
   return h(

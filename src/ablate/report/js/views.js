@@ -30,12 +30,39 @@ function paperView(id) {
         ),
       ),
     ),
+    paper.marks.length ? marksOf(paper) : null,
     paper.comparison.rows === null || paper.comparison.rows.length
       ? [
           h("h2", {}, "The paper’s numbers and ours"),
           resultTable(paper.comparison, "The paper’s numbers and ours", true),
         ]
       : null,
+  ];
+}
+
+/** How far each figure, table, number and claim of a paper has come. */
+function marksOf(paper) {
+  const totals = Object.entries(paper.totals).filter(([, said]) => said);
+  return [
+    h("h2", {}, "Built, ran, matches"),
+    h(
+      "dl",
+      { class: "facts" },
+      totals.map(([column, said]) => h("div", {}, h("dt", {}, column), h("dd", {}, said))),
+    ),
+    h("p", { class: "quiet" }, CONTENT.marks),
+    dataTable({
+      id: `marks-${paper.id}`,
+      title: "Built, ran, matches",
+      quiet: true,
+      rows: paper.marks,
+      columns: ["what", "name", "shows or says", "where in the paper", "built", "ran", "matches"].map((label, i) => ({
+        label,
+        text: (row) => row[i],
+        cell: (row) =>
+          i === 1 && row[0] === "claim" ? opener("claim", [`${paper.id}/${row[1]}`], row[1]) : row[i],
+      })),
+    }),
   ];
 }
 
