@@ -43,17 +43,18 @@ STALL_S = 10.0  # that a client may take to say what it wants
 # else.
 COMMON = ("pydantic.dataclasses", "rich.console", "ruamel.yaml", "ablate.cli.main")
 TORCH = ("torch", "torch.optim.swa_utils", "safetensors.torch", "scipy.special")
-LAYERS = (*TORCH, "torch.utils.flop_counter")  # brings torch's compiler along
+LAYERS = (*TORCH, "torch.utils.flop_counter", "torch._dynamo")  # counting on "meta" makes torch import its compiler
 TABLES = ("pandas", "tabulate")
-DRAWING = ("matplotlib.pyplot", "matplotlib.backends.backend_svg", "seaborn", "scipy.stats", "statsmodels.api")
+PAPER = ("matplotlib.backends.backend_agg", "matplotlib.backends.backend_pdf", "fontTools.subset", "PIL.PngImagePlugin")
+DRAWING = ("matplotlib.pyplot", "matplotlib.backends.backend_svg", *PAPER, "seaborn", "scipy.stats", "statsmodels.api")
 IMPORTS: dict[str, tuple[str, ...]] = {
     "train": (*TORCH, "ablate.train.job"),
     "collect": TABLES,
     "summarise": TABLES,
-    "tables": TABLES,
+    "tables": TABLES + LAYERS,
     "report": TABLES,
     "compare": TABLES + LAYERS,
-    "figures": TABLES + DRAWING,
+    "figures": TABLES + DRAWING + LAYERS,
     "calibrate": TABLES + DRAWING,
     "judge": TABLES + DRAWING + LAYERS,
 }
