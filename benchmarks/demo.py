@@ -34,7 +34,7 @@ DATA = {"embed", "fetch", "verify-data", "reorganise", "pack", "describe", "imag
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
 # Python runs it at its start. What it writes of a process: its number and its parent's, whether the server forked it,
 # its words, and its own and its children's seconds.
-HOOK = '''
+HOOK = """
 import atexit, os, resource, sys
 
 forked, noted = [], []
@@ -60,7 +60,7 @@ if "ABLATE_DEMO_USAGE" in os.environ:
     atexit.register(note)
     os._exit = leave
     os.register_at_fork(after_in_child=lambda: forked.append(1))
-'''
+"""
 
 
 def cpu_s() -> float:
@@ -110,7 +110,12 @@ def measured(commit: str, folder: Path, args: argparse.Namespace) -> dict[str, f
     env["ABLATE_DEMO_USAGE"] = str(folder / "usage")
     words = ["snakemake", "--cores", str(args.cores), args.target, "--config", f"scale={args.scale}"]
     cpu, wall = call(tree, env, *words)
-    found = {"demo_cpu_s": cpu, **shares(cpu, (folder / "usage").read_text()), "install_cpu_s": install, "wall_s": wall}
+    found = {
+        "demo_cpu_s": cpu,
+        **shares(cpu, (folder / "usage").read_text()),
+        "install_cpu_s": install,
+        "wall_s": wall,
+    }
     return {name: round(value, 1) for name, value in found.items()}
 
 

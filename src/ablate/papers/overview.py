@@ -37,7 +37,9 @@ def overview(papers: Mapping[str, Paper], plan: PlanRecord, rubrics: Mapping[str
     Raises:
         UserError: an item names a table or figure that no study of its paper has.
     """
-    marked = [[paper.title, *totals(rubrics[id]).values()] for id, paper in papers.items() if rubrics[id]]
+    marked = [
+        [paper.title or title_of(id), *totals(rubrics[id]).values()] for id, paper in papers.items() if rubrics[id]
+    ]
     head = "\n\n".join([HEAD + MEANING, _table(["paper", *COLUMNS], marked)]) + "\n"
     return "\n".join([head, *(_paper(id, paper, plan, rubrics[id]) for id, paper in papers.items())])
 

@@ -10,7 +10,7 @@ from ablate.csv_text import read_rows, read_text
 from ablate.data.assurance import CHECKED, UNSEEN, accepted
 from ablate.files import read_json
 from ablate.papers.marks import MEANING, totals
-from ablate.papers.paper import LABELS, Paper, read
+from ablate.papers.paper import Paper, read
 from ablate.papers.words import words
 from ablate.plan.health import legend
 from ablate.plan.names import shown_arm, title_of

@@ -85,7 +85,7 @@ class _Paper:
         known = TABLES | FIGURES
         resting = {self.outputs[name] for name in shown if known[kinds[name].partition(":")[0]].runs}
         ran = self._ran((p.study, p.run) for p in self.planned if p.study in resting) if shown else (NOT_RUN, False)
-        mine = [numbers[e.id].matches for e in self.paper.reported if _at(e.where, item.item)]
+        mine = [numbers[e.id].matches for e in self.paper.reported if _at(e.where or "", item.item)]
         layers = [self._layers(n.model) for n in self.paper.networks if n.layers and _at(n.where, item.item)]
         known_ones = [is_so for _, is_so in mine if is_so is not None]
         matches: tuple[str, bool | None] = (NONE_PRINTED, None)
@@ -111,7 +111,7 @@ class _Paper:
             difference = int(row["difference"]) if row.get("difference") else None
             said = "not compared" if difference is None else YES if difference == 0 else f"{difference:+,}"
             equal = (said, difference == 0)
-            return Mark("number", entry.id, what, entry.where, (YES, True), (NOTHING_TO_RUN, True), equal)
+            return Mark("number", entry.id, what, entry.where or "", (YES, True), (NOTHING_TO_RUN, True), equal)
         arms = {p.arm: tuple(p.levels.values()) for p in self.planned if p.study == entry.study}
         named = entry.arms(arms)
         places = [(p.study, p.run) for p in self.planned if p.study == entry.study and p.arm in named]
@@ -126,7 +126,7 @@ class _Paper:
             matches = (OTHER_MACHINE, None)
         else:
             matches = {"yes": (YES, True), "no": (NO, False)}.get(row["printed within"], (TOO_FEW, False))
-        return Mark("number", entry.id, what, entry.where, built, ran, matches)
+        return Mark("number", entry.id, what, entry.where or "", built, ran, matches)
 
     def _claim(self, claim: Claim) -> Mark:
         found = self.claims.get(claim.id)
@@ -140,7 +140,9 @@ class _Paper:
             ran = NOT_RUN, False
         said = str(found["verdict"]) if found else NOT_RUN
         said = str(found["finding"]) if found and said == COUNTED else said
-        return Mark("claim", claim.id, statement(claim, self.paper), claim.where, built, ran, (said, said in AGREE))
+        return Mark(
+            "claim", claim.id, statement(claim, self.paper), claim.where or "", built, ran, (said, said in AGREE)
+        )
 
 
 def _at(where: str, item: str) -> bool:

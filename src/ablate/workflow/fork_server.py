@@ -45,8 +45,20 @@ COMMON = ("pydantic.dataclasses", "rich.console", "ruamel.yaml", "ablate.cli.mai
 TORCH = ("torch", "torch.optim.swa_utils", "safetensors.torch", "scipy.special")
 LAYERS = (*TORCH, "torch.utils.flop_counter", "torch._dynamo")  # counting on "meta" makes torch import its compiler
 TABLES = ("pandas", "tabulate")
-PAPER = ("matplotlib.backends.backend_agg", "matplotlib.backends.backend_pdf", "fontTools.subset", "PIL.PngImagePlugin")
-DRAWING = ("matplotlib.pyplot", "matplotlib.backends.backend_svg", *PAPER, "seaborn", "scipy.stats", "statsmodels.api")
+PAPER = (
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_pdf",
+    "fontTools.subset",
+    "PIL.PngImagePlugin",
+)
+DRAWING = (
+    "matplotlib.pyplot",
+    "matplotlib.backends.backend_svg",
+    *PAPER,
+    "seaborn",
+    "scipy.stats",
+    "statsmodels.api",
+)
 IMPORTS: dict[str, tuple[str, ...]] = {
     "train": (*TORCH, "ablate.train.job"),
     "collect": TABLES,
