@@ -361,7 +361,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def make(folder: Path) -> None:
         w = Workspace(folder / "repository")
-        w.edit("studies:\n", "pretraining: {others: {classes: [5, 10]}}\nhealth: {}\nstudies:\n")
+        w.edit("studies:\n", "pretraining: {others: {classes: [5, 10]}}\nhealth: {}\ntrainers: {}\nstudies:\n")
         w.edit("  tinyimage10:", DEEP)
         w.do("git init -q -b main; git add .; git commit -qm start; dvc remote add -q -d store ../store; dvc repro")
         w.do("git add dvc.lock .dvc; git commit -qm results; dvc push -q")

@@ -183,7 +183,7 @@ def check_files(axes: Axes, folder: Path) -> None:
     runs, history = collected_runs(plan, made.collected), collected_history(plan, made.collected)
     assert dict(zip(runs["run"], runs["arm"], strict=True)) == arms and set(runs["study"]) == {"1e3"}
     assert list(history["arm"]) == [arm for arm in arms.values() for _ in range(2)]  # two epochs each
-    summarise([made.collected], folder / "summary.json")
+    summarise(made.planned(), [made.collected], folder / "summary.json")
     for file in (made.collected / "runs.csv", made.collected / "history.csv", folder / "summary.csv"):
         assert all(row["arm"] == arms[row["run"]] for row in read_rows(file)), file
 
@@ -497,7 +497,7 @@ def test_dvc_tells_all_arms_apart(tmp_path: Path) -> None:
     from dvc.utils.flatten import flatten  # here, since DVC takes a while
 
     made = planned({"lr": ("0.1", "0", "0.1.2", ".", "a.b", "a"), "n": ("0.1", "a", "b.c")}, tmp_path)
-    summarise([made.collected], tmp_path / "summary.json")
+    summarise(made.planned(), [made.collected], tmp_path / "summary.json")
     found = flatten(read_json(tmp_path / "summary.json"))
     means = [value for key, value in found.items() if key.endswith(".val")]
     expected = [100 * fmean(t.values()) for t in by_levels(made).values()]

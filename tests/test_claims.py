@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from ablate.data import embedded
 from ablate.errors import UserError
-from ablate.papers.claim import BEHAVIOURS, KEYS, METRICS, OF_PAIRS, Claim, check_alone
+from ablate.papers.claim import BEHAVIOURS, KEYS, OF_PAIRS, Claim, check_alone
 from ablate.papers.statement import statement
+from ablate.plan.metrics import BUILT_IN
 from ablate.plan.params import load
 from ablate.plan.runs import Plan, make_plan
 from ablate.verdicts.behaviours import MEASURES
@@ -322,4 +323,4 @@ def test_a_claim_in_words(fields: dict[str, Any], expected: str) -> None:
 def test_every_kind_and_metric_is_tried_or_used() -> None:
     assert {fields["kind"] for fields, _ in SAID} == set(KEYS)
     used = {c.metric for p in PAPERS.values() for c in p.claims if c.metric}
-    assert used <= {*METRICS, "parameters"}
+    assert used <= {*BUILT_IN, "gap", "parameters"}

@@ -142,6 +142,7 @@ def test_options_of_training_follow_from_compute(compute: dict[str, Any], expect
     run = next(iter(p.runs))
     kept = "--finished=.ablate/finished"
     assert [word for word in p.train_options(run) if word != kept] == [
+        "--pack=data/embedded/cifar10/pack.json",
         "--device=cpu",
         *(word.format(run=run) for word in expected),
     ]

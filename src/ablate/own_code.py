@@ -68,8 +68,8 @@ def check(reference: str, where: str) -> None:
         raise UserError(f"{where}: {file}, line {line}: {name} cannot be called; name a function or a class")
 
 
-def files(reference: str) -> list[Path]:
-    """Its file and all that this imports from its own folder, directly or not, as far as they can be read.
+def files(reference: str, folder: Path | None = None) -> list[Path]:
+    """Its file and all that this imports from its own ``folder``, directly or not, as far as they can be read.
 
     In a fixed order, the file first. What else it imports is installed, and pinned by whoever installs it.
     """
@@ -85,7 +85,7 @@ def files(reference: str) -> list[Path]:
             tree = ast.parse(path.read_bytes())
         except (SyntaxError, ValueError, RecursionError):
             continue
-        waiting += [local for node in ast.walk(tree) for local in _locals(node, path, file.parent)]
+        waiting += [local for node in ast.walk(tree) for local in _locals(node, path, folder or file.parent)]
     return [file, *sorted(set(found) - {file})] if file in found else []
 
 

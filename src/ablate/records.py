@@ -115,7 +115,7 @@ def _keys_at(record: type[BaseModel], loc: tuple[int | str, ...]) -> Iterable[st
                 inner = [arg for arg in inner.__args__ if arg not in (..., type(None))][-1]
             if isinstance(inner, type) and issubclass(inner, BaseModel):
                 record = inner
-    return record.model_fields
+    return [field.alias or name for name, field in record.model_fields.items()]
 
 
 def blamed(error: Any) -> str:

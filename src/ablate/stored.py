@@ -23,11 +23,13 @@ class Stored(BaseModel):
 
 
 class Metrics(Stored):
-    """metrics.json of a run."""
+    """metrics.json of a run, with whatever else it has."""
+
+    model_config = ConfigDict(extra="allow")
 
     status: Literal["done", "plateau", "diverged", "out-of-memory"]
     epochs: Number
-    val_top1: Share | None = None
+    val_top1: float | None = None  # of an own trainer what it declares, any number
     val_chance: Share | None = None
     val_chance_p: Share | None = None
     val_most_predicted: Share | None = None
@@ -147,7 +149,7 @@ def shaped(found: Any, shape: type[S], path: Path) -> S:
 def damaged(path: Path, error: ValidationError) -> UserError:
     """What to raise for the file at ``path``, in which something else was found than a record has."""
     first = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in first["loc"])
+    place = ".".join(str(part) for part in first["loc"] if not str(part).startswith("["))
     said = explain(first) if len(repr(first["input"])) < LONG or first["type"] == "missing" else first["msg"]
     what = f"{place}: {said.removesuffix('; add it')}" if place else "no object with names and values"
     return UserError(f"{path}: damaged: {what}; delete it and run the step that makes it")

@@ -63,7 +63,7 @@ rule pretrain:
         out=f"{PRETRAINED}/{{run}}",
         options=lambda w: PIPELINE.train_options(w.run),
     shell:
-        "ablate train --run {params.run:q} --pack {input.pack:q} --out {params.out:q}"
+        "ablate train --run {params.run:q} --out {params.out:q}"
         " --weights {output.weights:q} --threads {resources.torch_threads:q} {params.options:q}"
         " 2>&1 | tee -i {log:q}"
 
@@ -90,6 +90,6 @@ rule train:
         out=f"{RUNS}/{{run}}",
         options=lambda w: PIPELINE.train_options(w.run),
     shell:
-        "ablate train --run {params.run:q} --pack {input.pack:q} --out {params.out:q}"
+        "ablate train --run {params.run:q} --out {params.out:q}"
         " --threads {resources.torch_threads:q} {params.options:q}"
         " 2>&1 | tee -i {log:q}"

@@ -18,12 +18,13 @@ from ablate.files import read_json
 from ablate.inert import say, visible
 from ablate.plan.code import code_of
 from ablate.plan.datasets import PINS
+from ablate.plan.metrics import BUILT_IN, Metrics, column
 from ablate.plan.params import load
 from ablate.plan.run_list import settings_there
 from ablate.plan.run_records import RunRecords
 from ablate.plan.runs import ENDED, RUNS, Plan, make_plan
 from ablate.plan.select import select, selection
-from ablate.results.differences import Metric, Values, compare_metrics, compare_settings, values_of_runs
+from ablate.results.differences import SHOWN, Metric, Values, compare_metrics, compare_settings, values_of_runs
 from ablate.seals import manifest_of, of_run
 
 NOTHING = 1e-6  # percent: less is the arithmetic's own
@@ -41,13 +42,13 @@ class Side:
     code: set[str] = field(default_factory=set)  # digests of the code that runs were trained by
 
 
-def diff(first: str, second: str, plan: Plan, params: Path, *, as_json: bool) -> None:
-    """Show what differs between ``first`` and ``second``.
+def diff(first: str, second: str, plan: Plan, params: Path, shown: Metrics = SHOWN, *, as_json: bool) -> None:
+    """Show what differs between ``first`` and ``second``, of metrics in those ``shown``.
 
     Raises:
         UserError: For what is no arm, run or commit, and for two of different kinds.
     """
-    a, b = (side(name, plan, params) for name in (first, second))
+    a, b = (side(name, plan, params, shown) for name in (first, second))
     if a.kind != b.kind:
         raise UserError(f"{first!r} is one {a.kind}, {second!r} one {b.kind}; compare two of a kind")
     settings = {place: compare_settings(a.settings.get(place, {}), b.settings.get(place, {}))
@@ -70,7 +71,7 @@ def diff(first: str, second: str, plan: Plan, params: Path, *, as_json: bool) ->
         say("settings: the same")
     # Of commits, the arms whose numbers are others; a line for each of hundreds would hide them.
     others = {place for place in metrics if a.values.get(place) != b.values.get(place)}
-    _show(first, second, metrics, others if a.kind == "commit" else None)
+    _show(first, second, metrics, others if a.kind == "commit" else None, shown)
     if images:
         say(images)
     say(f"code: {said}")
@@ -81,27 +82,27 @@ def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def side(name: str, plan: Plan, params: Path) -> Side:
+def side(name: str, plan: Plan, params: Path, shown: Metrics = SHOWN) -> Side:
     """The arm ``paper/study:arm``, the run or the commit called ``name``.
 
     Raises:
         UserError: For none of them.
     """
     if plan.find(name) or (RUNS / name / "manifest.json").exists():
-        return _runs("run", [name], plan)
+        return _runs("run", [name], plan, shown)
     scope, colon, arm = name.partition(":")
     if colon and "/" in scope:
         found = select(plan, selection(scope, arm.strip()))
         if len(arms := dict.fromkeys(p.arm for p in found.planned)) > 1:
             raise UserError(f"{name}: these are {len(arms)} arms, {', '.join(arms)}; name one")
-        return _runs("arm", list(found.runs), plan)
+        return _runs("arm", list(found.runs), plan, shown)
     commit = _git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
     if commit is None:
         raise UserError(f"{name}: no run, arm or commit; write PAPER/STUDY:ARM, a run's folder, or what Git knows")
-    return _commit(commit.strip(), plan.scale, params)
+    return _commit(commit.strip(), plan.scale, params, shown)
 
 
-def _runs(kind: str, runs: list[str], plan: Plan) -> Side:
+def _runs(kind: str, runs: list[str], plan: Plan, shown: Metrics) -> Side:
     made, records, ended = Side(kind), RunRecords(plan), []
     for run in runs:
         planned, manifest, metrics = plan.find(run), None, None
@@ -109,7 +110,7 @@ def _runs(kind: str, runs: list[str], plan: Plan) -> Side:
             manifest, metrics = manifest_of(RUNS / run, run), read_json(of_run(RUNS / run, "metrics.json"))
         elif kept := records.runs.get(run):
             manifest, metrics = json.loads(kept.manifest), json.loads(kept.metrics)
-        settings = planned.settings.model_dump(mode="json") if planned else settings_there(run) or {}
+        settings = planned.settings.plain if planned else settings_there(run) or {}
         made.settings[ONE] = settings
         if manifest and metrics:
             made.code.add(str((manifest.get("key") or {}).get("code")))
@@ -119,11 +120,11 @@ def _runs(kind: str, runs: list[str], plan: Plan) -> Side:
                     0 if kind == "run" else int(run.rpartition("_s")[2])
                 )  # two runs are a pair, whatever their seeds
                 ended.append((seed, metrics))
-    made.values[ONE] = values_of_runs(ended)
+    made.values[ONE] = values_of_runs(ended, shown)
     return made
 
 
-def _commit(commit: str, scale: str, params: Path) -> Side:
+def _commit(commit: str, scale: str, params: Path, shown: Metrics) -> Side:
     """What params.yaml plans there at ``scale``, and what was collected of it, as far as Git has that."""
     made = Side("commit", commits=[commit])
     text = _git("show", f"{commit}:./{params.name}")
@@ -138,7 +139,7 @@ def _commit(commit: str, scale: str, params: Path) -> Side:
         except UserError as error:
             raise UserError(f"{commit[:10]}: not readable by this version: {error}") from None
     for p in planned:
-        made.settings[f"{p.paper}/{p.study}: {p.arm}"] = p.run.settings.model_dump(mode="json")
+        made.settings[f"{p.paper}/{p.study}: {p.arm}"] = p.run.settings.plain
     for paper in dict.fromkeys(p.paper for p in planned):
         rows: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}
         table = _git("show", f"{commit}:./results/{scale}/{paper}/runs.csv") or ""
@@ -146,7 +147,7 @@ def _commit(commit: str, scale: str, params: Path) -> Side:
             if row.get("status") in ENDED:
                 with suppress(KeyError, ValueError):
                     rows.setdefault(f"{paper}/{row['study']}: {row['arm']}", []).append((int(row["seed"]), row))
-        made.values |= {place: values_of_runs(runs) for place, runs in rows.items()}
+        made.values |= {place: values_of_runs(runs, shown) for place, runs in rows.items()}
     return made
 
 
@@ -180,7 +181,7 @@ def _code(a: Side, b: Side) -> tuple[str, str]:
         return "not known of both: a run that was trained has its commit", ""
     old, new = a.commits[0], b.commits[0]
     models = {settings.get("model") for one in (a, b) for settings in one.settings.values()}
-    files = sorted({str(path) for model in models for path in code_of("train", model)})
+    files = sorted({str(path) for model in models if model for path in code_of("train", model)})
     text = _git("diff", "--no-color", "--no-ext-diff", old, new, "--", *files)
     if text is None:
         return f"commits {old[:10]} and {new[:10]}, of which this repository lacks one", ""
@@ -197,27 +198,39 @@ def _git(*words: str) -> str | None:
     return done.stdout.decode(errors="replace") if done.returncode == 0 else None
 
 
-def _show(first: str, second: str, metrics: Mapping[str, list[Metric]], changed: set[str] | None) -> None:
+def _show(
+    first: str, second: str, metrics: Mapping[str, list[Metric]], changed: set[str] | None, shown: Metrics
+) -> None:
     from rich.table import Table
 
     from ablate.terminal import show
 
-    table = Table("arm", "metric %", f"1: {first}", "n", f"2: {second}", "n", "2 less 1", "n of both")
+    table = Table(
+        "arm",
+        "metric %" if shown == SHOWN else "metric",
+        f"1: {first}",
+        "n",
+        f"2: {second}",
+        "n",
+        "2 less 1",
+        "n of both",
+    )
     for place, found in metrics.items():
         for m in found if changed is None or place in changed else []:
-            shown = partial(_pm, decimals=_decimals(m))
-            sides = shown(m.first, m.first_pm), str(m.n_first), shown(m.second, m.second_pm), str(m.n_second)
-            table.add_row(place, m.name, *sides, shown(m.difference, m.pm, sign=True), str(m.n))
+            metric, name = shown[m.name], m.name if shown == SHOWN else column(m.name, shown[m.name])
+            said = partial(_pm, decimals=_decimals(m, 2 if metric == BUILT_IN.get(m.name) else metric.places))
+            sides = said(m.first, m.first_pm), str(m.n_first), said(m.second, m.second_pm), str(m.n_second)
+            table.add_row(place, name, *sides, said(m.difference, m.pm, sign=True), str(m.n))
     if table.row_count:
         show(table, width=200)
     else:
         say("metrics: the same" if metrics and changed is not None else "metrics: none of either")
 
 
-def _decimals(m: Metric) -> int:
-    """Two, and more where the difference or its interval would read as nothing: two digits of each."""
+def _decimals(m: Metric, least: int) -> int:
+    """``least``, and more where the difference or its interval would read as nothing: two digits of each."""
     parts = [abs(value) for value in (m.difference, m.pm) if value and abs(value) >= NOTHING]
-    return max([2, *(1 - math.floor(math.log10(part)) for part in parts)])
+    return max([least, *(1 - math.floor(math.log10(part)) for part in parts)])
 
 
 def _pm(value: float | None, half: float | None, *, decimals: int, sign: bool = False) -> str:

@@ -20,6 +20,7 @@ from ablate.cli.runs import runs as of_runs
 from ablate.cli.selecting import Arm, Scale, Scope, Seeds
 from ablate.cli.space import space
 from ablate.cli.steps import steps
+from ablate.cli.train import training
 from ablate.errors import UserError
 from ablate.files import write_json, write_text
 from ablate.inert import say, visible
@@ -129,7 +130,7 @@ def status(
     ] = False,
 ) -> None:
     """Say what every run of the plan is doing: planned, running, interrupted, failed, done, diverged."""
-    from ablate.plan.status import statuses
+    from ablate.plan.status import statuses, told
     from ablate.runtime.progress import format_duration
 
     values, asked = {"scale": scale} if scale else {}, selection(scope, arm, seeds)
@@ -141,7 +142,8 @@ def status(
         show_again(PARAMS, values, asked)
         return
     params = load(PARAMS, values)
-    found = statuses(select(current_plan(params), asked), params.health)
+    chosen = select(current_plan(params), asked)
+    found = statuses(chosen, params.health, params.trainers)
     if as_json:
         print(json.dumps(found, indent=1))
         return
@@ -149,15 +151,15 @@ def status(
 
     from ablate.terminal import show
 
-    table = Table("run", "state", "epoch", "val top-1 %", "images/s", "ETA", "folder")
+    main = "metric" if params.trainers else "val top-1 %"
+    table = Table("run", "state", "epoch", main, "images/s", "ETA", "folder")
     for f in found:
         epoch = f"{f['epoch']}/{f['epochs']}" if "epochs" in f else str(f.get("epoch", ""))
-        top1 = "" if f.get("val_top1") is None else f"{100 * f['val_top1']:.1f}"
         speed = f"{f['images_per_s']:.0f}" if f.get("images_per_s") else ""
         eta = format_duration(f["eta_s"]) if "eta_s" in f else f.get("error", "")
         unlike = [word for word in f.get("health", []) if word != f["state"]]
         state = ": ".join(filter(None, [f["state"], ", ".join(unlike)]))
-        table.add_row(f["name"], state, epoch, top1, speed, eta, f["run"])
+        table.add_row(f["name"], state, epoch, told(f, chosen.find(f["run"]), params.trainers), speed, eta, f["run"])
     show(table, width=200)
     counted = Counter(f["state"] for f in found)
     say(", ".join(f"{n} {state}" for state, n in counted.items()))
@@ -172,7 +174,7 @@ def papers(write: Annotated[bool, typer.Option("--write", help="to docs/papers.m
 
     project = open_project(PARAMS, {"scale": PAPERS_SCALE})
     check_files(project, PAPERS)
-    every = {id: read(PAPERS / f"{id}.yaml") for id in project.record.papers}
+    every = {id: read(PAPERS / f"{id}.yaml", project.record) for id in project.record.papers}
     page = overview(every, project.record, rubrics(every, project.record, RESULTS / PAPERS_SCALE))
     if write:
         write_text(PAGE, page)
@@ -255,11 +257,11 @@ def model(
         show(as_text(found), width=120)
 
 
-for step in steps.registered_commands:
+for step in (*steps.registered_commands, *training.registered_commands):
     step.rich_help_panel = "Steps, as the workflow's rules call them"
 app.add_typer(records, name="records")
 app.add_typer(export, name="export")
-for commands in (of_runs, space, results, proof, layouts, steps):
+for commands in (of_runs, space, results, proof, layouts, steps, training):
     app.registered_commands += commands.registered_commands
 
 

@@ -15,7 +15,7 @@ from ablate.inert import say
 from ablate.plan.params import load
 from ablate.plan.runs import RUNS, Plan, current_plan
 from ablate.plan.select import Selection, ranges, select, selection
-from ablate.runtime.signals import left_to_child
+from ablate.runtime.signals import Interrupted, left_to_child
 
 runs = typer.Typer()
 PARAMS = Path("params.yaml")
@@ -70,6 +70,18 @@ def targets(chosen: Plan, asked: Selection) -> list[str]:
     return [f"{RUNS}/{run}/metrics.json" for run in chosen.runs]
 
 
+@runs.command("check")
+def check_trainer(scope: Scope = None, arm: Arm = None, seeds: Seeds = None, scale: Scale = None) -> None:
+    """Run one arm of an own trainer once, keep nothing, and say whether it leaves what it declares."""
+    from ablate.cli.check import check
+
+    try:
+        for line in check(load(PARAMS, {"scale": scale} if scale else {}), selection(scope, arm, seeds)):
+            say(line)
+    except Interrupted as stopped:
+        raise typer.Exit(stopped.code) from None
+
+
 @runs.command("runs")
 def list_runs(
     words: Annotated[
@@ -88,9 +100,11 @@ def list_runs(
     if len(scopes) > 1:
         raise UserError(f"{' '.join(scopes)}: one paper or study at a time; filters have a sign: lr=0.05")
     params = load(PARAMS, {"scale": scale} if scale else {})
-    wanted = filters(word for word in words or [] if FILTER.fullmatch(word))
+    own = params.trainers
+    wanted = filters((word for word in words or [] if FILTER.fullmatch(word)), own)
     asked = selection(scopes[0] if scopes else None, arm, seeds)
-    found = [e for e in run_list(current_plan(params), asked, params.health) if all(each.lets(e) for each in wanted)]
+    listed = run_list(current_plan(params), asked, params.health, own)
+    found = [e for e in listed if all(each.lets(e) for each in wanted)]
     if as_json:
         print(json.dumps(found, indent=1))
         return
@@ -98,10 +112,14 @@ def list_runs(
 
     from ablate.terminal import show
 
-    keys = list(dict.fromkeys(each.key for each in wanted if each.key in Settings.model_fields))
-    table = Table("run", "state", "val top-1 %", *keys, "note", "tags", "folder")
+    of_own = {name for each in own.values() for name in each.settings}
+    keys = list(dict.fromkeys(each.key for each in wanted if each.key in (*Settings.model_fields, *of_own)))
+    table = Table("run", "state", "metric" if own else "val top-1 %", *keys, "note", "tags", "folder")
     for e in found:
         top1 = "" if e["val_top1"] is None else f"{100 * e['val_top1']:.1f}"
+        top1 = (
+            "; ".join(f"{name} {number:.4g}" for name, number in e["metrics"].items() if number is not None) or top1
+        )
         state = e["state"] if e["planned"] else f"{e['state']}, not planned"
         values = (str((e["settings"] or {}).get(key, "")) for key in keys)
         table.add_row(e["name"], state, top1, *values, e["note"], ", ".join(e["tags"]), e["run"])
@@ -150,5 +168,8 @@ def diff(
 ) -> None:
     """Compare two arms, runs or commits: settings, metrics with n and interval, the patch of training's code."""
     from ablate.cli.diff import diff as compare
+    from ablate.results.differences import SHOWN
 
-    compare(first, second, _plan(scale), PARAMS, as_json=as_json)
+    params = load(PARAMS, {"scale": scale} if scale else {})
+    own = {name: metric for each in params.trainers.values() for name, metric in each.metrics.items()}
+    compare(first, second, current_plan(params), PARAMS, {**SHOWN, **own}, as_json=as_json)

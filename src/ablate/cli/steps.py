@@ -1,9 +1,6 @@
 """The steps of the DAG, one command each. Snakemake calls them with every value spelled out."""
 
 import json
-import os
-import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +14,7 @@ from ablate.plan.params import Dataset, load, values_of
 from ablate.plan.project import papers_protocol
 from ablate.plan.receipts import Job, describing, job_of, rendering
 from ablate.plan.record import read_plan
-from ablate.plan.runs import RUNS, Run
+from ablate.plan.runs import RUNS
 from ablate.seals import sealed, sha256_of
 
 steps = typer.Typer()
@@ -168,54 +165,6 @@ def imagenet(
     pth.unlink()
 
 
-@steps.command()
-def train(
-    run: Annotated[str, typer.Option(help="the run's record, JSON")],
-    pack: Annotated[Path, typer.Option(help="pack.json")],
-    out: Annotated[Path, typer.Option(help="the run's folder")],
-    start: Annotated[Path | None, typer.Option(help="safetensors to start from")] = None,
-    weights: Annotated[Path | None, typer.Option(help="where to keep the trained weights")] = None,
-    threads: Annotated[int, typer.Option()] = 1,
-    device: Annotated[str, typer.Option()] = "auto",
-    tensorboard: Annotated[Path | None, typer.Option(help="a folder for event files")] = None,
-    compile_mode: Annotated[str | None, typer.Option("--compile", help="torch.compile's mode")] = None,
-    gpus: Annotated[str, typer.Option(help="auto, or numbers and UUIDs with commas between")] = "auto",
-    jobs_per_gpu: Annotated[int, typer.Option(min=1)] = 1,
-    gpu_memory_gb: Annotated[float | None, typer.Option(help="GiB of each job of a GPU")] = None,
-    alone: Annotated[bool, typer.Option("--alone", help="with a GPU of its own")] = False,
-    finished: Annotated[Path | None, typer.Option(help="a folder that keeps what --out may lose")] = None,
-) -> None:
-    """Train one run. SIGINT, SIGTERM and SIGUSR1 save its state and end it with 130, 143 and 138."""
-    from ablate.runtime.gpus import Use
-    from ablate.runtime.signals import Interrupted
-    from ablate.runtime.slots import SharedGpuOutOfMemory
-    from ablate.train.job import train as go
-    from ablate.workflow.finished import is_finished, link_out
-
-    record, there = Run.from_json(run), finished / out if finished else out
-    try:
-        if finished and is_finished(there, record, pack, start):
-            print(f"ablate: {record.id} has been trained, and is linked out again", file=sys.stderr, flush=True)
-        else:
-            if weights and finished:
-                weights = there / weights.name
-            go(
-                record, pack=pack, out=there, start=start, weights=weights, threads=threads, device=device,
-                tensorboard=tensorboard, compile_mode=compile_mode,
-                gpus=Use(gpus, jobs_per_gpu, gpu_memory_gb, alone),
-            )  # fmt: skip
-        if finished:
-            link_out(there, out)
-    except Interrupted as stopped:
-        with suppress(OSError):  # Ctrl-C may have ended the `tee` that reads it
-            print(f"ablate: {stopped}", file=sys.stderr, flush=True)
-        raise typer.Exit(stopped.code) from None
-    except SharedGpuOutOfMemory as error:
-        print(f"ablate: {error}", file=sys.stderr, flush=True)
-        # A new program in this process's place: only so is all of the GPU's memory given back while it waits.
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:], "--alone"])
-
-
 def _every(plan_file: Path, output: Path, **places: Any) -> dict[str, Job]:
     """The rendered steps of a plan; ``output`` is a file in results/<scale>."""
     return rendering(read_plan(plan_file), plan_file, folder=output.parent, **places)
@@ -253,8 +202,9 @@ def summarise(
     """Join what was collected of each paper, for `dvc metrics` and `dvc plots`."""
     from ablate.results.summary import summarise as run
 
-    with _every(folders[0].with_name("plan.json"), folders[0])["summarise"].making():
-        run(folders, output)
+    plan = folders[0].with_name("plan.json")
+    with _every(plan, folders[0])["summarise"].making():
+        run(read_plan(plan), folders, output)
 
 
 @steps.command()

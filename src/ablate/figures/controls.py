@@ -68,7 +68,7 @@ def _chance(results: StudyResults, axis: Axes, planned: list[PlannedRun], places
     arms = [label(results, arm) for arm in dict.fromkeys(p.arm for p in planned)]
     if not rows:
         return nothing(axis, "; ".join(arms))
-    for guessing in sorted({100 / p.n_classes for p in planned}):
+    for guessing in sorted({100 / p.n_classes for p in planned if p.n_classes}):
         axis.axvline(guessing, **CHANCE)
     axis.set(title=wrapped("; ".join(arms), WIDE / 2.5, size=8), xlabel=f"validation {TOP1}")
     axis.set_yticks(range(len(rows)), rows)

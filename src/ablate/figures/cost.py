@@ -24,7 +24,7 @@ def cost(results: StudyResults) -> Drawn:
         if not tops:
             continue
         planned = next(p for p in results.planned if p.arm == arm)
-        s = planned.settings
+        s = results.settings(arm)
         network = summary(s.model, planned.n_classes, planned.image_size, stem=s.stem)
         seconds = float(np.mean(values(done["wall_s"]) or [np.nan]))
         style = {key: each[key] for key in ("color", "marker", "markerfacecolor")}

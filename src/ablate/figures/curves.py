@@ -14,8 +14,9 @@ from ablate.csv_text import NUMBER
 from ablate.errors import choose
 from ablate.figures.common import Drawn, label, legend_below, looks_of, of_arm, panels, wrapped
 from ablate.figures.style import CHANCE, DASHES, LOSS, NARROW, TOP1, WIDE
-from ablate.plan.kinds import curves_of
+from ablate.plan.kinds import curves_of, own_curves_of
 from ablate.results.captions import SPLITS
+from ablate.results.collect import PLACE
 from ablate.results.study import StudyResults
 
 Curves = dict[tuple[str, str], pd.DataFrame]  # (arm, metric): mean, min, max and count of seeds, by epoch
@@ -38,6 +39,8 @@ def curves(results: StudyResults, argument: str = "") -> Drawn:
     Raises:
         UserError: For an unknown metric or arm.
     """
+    if results.own:
+        return _any_curves(results, *own_curves_of(argument, results.arms, results.metrics))
     metrics, arms = curves_of(argument, results.arms)
     quantities = list(dict.fromkeys(map(_quantity, metrics)))
     found = _found(results, arms, metrics)
@@ -53,6 +56,35 @@ def curves(results: StudyResults, argument: str = "") -> Drawn:
     _scale(results, arms, axes, metrics)
     legend_below(figure, *_entries(results, look))
     return _drawn(results, figure, found, "a line per arm")
+
+
+def _any_curves(results: StudyResults, metrics: list[str], arms: list[str]) -> Drawn:
+    """A panel for each column of the curves that scripts left.
+
+    Raises:
+        UserError: For one that no run has.
+    """
+    there = [str(name) for name in results.history if results.history[name].notna().any()]
+    for metric in metrics:
+        if metric not in there:
+            raise choose("curves", metric, {*there} - {*PLACE, "epoch"}, "column of history.csv")
+    found = _found(results, arms, metrics)
+    rows, columns = -(-len(metrics) // 2), min(len(metrics), 2)
+    figure, axes = panels(rows, columns, NARROW if columns == 1 else WIDE, 0.4 + 1.75 * rows)
+    look = looks_of(results, arms)
+    for axis, metric in zip(axes, metrics, strict=False):
+        of = results.metrics.get(metric)
+        for arm in arms:
+            _line(axis, found[arm, metric], look[arm])
+        unit = f" ({of.shown_unit})" if of and of.shown_unit else ""
+        axis.set(xlabel="epoch", ylabel=f"{of.words or metric if of else metric}{unit}")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    for axis in axes[len(metrics) :]:
+        axis.set_axis_off()
+    legend_below(figure, *_entries(results, look))
+    several = any(table["count"].max() > 1 for table in found.values() if len(table))
+    what = f"{' and '.join(metrics)} by epoch, as the script left them; a line per arm."
+    return Drawn(figure, what, BAND if several else "", tuple(arms), ())
 
 
 def _paired(results: StudyResults, quantities: list[str], arms: list[str], found: Curves) -> Drawn:
@@ -155,7 +187,7 @@ def _found(results: StudyResults, arms: list[str], metrics: list[str]) -> Curves
             mine = history[["epoch", metric]] if metric in history else pd.DataFrame({"epoch": [], metric: []})
             table = mine.apply(pd.to_numeric, errors="coerce")
             table = table.replace([float("inf"), float("-inf")], float("nan")).dropna().astype(float)
-            table[metric] *= 100 if metric.endswith("top1") else 1
+            table[metric] *= results.metrics[metric].factor if metric in results.metrics else 1
             found[arm, metric] = table.groupby("epoch")[metric].agg(["mean", "min", "max", "count"])
     return found
 

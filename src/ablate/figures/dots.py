@@ -37,9 +37,9 @@ def dots(results: StudyResults) -> Drawn:
     """Validation top-1 of each arm of the last epoch: a dot per seed, their mean and its interval.
 
     Hollow: what the paper printed of the arm, and what it quotes from other literature. Dashes: guessing, where the
-    axis reaches it.
+    axis reaches it. Of an own trainer its main metric.
     """
-    arms, look = results.arms, looks_of(results, results.arms)
+    arms, look, of = results.arms, looks_of(results, results.arms), results.metrics[results.main]
     place = _rows(results)
     texts = [wrapped(label(results, arm), 2.2) for arm in arms]
     rows = max(place.values()) + 1 + 0.6 * sum(text.count("\n") for text in texts)
@@ -47,28 +47,33 @@ def dots(results: StudyResults) -> Drawn:
     handles = {"a seed": SEED, "mean": {"marker": "o", "color": PALETTE[0], "ls": ""}}
     quoted: dict[str, None] = {}
     for arm, y in place.items():
-        tops = [100 * v for v in values(finished(results, arm)["val_top1"])]
+        tops = [of.factor * v for v in values(finished(results, arm)[results.main])]
         _row(axis, y, tops, look[arm])
         for marked, printed in _printed(results, arm):
             kind = LITERATURE if marked else PRINTED
             axis.plot(printed, y, **kind)
             handles["other literature, quoted in the paper" if marked else _of_paper(results)] = kind
             quoted |= {marked: None} if marked else {}
-    guessing = sorted({p.guessing for p in results.planned})
+    guessing = sorted({p.guessing for p in results.planned if p.n_classes})
     low, high = _reach(axis, guessing, alone=sum(len(finished(results, arm)) > 0 for arm in arms) < 2)
     seen = [at for at in guessing if low <= at <= high]
     for at in seen:
         axis.axvline(at, **CHANCE)
     axis.set_yticks([place[arm] for arm in arms], texts)
     axis.tick_params(axis="y", length=0)
-    axis.set(ylim=(max(place.values()) + 0.6, -0.6), xlabel="validation " + TOP1, xlim=(low, high))
+    axis.set(ylim=(max(place.values()) + 0.6, -0.6), xlabel="validation " + TOP1 if guessing else results.axis_label)
+    if guessing:
+        axis.set_xlim(low, high)
     handles |= {"guessing": CHANCE} if seen else {}
     legend_below(figure, [Line2D([], [], **kind) for kind in handles.values()], [*handles])
     what = "Top-1 accuracy on validation images of the last epoch, a row per arm."
-    what += " The axis does not begin at 0." if low > 0 else ""
+    if guessing:
+        what += " The axis does not begin at 0." if low > 0 else ""
+    else:
+        what = f"{results.named.capitalize()}, a row per arm; {of.better} is better."
     what += f" Quoted in the paper: {' '.join(quoted)}" if quoted else ""
     what += f" {results.printed.capitalize()}: {'; '.join(elsewhere)}." if (elsewhere := _elsewhere(results)) else ""
-    return Drawn(figure, what, BAND)
+    return Drawn(figure, what, BAND, splits=("val",) if guessing else ())
 
 
 def _reach(axis: Axes, guessing: list[float], *, alone: bool) -> tuple[float, float]:
@@ -78,7 +83,7 @@ def _reach(axis: Axes, guessing: list[float], *, alone: bool) -> tuple[float, fl
     low, high = axis.dataLim.x0, axis.dataLim.x1
     if not alone and high - low < CLOSE * high:
         return low - 0.1 * (high - low), high + 0.1 * (high - low)
-    return 0, min(100, 1.08 * max(high, guessing[-1]))
+    return 0, min(100, 1.08 * max([high, *guessing[-1:]]))
 
 
 def _rows(results: StudyResults) -> dict[str, float]:
@@ -104,15 +109,16 @@ def _row(axis: Axes, y: float, tops: list[float], look: dict[str, Any]) -> None:
 
 
 def _printed(results: StudyResults, arm: str) -> list[tuple[str, float]]:
-    """What the paper prints of an arm's validation accuracy, in percent, and by whom, where it quotes."""
+    """What the paper prints of an arm's main metric, as shown, and by whom, where it quotes."""
     entries = results.record.reported if results.record and results.of_paper else ()
+    factor = results.metrics[results.main].factor
     quoted = [
-        (e.source, 100 * e.value)
+        (e.source, factor * e.value)
         for e in entries
-        if e.source and e.study == results.study and e.arm == arm and not e.minus and e.metric == "val_top1"
+        if e.source and e.study == results.study and e.arm == arm and not e.minus and e.metric == results.main
     ]
-    own = results.reported.get(arm, {}).get("val_top1")
-    return ([] if own is None else [("", 100 * own)]) + quoted
+    own = results.reported.get(arm, {}).get(results.main)
+    return ([] if own is None else [("", factor * own)]) + quoted
 
 
 def _elsewhere(results: StudyResults) -> list[str]:

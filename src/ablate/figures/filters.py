@@ -15,6 +15,7 @@ from ablate.files import read_json
 from ablate.plan.keys import WEIGHTS
 from ablate.plan.record import PlannedRun
 from ablate.plan.runs import PRETRAINED
+from ablate.plan.settings import Settings
 from ablate.results.study import StudyResults
 from ablate.seals import of_run
 
@@ -110,6 +111,7 @@ def _drawn_again(planned: PlannedRun) -> Float[np.ndarray, "filters 3 k k"]:
     from ablate.train.loader import seed_for
 
     s = planned.settings
+    assert isinstance(s, Settings)  # a kind of the built-in trainer's runs alone
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(planned.seed, "init"))
         model = build(

@@ -10,7 +10,7 @@ from ablate.tables.effects import REPEATS, contrasts, importance
 
 
 def sensitivity(results: StudyResults) -> Drawn:
-    """Left: each main effect in points with its 95 % interval over seeds. Right: importance of each axis."""
+    """Left: each main effect with its 95 % interval over seeds. Right: importance of each axis."""
     main = [e for e in contrasts(results) if not e.interaction]
     rank = importance(results)
     colours = dict(zip(results.axes, sns.color_palette("colorblind", len(results.axes)), strict=True))
@@ -27,7 +27,8 @@ def sensitivity(results: StudyResults) -> Drawn:
             effect.estimate, y, xerr=effect.half, fmt="o", markersize=4, capsize=2, color=colours[effect.name]
         )
     left.axvline(0, color="0.6", linewidth=0.8, zorder=0)
-    left.set(title="main effects", xlabel="validation accuracy (points)")
+    unit = results.metrics[results.main].of_differences
+    left.set(title="main effects", xlabel=f"{results.named} ({unit})" if unit else results.named)
     left.set_yticks(range(len(main)), [f"{e.name}: {e.shown}" for e in main])
     spread = [(rank["mean"] - rank["low"]).clip(lower=0), (rank["high"] - rank["mean"]).clip(lower=0)]
     bars = [colours[axis] for axis in rank["axis"]]
@@ -37,7 +38,7 @@ def sensitivity(results: StudyResults) -> Drawn:
     for axis in (left, right):
         axis.invert_yaxis()
     what = (
-        "Left, what each level is worth in validation accuracy: it less its axis's first, averaged over the others, "
+        f"Left, what each level is worth in {results.named}: it less its axis's first, averaged over the others, "
         "within each seed; right, the R² that a random forest loses when an axis is shuffled."
     )
     return Drawn(figure, what, f"left 95 % over seeds (Student's t), right the middle 95 % of {REPEATS} shuffles")

@@ -7,12 +7,13 @@ studies that there are; `evidence.py` measures what the runs say. Imports no tor
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PrivateAttr
 
 from ablate import own_code
 from ablate.errors import UserError, choose
 from ablate.models.registry import REGISTRY
 from ablate.own_code import is_own
+from ablate.plan.metrics import BUILT_IN, Metric, Metrics
 from ablate.records import Name, NotNegative, Record
 
 Text = Annotated[str, Field(min_length=1)]
@@ -32,15 +33,8 @@ class Measure(NamedTuple):
     factor: float = 100  # to that unit from the one in which margins are written
 
 
-METRICS = {
-    "train_top1": Measure("training accuracy", "points"),
-    "val_top1": Measure("validation accuracy", "points"),
-    "test_top1": Measure("test accuracy", "points"),
-    "best_val_top1": Measure("best validation accuracy", "points"),
-    "train_loss": Measure("training loss", "nats", 1),
-    "val_loss": Measure("validation loss", "nats", 1),
-    "gap": Measure("gap between training and validation accuracy", "points"),
-}
+# Beside the metrics that trainers declare; of the built-in trainer's runs alone.
+GAP = Measure("gap between training and validation accuracy", "points")
 # Of a network, on which no run has a say: in a claim of kind `order`, whose arms are then networks.
 OF_NETWORKS = {"parameters": Measure("number of parameters", "parameters", 1)}
 # Each is a number of one run; verdicts/behaviours.py has the functions.
@@ -79,7 +73,7 @@ KEYS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     ]
 }
 OF_ALL = frozenset({"id", "quote", "where", "says", "also", "kind", "margin", "why", "note", "needs", "clean"})
-# What a reported metric is in METRICS, where it has another name there; errors are 1 less an accuracy.
+# What a reported metric is among BUILT_IN, where it has another name there; errors are 1 less an accuracy.
 ERRORS = {"val_error": "val_top1", "test_error": "test_top1"}
 
 
@@ -114,11 +108,11 @@ class Claim(Record):
     needs: Needs = Needs()
     clean: Name | None = None  # id of the claim that compares the same from weights that have not seen the images
     study: Text | None = None
-    metric: Text | None = None  # one of METRICS or of OF_NETWORKS
+    metric: Text | None = None  # of its study's trainers, or gap, or one of OF_NETWORKS
     direction: Direction | None = None
     arm: Text | None = None  # its label, as `ablate plan --runs` prints it
     minus: Text | None = None  # another arm, which is subtracted
-    arms: tuple[Text, ...] = ()  # order: the highest first; behaviour: each of them
+    arms: tuple[Text, ...] = ()  # order: the highest first, of an own trainer the best; behaviour: each of them
     over: Literal["next", "rest"] = "next"  # order: each arm over the next one, or the first over every other
     below: tuple[Text, ...] = ()  # order, in place of over: each of arms over each of these
     reported: Name | None = None  # value, gap: id of the entry of `reported` that has the claimed value
@@ -132,11 +126,30 @@ class Claim(Record):
     unit: str = ""  # of such a function's number
     threshold: Number | None = None  # behaviour: the claimed value; none given: 0
     labels: dict[Text, Annotated[int, Field(ge=0)]] = Field(default={})  # of label-accuracy: {class: its number}, two
+    _metric: Metric | None = PrivateAttr(None)  # what ``metric`` is by the trainer's declaration; `of_trainer` has it
 
     @property
     def sense(self) -> Direction:
         """In which direction the measured number, less the claimed one, has to lie."""
-        return self.direction or ("same" if self.kind == "value" else "greater")
+        if self.direction:
+            return self.direction
+        return "same" if self.kind == "value" else "less" if self.lower else "greater"
+
+    @property
+    def lower(self) -> bool:
+        """Whether it says of arms which is better, and that is the lower one."""
+        return self.kind == "order" and self.own is not None and self.own.better == "lower"
+
+    @property
+    def own(self) -> Metric | None:
+        """Its metric, where an own trainer declares it."""
+        return self._metric
+
+    def of_trainer(self, metric: Metric) -> "Claim":
+        """The claim with its metric as an own trainer declares it."""
+        made = self.model_copy()
+        made._metric = metric
+        return made
 
     @property
     def measure(self) -> Measure:
@@ -145,7 +158,14 @@ class Claim(Record):
             if is_own(str(self.behaviour)):
                 return Measure(str(self.behaviour).rpartition(":")[2].replace("_", " "), self.unit, 1)
             return BEHAVIOURS[str(self.behaviour)]
-        return (METRICS | OF_NETWORKS)["gap" if self.kind == "gap" else str(self.metric)]
+        if self.own:
+            return Measure(self.own.words or str(self.metric), self.own.of_differences, self.own.factor)
+        if self.metric in OF_NETWORKS:
+            return OF_NETWORKS[self.metric]
+        if "gap" in (self.kind, self.metric):
+            return GAP
+        known = BUILT_IN[str(self.metric)]
+        return Measure(str(known.words), known.of_differences, known.factor)
 
     @property
     def named(self) -> dict[str, tuple[str, ...]]:
@@ -172,8 +192,11 @@ class Claimed(NamedTuple):
     minus: str | None
 
 
-def check_alone(claim: Claim, reported: Iterable[str], where: str) -> None:
-    """Refuse keys of another kind, missing ones, and what its file does not have; ``reported`` are ids of runs."""
+def check_alone(claim: Claim, reported: Iterable[str], where: str, metrics: Metrics = BUILT_IN) -> None:
+    """Refuse keys of another kind, missing ones, and what its file does not have; ``reported`` are ids of runs.
+
+    ``metrics`` are those of its study's trainers.
+    """
     if claim.quote is not None:
         if claim.says is not None:
             raise UserError(f"{where}.says: stands there beside the quote of a paper; remove one of them")
@@ -185,6 +208,12 @@ def check_alone(claim: Claim, reported: Iterable[str], where: str) -> None:
     for key in sorted(given - must - may):
         raise UserError(
             f"{where}.{key}: does not go with kind {claim.kind}, which has {', '.join(sorted(must | may))}; remove it"
+        )
+    built_in = BUILT_IN.items() <= metrics.items()
+    if (claim.kind == "gap" or claim.behaviour in BEHAVIOURS) and not built_in:
+        raise UserError(
+            f"{where}.kind: {claim.kind} is of the built-in trainer's runs, and its study has another; write order, "
+            f"effect, interaction, value, or a behaviour of your own, FILE.py:NAME"
         )
     for key in sorted(must - given):
         raise UserError(f"{where}.{key}: is missing in a claim of kind {claim.kind}; add it")
@@ -205,9 +234,9 @@ def check_alone(claim: Claim, reported: Iterable[str], where: str) -> None:
         if not len(claim.labels) == len({*claim.labels.values()}) == wanted:
             raise UserError(f"{where}.labels: must be two classes with their numbers, of label-accuracy alone")
     if claim.metric is not None:
-        metrics = METRICS | OF_NETWORKS if claim.kind == "order" else METRICS
-        if claim.metric not in metrics:
-            raise choose(f"{where}.metric", claim.metric, metrics, "metric")
+        known = [*metrics, *(["gap"] if built_in else []), *(OF_NETWORKS if claim.kind == "order" else ())]
+        if claim.metric not in known:
+            raise choose(f"{where}.metric", claim.metric, known, "metric")
     if claim.kind == "order":
         arms = claim.arms + claim.below
         if len(arms) < 2 or len(set(arms)) < len(arms):

@@ -21,7 +21,9 @@ from ablate.papers.networks import Counting, PrintedNetwork
 from ablate.papers.protocol import SETTINGS, Deviation, Own, Silence, Stated
 from ablate.papers.scope import Arms, Scope, Text, check_once, check_scope
 from ablate.plan.drawn import Drawn
+from ablate.plan.metrics import BUILT_IN, Metrics
 from ablate.plan.project import Project
+from ablate.plan.record import PlanRecord
 from ablate.plan.runs import Plan
 from ablate.records import Name, Record, check_record, read_yaml
 
@@ -142,8 +144,10 @@ class Paper(Record):
         return -entry.value if entry.minus else 1 - entry.value
 
 
-def read(path: Path) -> Paper:
-    """Read one file and check it by itself; where there is none, nothing is said.
+def read(path: Path, plan: PlanRecord | None = None) -> Paper:
+    """Read one file and check it by itself; ``plan`` says what is measured where there are own trainers.
+
+    Where there is no file, nothing is said.
 
     Raises:
         UserError: It names the file and the key's path.
@@ -151,20 +155,22 @@ def read(path: Path) -> Paper:
     if not path.exists():
         return Paper()
     paper = check_record(Paper, read_yaml(path), str(path))
+    studies = {*(claim.study for claim in paper.claims), *(entry.study for entry in paper.reported)}
+    measured = {study: plan.measured(path.stem, study) if plan else BUILT_IN for study in studies}
     seen: set[str] = set()
     for entry in paper.reported:
         where = f"{path}: reported.{entry.id}"
         if entry.id in seen:
             raise UserError(f"{where}: stands there twice; give each entry an id of its own")
         seen.add(entry.id)
-        _check_entry(entry, where)
+        _check_entry(entry, where, measured[entry.study])
     seen.clear()
     for claim in paper.claims:
         where = f"{path}: claims.{claim.id}"
         if claim.id in seen:
             raise UserError(f"{where}: stands there twice; give each claim an id of its own")
         seen.add(claim.id)
-        check_alone(claim, paper.of_runs, where)
+        check_alone(claim, paper.of_runs, where, measured[claim.study])
     for claim in paper.claims:
         if claim.clean is not None and claim.clean not in seen - {claim.id}:
             raise choose(f"{path}: claims.{claim.id}.clean", claim.clean, seen - {claim.id}, "claim")
@@ -177,10 +183,18 @@ def read(path: Path) -> Paper:
         for name in (*getattr(scoped, "settings", ()), *getattr(scoped, "varied", ())):
             if name not in SETTINGS:
                 raise choose(f"{path}: {key}.settings", name, SETTINGS, "setting")
-    return paper
+    return paper.model_copy(
+        update={"claims": tuple(_declared(claim, measured[claim.study]) for claim in paper.claims)}
+    )
 
 
-def _check_entry(entry: Reported, where: str) -> None:
+def _declared(claim: Claim, metrics: Metrics) -> Claim:
+    """The claim, with its metric where an own trainer has it."""
+    metric = metrics.get(str(claim.metric))
+    return claim.of_trainer(metric) if metric and metric != BUILT_IN.get(str(claim.metric)) else claim
+
+
+def _check_entry(entry: Reported, where: str, measured: Metrics) -> None:
     """Refuse what is of neither or of both, a metric of the other kind, and a value that it cannot have."""
     if entry.source is None:
         for key in ("where", "quote"):
@@ -193,11 +207,12 @@ def _check_entry(entry: Reported, where: str) -> None:
         raise UserError(f"{where}: says not what it is of; add study and arm, or model for a number of a network")
     if entry.over and (entry.arm or entry.minus):
         raise UserError(f"{where}.over: is of several arms; remove arm and minus, or over")
-    if entry.over == "best" and not entry.metric.endswith("_top1"):
+    if entry.over == "best" and not (entry.metric in BUILT_IN and BUILT_IN[entry.metric].percent):
         raise UserError(f"{where}.over: the best is the highest accuracy; choose an accuracy as metric")
     if entry.levels and not entry.over:
         raise UserError(f"{where}.levels: goes with over, and only with it; remove it")
-    metrics = OF_RUNS if entry.model is None else OF_NETWORKS
+    own = {name: metric.range or (-inf, inf) for name, metric in measured.items() if metric != BUILT_IN.get(name)}
+    metrics = (OF_RUNS | own if BUILT_IN.items() <= measured.items() else own) if entry.model is None else OF_NETWORKS
     if entry.metric not in metrics:
         raise choose(f"{where}.metric", entry.metric, metrics, "metric")
     low, high = metrics[entry.metric]
@@ -252,7 +267,7 @@ def check_files(project: Project, folder: Path) -> None:
     Raises:
         UserError: As `read` and `check` do.
     """
-    papers = {id: read(folder / f"{id}.yaml") for id in project.papers}
+    papers = {id: read(folder / f"{id}.yaml", project.record) for id in project.papers}
     for id, paper in papers.items():
         for key, scoped in paper.scoped.items():
             for scale in getattr(scoped, "scales", ()):

@@ -59,15 +59,17 @@ def as_shown(claim: Claim, show: Mapping[str, str]) -> Claim:
 
 
 def _said(claim: Claim, paper: Paper) -> str:
-    words = claim.measure.words
+    words, higher, falls = claim.measure.words, "higher", "falls"
+    if claim.lower:
+        higher, falls = "lower", "rises"
     match claim.kind:
         case "order":
             if claim.below:
-                return f"{_each(claim.arms, 'arms')} has a higher {words} than {_each(claim.below)}"
+                return f"{_each(claim.arms, 'arms')} has a {higher} {words} than {_each(claim.below)}"
             first, *rest = claim.arms
             if claim.over == "next" and len(rest) > 1:
-                return f"The {words} falls from {' to '.join(claim.arms)}"
-            return f"{first} has a higher {words} than {_each(rest)}"
+                return f"The {words} {falls} from {' to '.join(claim.arms)}"
+            return f"{first} has a {higher} {words} than {_each(rest)}"
         case "effect":
             does = f"{DOES[claim.sense]} the {words}{_at(claim)}"
             return f"For {claim.axis}, {claim.level} in place of {claim.reference} {does}"
@@ -102,6 +104,8 @@ def _beside(claim: Claim) -> str:
 def _amount(claim: Claim, value: float) -> str:
     """A number of the claim's metric, or a difference in it, with its unit."""
     unit = claim.measure.unit
+    if not unit:
+        return f"{value:g}"
     if unit not in ("points", "share"):
         return f"{value:g} {unit}".rstrip()
     of_one = claim.minus is None and "gap" not in (claim.kind, claim.metric)

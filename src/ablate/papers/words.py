@@ -94,7 +94,7 @@ def standings(paper: Paper, planned: PlannedRun, scale: str) -> dict[str, Standi
     own = planned.deviations is None or any(entry.covers(*place) for entry in paper.own)
     stated = {key: value for entry in paper.protocol if entry.covers(*place) for key, value in entry.values.items()}
     declared = {key for d in paper.deviations if d.covers(*place) and d.at(scale) for key in d.settings}
-    every = planned.settings.model_dump(mode="json", exclude={"per_class"}) | planned.facts
+    every = {k: v for k, v in planned.settings.plain.items() if k != "per_class"} | planned.facts
     found = {}
     for key, ours in every.items():
         usual = (planned.deviations or {}).get(key, (None, ours))[1]

@@ -14,15 +14,25 @@ from ablate.own_code import is_own
 from ablate.plan.fit_rules import check_fit, weights_fault
 from ablate.plan.params import Dataset, Params
 from ablate.plan.settings import Settings
+from ablate.plan.trainer_code import check_there
+from ablate.plan.trainers import OwnSettings, own_settings
 from ablate.records import explain, tuples
 
+OF_ALL = (
+    "params.yaml: defaults",
+    ".overrides",
+)  # ends of layers that are no study's: of them a trainer takes its own
 
-def resolve(layers: Iterable[tuple[str, Mapping[str, Any]]], params: Params) -> Settings:
+
+def resolve(layers: Iterable[tuple[str, Mapping[str, Any]]], params: Params) -> Settings | OwnSettings:
     """The settings of one arm from ``layers`` of (where it stands, values), later ones beating earlier ones.
 
     Raises:
         UserError: It names the layer and key to blame.
     """
+    layers = list(layers)
+    if own := next((layer["trainer"] for _, layer in reversed(layers) if "trainer" in layer), None):
+        return _own(str(own), layers, params)
     merged: dict[str, Any] = {}
     origin: dict[str, str] = {}
     for where, layer in layers:
@@ -48,6 +58,22 @@ def resolve(layers: Iterable[tuple[str, Mapping[str, Any]]], params: Params) -> 
         key, said = fault.split(": ", 1)
         raise UserError(f"{origin.get(key, f'params.yaml: defaults.{key}')}: {said}")
     return _as_it_acts(arm, params.datasets[arm.dataset])
+
+
+def _own(name: str, layers: Iterable[tuple[str, Mapping[str, Any]]], params: Params) -> OwnSettings:
+    """The arm of an own trainer. Of what is said of all studies it takes what its schema names."""
+    merged: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    known = params.trainers[name].settings if name in params.trainers else {}
+    for where, layer in layers:
+        for key, value in layer.items():
+            if key in known or not where.endswith(OF_ALL):
+                merged[key], origin[key] = value, f"{where}.{key}"
+    if name not in params.trainers:
+        raise choose(origin["trainer"], name, params.trainers, "trainer")
+    check_there(params.trainers[name], f"params.yaml: trainers.{name}")
+    del merged["trainer"]
+    return own_settings(name, params.trainers[name], merged, origin)
 
 
 def _as_it_acts(arm: Settings, data: Dataset) -> Settings:

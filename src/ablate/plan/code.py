@@ -95,11 +95,12 @@ def own_digest(names: Iterable[str]) -> str | None:
     As of the package's own code, comments and layout do not count. A file that cannot be read as Python counts by its
     bytes: whoever runs it says what is wrong with it.
     """
-    parts = {path.as_posix(): _own_facts(path) for name in names if is_own(name) for path in files(parted(name)[0])}
+    parts = {path.as_posix(): file_digest(path) for name in names if is_own(name) for path in files(parted(name)[0])}
     return hashlib.sha256(json.dumps(sorted(parts.items())).encode()).hexdigest() if parts else None
 
 
-def _own_facts(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """Of a file of the user's own: what it says as Python, or else its bytes."""
     try:
         return _facts(path)[0]
     except (SyntaxError, ValueError, RecursionError):

@@ -20,7 +20,7 @@ from ablate.errors import UserError
 from ablate.files import read_json
 from ablate.inert import say
 from ablate.plan.params import Compute, Dataset
-from ablate.plan.runs import ENDED, Run
+from ablate.plan.runs import ENDED, OwnRun, Run
 from ablate.runtime.cores import available_cores, share
 from ablate.runtime.gpus import Use, nvidia_smi, usable
 from ablate.runtime.manifest import processor
@@ -55,6 +55,8 @@ NETWORKS = {
 # core trained as well. bf16: median of the 18 networks of results/pilot, whose medians lie between 14e9 and 36e9.
 # fp32: ResNet-18 took 1.8 times as long as in bf16, in the same process.
 PRIOR = {"bf16": 25e9, "auto": 25e9, "fp32": 14e9}
+PRIOR_OWN_S = 60.0  # of a run of an own trainer of which nothing is known; a cluster grants it ten minutes
+NO_IMAGES = 0  # side of those of an own trainer
 START_S = 2.5  # of a job before `ablate train` begins to count: `start of a job` of benchmarks/dag.py
 FORWARD = 1 / 3  # of a training step's multiply-adds are the forward pass; evaluation is only that
 MARGIN = 4.0  # 99.5 % of the pilot's runs took less than so many times their estimate: benchmarks/cost.py
@@ -99,7 +101,7 @@ class Measured:
 
 
 def expected_seconds(
-    run: Run, data: Dataset, history: Iterable[Measured], machine: Machine | None = None
+    run: Run, data: Dataset | None, history: Iterable[Measured], machine: Machine | None = None
 ) -> Estimate:
     """Seconds that a job for ``run`` takes, start included, where no other uses the same cores or GPU.
 
@@ -108,6 +110,8 @@ def expected_seconds(
     precision counts as in `PRIOR`, and on a CPU time falls with threads. Without ``machine``, as for a cluster:
     whatever devices were used before.
     """
+    if data is None:
+        return _expected_own(run, history, machine)
     s, images = run.settings, images_of(run, data)
     known = [m for m in history if m.side == data.image_size or m.model in NETWORKS]
     if machine:
@@ -140,13 +144,32 @@ def expected_seconds(
     return Estimate(START_S + took, f"prior: {PRIOR[s.precision] / 1e9:g}e9 multiply-adds/s, one thread, AMD EPYC")
 
 
+def _expected_own(run: Run, history: Iterable[Measured], machine: Machine | None) -> Estimate:
+    """Of a run of an own trainer: as its arm took, or else as any of its trainer did."""
+    known = [m for m in history if m.model == run.settings.model and m.side == NO_IMAGES]
+    known = [m for m in known if machine is None or m.device == machine.device] or known
+    for what, found in (
+        ("of this arm", [m for m in known if m.arm == arm_of(run.id)]),
+        (f"of the trainer {run.settings.model}", known),
+    ):
+        if found:
+            where = ", ".join(sorted({m.device for m in found}))
+            took = START_S + median(m.wall_s for m in found)
+            return Estimate(took, f"measured: {len(found)} runs {what} on {where}")
+    return Estimate(
+        START_S + PRIOR_OWN_S, f"prior: {PRIOR_OWN_S:g} s, as no run of {run.settings.model} was measured"
+    )
+
+
 def limit_minutes(estimate: Estimate, attempt: int = 1, least: int = 10) -> int:
     """Whole minutes to grant a run on a cluster, with a margin; each further attempt gets twice as many."""
     return int(max(least, math.ceil(estimate.seconds * MARGIN / 60)) * 2 ** (attempt - 1))
 
 
-def expected_bytes(run: Run, data: Dataset, *, weights: bool = False) -> int:
+def expected_bytes(run: Run, data: Dataset | None, *, weights: bool = False) -> int:
     """Of a run's folder: 15 KB of records and filters, 25 bytes a prediction, 100 an epoch; and its weights."""
+    if data is None:
+        return 15_000
     _, held = splits_of(run, data)
     kept = weights_bytes(run) if weights else 0
     return 15_000 + 25 * held + 100 * run.settings.epochs + kept
@@ -159,6 +182,8 @@ def weights_bytes(run: Run) -> int:
 
 def checkpoint_bytes(run: Run) -> int:
     """Of what a run keeps to go on from while it trains: weights, and one or two values more for each of them."""
+    if isinstance(run, OwnRun):
+        return 0  # that is its own affair
     s = run.settings
     moments = 2 if s.optimizer in ("adam", "adamw") else 1
     return CHECKPOINTS * weights_bytes(run) * (1 + moments + (s.ema is not None))
@@ -230,6 +255,10 @@ def add_measured(
     with suppress(AttributeError, KeyError, TypeError, ValueError, RecursionError):
         timed = Timed.model_validate(manifest)
         settings = json.loads(timed.command[timed.command.index("--run") + 1])["settings"]
+        if (own := settings.get("trainer")) and timed.starts == 1 and metrics["status"] in ENDED:
+            facts = timed.model_dump(include={"wall_s", "device", "threads", "precision"})
+            found[run] = Measured(run=run, model=str(own), side=NO_IMAGES, images=1, **facts)
+            return
         side, model = datasets[settings["dataset"]].image_size, str(settings["model"])
         n_train, *held = (int(metrics.get(f"n_{split}") or 0) for split in ("train", "val", "test"))
         epochs = int(metrics["epochs"])

@@ -15,6 +15,7 @@ from ablate.plan.kinds import check_kinds
 from ablate.plan.params import Params
 from ablate.plan.reserved import check_outputs
 from ablate.plan.runs import Plan
+from ablate.plan.trainers import metrics_of
 from ablate.records import Name, Record, check_record, read_yaml
 from ablate.seals import sha256_of
 
@@ -82,7 +83,9 @@ def check_drawn(drawn: Mapping[str, Mapping[str, Drawn]], params: Params, plan: 
                 planned = plan.of(paper, name)
                 arms = {p.arm: p.run.settings for p in planned}
                 axes = {axis: {p.levels[axis]: None for p in planned} for axis in study.axes}
-                check_kinds(asked.outputs, f"{papers / paper}.yaml: drawn.{name}", arms, axes, params.datasets)
+                metrics = metrics_of(arms.values(), params.trainers)
+                where = f"{papers / paper}.yaml: drawn.{name}"
+                check_kinds(asked.outputs, where, arms, axes, params.datasets, metrics)
 
 
 def own_behaviours(file: Path) -> list[str]:

@@ -8,7 +8,7 @@ pandas and no matplotlib.
 import importlib
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ablate import own_code
@@ -16,9 +16,11 @@ from ablate.errors import UserError, choose
 from ablate.models.registry import REGISTRY
 from ablate.own_code import is_own, parted
 from ablate.plan.fit_rules import facts, network_fault
+from ablate.plan.metrics import BUILT_IN, Metrics, main_of
 from ablate.plan.names import BEST, arm_or_best, arms_in
 from ablate.plan.params import Dataset
 from ablate.plan.settings import AUGMENTS, Settings
+from ablate.plan.trainers import OwnSettings
 
 HISTORY = ("train_top1", "val_top1", "train_loss", "val_loss")  # metrics of each epoch
 SPLIT_METRICS = ("train_top1", "val_top1", "test_top1")  # of the last epoch
@@ -31,10 +33,12 @@ RATE, DECAY = "lr", "weight-decay"  # axes of a sweep
 class Asked:
     """What an argument is checked against: the study as it is planned."""
 
-    arms: Mapping[str, Settings]
+    arms: Mapping[str, Settings]  # of the built-in trainer
     axes: Mapping[str, Collection[str]]  # the labels of its levels
     images: int  # evaluated at the end, of the arm that has most: of test, or else of val
     pixels: int  # side of the images of its first arm
+    metrics: Metrics = field(default_factory=lambda: BUILT_IN)  # that its trainers measure
+    own: tuple[str, ...] = ()  # arms of own trainers
 
 
 Drawings = Mapping[str, Mapping[str, str]]  # "tables" and "figures": name: kind, an argument after a colon
@@ -49,6 +53,7 @@ class Kind(NamedTuple):
     pack: bool = False  # whether it reads the study's pack: of figures alone
     described: bool = False  # whether it reads what the data's description says of its classes
     runs: bool = True  # whether it shows results of runs, so that its title names scale and seeds
+    any_trainer: bool = False  # whether it asks nothing of a run but metrics and curves
 
     @property
     def module(self) -> str:
@@ -70,7 +75,7 @@ def kind_of(word: str, known: Mapping[str, Kind]) -> Kind:
     A figure's function with a parameter ``places`` reads packs, as far as can be known without running it.
     """
     if is_own(word):
-        return Kind(word, _own, pack="places" in own_code.parameters(word))
+        return Kind(word, _own, pack="places" in own_code.parameters(word), any_trainer=True)
     return known[word]
 
 
@@ -86,6 +91,14 @@ def curves_of(argument: str, arms: Sequence[str], where: str = "curves") -> tupl
     if not named:
         return metrics, list(arms)
     return metrics, arms_in(named, arms, where)
+
+
+def own_curves_of(
+    argument: str, arms: Sequence[str], metrics: Metrics, where: str = "curves"
+) -> tuple[list[str], list[str]]:
+    """As `curves_of`, of a study with own trainers: any columns of their curves, the main metric if none is named."""
+    asked, _, named = argument.partition("@")
+    return asked.split("+") if asked else [main_of(metrics)], arms_in(named, arms, where) if named else list(arms)
 
 
 def _own(where: str, argument: str, asked: Asked) -> None:
@@ -118,8 +131,9 @@ def answers_of(argument: str, arms: Collection[str], where: str) -> tuple[int, s
 def _heat(where: str, argument: str, asked: Asked) -> None:
     if not asked.axes:
         raise UserError(f"{where}: its study has no axes; add axes, or choose another kind")
-    if argument and argument not in SPLIT_METRICS:
-        raise choose(where, argument, SPLIT_METRICS, "metric")
+    known = [*asked.metrics] if asked.own else SPLIT_METRICS
+    if argument and argument not in known:
+        raise choose(where, argument, known, "metric")
 
 
 def _samples(where: str, argument: str, asked: Asked) -> None:
@@ -130,7 +144,10 @@ def _samples(where: str, argument: str, asked: Asked) -> None:
 
 
 def _curves(where: str, argument: str, asked: Asked) -> None:
-    curves_of(argument, list(asked.arms), where)
+    if asked.own:  # which columns their curves have, runs tell
+        own_curves_of(argument, [*asked.arms, *asked.own], asked.metrics, where)
+    else:
+        curves_of(argument, list(asked.arms), where)
 
 
 def _by_arm(where: str, argument: str, asked: Asked) -> None:
@@ -224,7 +241,7 @@ def _own_networks(where: str, argument: str, asked: Asked) -> None:
 
 # By the word in papers/<id>.yaml; an argument may stand behind it, after a colon: layers:cnn1.
 TABLES: dict[str, Kind] = {
-    "accuracy": Kind("accuracy:accuracy", _none),
+    "accuracy": Kind("accuracy:accuracy", _none, any_trainer=True),
     "train-val": Kind("accuracy:train_val", _none),
     "trials": Kind("accuracy:trials", _none),
     "nets": Kind("nets:nets", _own_networks),
@@ -232,20 +249,20 @@ TABLES: dict[str, Kind] = {
     "per-label": Kind("per_label:per_label", _arm, described=True),
     "layers": Kind("networks:layers", _network, runs=False),
     "parameters": Kind("networks:parameters", _networks, runs=False),
-    "effects": Kind("effects:effects", _axes),
-    "importance": Kind("effects:importances", _axes),
+    "effects": Kind("effects:effects", _axes, any_trainer=True),
+    "importance": Kind("effects:importances", _axes, any_trainer=True),
 }
 FIGURES: dict[str, Kind] = {
-    "curves": Kind("curves:curves", _curves),
+    "curves": Kind("curves:curves", _curves, any_trainer=True),
     "by-arm": Kind("curves:by_arm", _by_arm),
     "trials": Kind("curves:trials", _split),
-    "dots": Kind("dots:dots", _none),
+    "dots": Kind("dots:dots", _none, any_trainer=True),
     "printed": Kind("printed:printed", _none),
-    "heat": Kind("heat:heat", _heat),
+    "heat": Kind("heat:heat", _heat, any_trainer=True),
     "confusion": Kind("confusion:confusion", _none, described=True),
     "cost": Kind("cost:cost", _none),
     "sweep": Kind("sweep:sweep", _rates),
-    "sensitivity": Kind("sensitivity:sensitivity", _axes),
+    "sensitivity": Kind("sensitivity:sensitivity", _axes, any_trainer=True),
     "per-label": Kind("dots:per_label", _arm, described=True),
     "samples": Kind("samples:samples", _samples, pack=True, runs=False),
     "augmented": Kind("samples:augmented", _augmentation, pack=True, runs=False),
@@ -267,9 +284,10 @@ def shows_images(figure: str) -> bool:
 def check_kinds(
     drawn: Drawings,
     where: str,
-    arms: Mapping[str, Settings],
+    arms: Mapping[str, Settings | OwnSettings],
     axes: Mapping[str, Collection[str]],
     datasets: Mapping[str, Dataset],
+    metrics: Metrics = BUILT_IN,
 ) -> None:
     """Refuse a kind or an argument that a study cannot have, of which ``where`` is the key in its paper's file.
 
@@ -279,15 +297,19 @@ def check_kinds(
         arms: Its arms, by name.
         axes: Its axes, with the labels of each.
         datasets: By name, those of its arms among them.
+        metrics: What its trainers measure.
 
     Raises:
         UserError: For a kind that there is not, and for an argument that it does not take.
     """
+    built_in = {arm: s for arm, s in arms.items() if isinstance(s, Settings)}
     asked = Asked(
-        arms,
+        built_in,
         axes,
-        max((datasets[s.dataset].tested(s) for s in arms.values()), default=0),
-        next((datasets[s.dataset].image_size for s in arms.values()), 0),
+        max((datasets[s.dataset].tested(s) for s in built_in.values()), default=0),
+        next((datasets[s.dataset].image_size for s in built_in.values()), 0),
+        metrics,
+        tuple(arm for arm in arms if arm not in built_in),
     )
     for what, kinds, known in (("tables", drawn["tables"], TABLES), ("figures", drawn["figures"], FIGURES)):
         for name, kind in kinds.items():
@@ -297,4 +319,11 @@ def check_kinds(
                 own_code.check(word, key)
             elif word not in known:
                 raise choose(key, word, known, what[:-1])
-            kind_of(word, known).check(f"{key}: {kind}", argument, asked)
+            asks = kind_of(word, known)
+            if asked.own and asks.runs and not asks.any_trainer:
+                free = [name for name, each in known.items() if each.any_trainer]
+                raise UserError(
+                    f"{key}: {word} is of the built-in trainer's runs, and {asked.own[0]!r} has another; choose "
+                    f"{' or '.join(free)}, or one of your own, FILE.py:NAME"
+                )
+            asks.check(f"{key}: {kind}", argument, asked)

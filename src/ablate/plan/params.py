@@ -21,6 +21,7 @@ from ablate.plan.datasets import Pin, read_pins
 from ablate.plan.health import Health
 from ablate.plan.reserved import check_names
 from ablate.plan.studies import mapping, merge, studies_at_scale
+from ablate.plan.trainers import Trainer, check_schemas
 from ablate.records import SHORT, Count, Name, Positive, Record, check_record, read_yaml
 from ablate.runtime.gpus import gpu_list
 
@@ -101,6 +102,7 @@ class Params(Record):
     adaptive: Adaptive | None = None  # null: seeds are not added
     health: Health = Health()
     datasets: dict[Name, Dataset]
+    trainers: dict[Name, Trainer] = {}  # own ones
     defaults: dict[str, Any]
     pretraining: dict[Name, dict[str, Any]] = {}
     studies: Annotated[dict[Name, dict[Name, Study]], Field(min_length=1)]
@@ -190,6 +192,7 @@ def at_scale(raw: dict[str, Any], path: str, *, pinned: bool = True) -> Params:
     raw = merge(raw, overlay, f"{path}: scales.{scale}") | {"studies": studies, "scales": tuple(scales)}
     params = check_record(Params, raw, str(path))
     params = _measured(params, read_pins(Path(path)) if pinned else {}, path)
+    check_schemas(params.trainers, path)
     check_names(scale, scales=scales, datasets=params.datasets, papers=params.studies, where=path)
     return params
 

@@ -5,7 +5,7 @@ no file's time; and what a step reads is compared with the receipt of the step t
 """
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,7 +157,7 @@ def rendering(
     shown: list[Path] = []  # in the report
     for name in names:
         planned, studies = record.of(name), record.studies_of(name).values()
-        used = sorted({entry.settings.dataset for entry in planned})
+        used = _datasets(planned)
         add(f"collect_{name}", "collect", _manifests(planned, runs), collected[name])
         tables = {k: v for study in studies for k, v in study.tables.items()}
         figures = {k: v for study in studies for k, v in study.figures.items()}
@@ -203,7 +203,7 @@ def rendering(
     curves = [folder / name / file for name in names for file in ("runs.csv", "history.csv")]
     summary = folder.parent / "summary" / f"{folder.name}.json"
     add("summarise", "summarise", curves, [summary, summary.with_suffix(".csv")])
-    used = sorted({entry.settings.dataset for entry in record.runs})
+    used = _datasets(record.runs)
     shown += [folder / "data" / f"{each}{suffix}" for each in used for suffix in DESCRIBED[:3]]
     shown += [
         folder / f"{name}{suffix}" for name in ("claims", "evidence", "models", "comparison") for suffix in TABLE
@@ -218,6 +218,11 @@ def rendering(
 def _manifests(planned: list[PlannedRun], runs: Path) -> list[Path]:
     """Of the runs, each once: what says of every file of theirs what is in it."""
     return [runs / run / "manifest.json" for run in dict.fromkeys(entry.run for entry in planned)]
+
+
+def _datasets(planned: Iterable[PlannedRun]) -> list[str]:
+    """Those that runs use; of an own trainer's, data are its own affair."""
+    return sorted({entry.settings.dataset for entry in planned} - {""})
 
 
 def _kinds(made: Mapping[str, str]) -> set[str]:

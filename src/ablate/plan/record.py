@@ -7,22 +7,26 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, field_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, field_serializer, model_serializer
 
 from ablate.models.registry import contaminated
 from ablate.plan.drawn import Drawn
 from ablate.plan.health import Health
+from ablate.plan.metrics import BUILT_IN, Metrics, together
 from ablate.plan.names import title_of
 from ablate.plan.params import Adaptive, Dataset, Params
-from ablate.plan.runs import Plan, Run
+from ablate.plan.runs import OwnRun, Plan, Run
 from ablate.plan.settings import Settings
 from ablate.plan.studies import DRAWN
+from ablate.plan.trainers import AnySettings, OwnSettings, Trainer, metrics_of
 from ablate.seals import read_sealed, sealed
 from ablate.stored import Stored, damaged
 
 AGAIN = "`snakemake --cores 8 all` and `ablate render` make it again"
 FACTS = ("n_classes", "images", "data")  # what settings come to on the data: classes, training images, variant
 EMBEDDED = "embedded data: no evidence"  # of a scale whose images are all generated
+# Of a run of an own trainer, whose data are its own affair.
+OF_OWN = {"facts": {}, "contaminated": False, "n_classes": 0, "image_size": 0, "trainable": 0}
 Facts = dict[str, Any]  # of an arm: a setting, or what settings come to on its data: the value, as JSON has it
 Protocol = dict[tuple[str, str, str], Facts]  # paper, study, arm: what is to compare
 
@@ -36,7 +40,7 @@ class PlannedRun(Stored):
     arm: str  # `arm_name` of its levels
     seed: int
     levels: dict[str, str]  # axis: label, in the order of the study's axes; none where it has no axis
-    settings: Settings  # with their defaults, which the file leaves out
+    settings: AnySettings  # with their defaults, which the file leaves out
     facts: Facts  # FACTS
     contaminated: bool  # it starts from weights that have seen the data set's images
     deviations: dict[str, tuple[Any, Any]] | None  # {what: (ours, the protocol's)}; None: it has no such arm
@@ -63,7 +67,7 @@ class PlannedRun(Stored):
         return classes, pixels
 
     @field_serializer("settings")
-    def _without_defaults(self, settings: Settings) -> dict[str, Any]:
+    def _without_defaults(self, settings: Settings | OwnSettings) -> dict[str, Any]:
         return settings.model_dump(mode="json", exclude_defaults=True)
 
 
@@ -87,6 +91,7 @@ class PlanRecord(Stored):
     looks: tuple[int, ...]  # seeds of an arm at each look, where `decide` has looked
     adaptive: Adaptive | None  # how `decide` adds seeds
     health: Health = Health()  # thresholds of the words for runs
+    trainers: dict[str, Trainer] = Field(default={})  # own ones by name; not in the file where there are none
     studies: dict[str, StudyPlan]  # by <paper>/<study>
     runs: tuple[PlannedRun, ...]  # an arm's seeds of params.yaml before those that were added
 
@@ -99,6 +104,29 @@ class PlanRecord(Stored):
         """The scale with its `note`."""
         note = self.note(runs)
         return f"{self.scale} ({note})" if note else self.scale
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, make: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without own trainers, the file of before there were any."""
+        found: dict[str, Any] = make(self)
+        return found if found.get("trainers") else {key: value for key, value in found.items() if key != "trainers"}
+
+    def metrics_of(self, runs: Iterable[PlannedRun]) -> Metrics:
+        """What the trainers of ``runs`` measure, the first one's main metric first."""
+        return metrics_of((p.settings for p in runs), self.trainers)
+
+    def measured(self, paper: str, study: str | None) -> Metrics:
+        """What the trainers of a study measure; of one that has no runs at this scale, any that there are."""
+        return self._measured.get((paper, str(study))) or together(
+            [BUILT_IN, *(trainer.metrics for trainer in self.trainers.values())]
+        )
+
+    @cached_property
+    def _measured(self) -> dict[tuple[str, str], Metrics]:
+        of: dict[tuple[str, str], list[PlannedRun]] = {}
+        for p in self.runs if self.trainers else ():
+            of.setdefault((p.paper, p.study), []).append(p)
+        return {place: self.metrics_of(runs) for place, runs in of.items()}
 
     @property
     def papers(self) -> list[str]:
@@ -170,7 +198,11 @@ def plan_record(
     arms: dict[tuple[str, str, str], dict[str, Any]] = {}  # what all seeds of an arm share
     for p in plan.planned:
         if (place := (p.paper, p.study, p.arm)) not in arms:
-            facts, data = _facts(p.run, params), params.datasets[p.run.settings.dataset]
+            facts = _facts(p.run, params)
+            if isinstance(p.run, OwnRun):
+                arms[place] = OF_OWN | {"deviations": _deviations(facts, (full or {}).get(place))}
+                continue
+            data = params.datasets[p.run.settings.dataset]
             arms[place] = {
                 "facts": {key: value for key, value in facts.items() if key in FACTS} | _unequal(p.run, data),
                 "contaminated": contaminated(p.run.settings.weights, data.layout),
@@ -188,6 +220,7 @@ def plan_record(
         looks=plan.looks,
         adaptive=params.adaptive,
         health=params.health,
+        trainers=params.trainers,
         studies={
             f"{paper}/{name}": StudyPlan(
                 title=title_of(name) if asked.title is None else asked.title,
@@ -224,6 +257,8 @@ def _unequal(run: Run, data: Dataset) -> Facts:
 
 def _facts(run: Run, params: Params) -> Facts:
     """A run's settings, and what they come to on its data."""
+    if isinstance(run, OwnRun):
+        return run.settings.plain
     s, data = run.settings, params.datasets[run.settings.dataset]
     n_classes, images, _ = data.counts(s)
     return {
@@ -240,4 +275,4 @@ def _deviations(ours: Facts, theirs: Facts | None) -> dict[str, tuple[Any, Any]]
     """{what: (ours, theirs)}; None where the protocol has no such arm."""
     if theirs is None:
         return None
-    return {k: (ours[k], theirs[k]) for k in ours if ours[k] != theirs[k]}
+    return {k: (ours[k], theirs.get(k)) for k in ours if ours[k] != theirs.get(k)}

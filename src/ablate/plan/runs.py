@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import count, islice, product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ablate.errors import UserError, choose
 from ablate.models.registry import imagenet_name
@@ -17,6 +17,7 @@ from ablate.plan.names import arm_name
 from ablate.plan.params import Params, Study
 from ablate.plan.reserved import SHARED
 from ablate.plan.settings import Settings
+from ablate.plan.trainers import VARIANT, OwnSettings
 from ablate.records import Record
 from ablate.seals import read_sealed
 from ablate.stored import Added, shaped
@@ -33,7 +34,7 @@ class Run(Record):
     settings: Settings
     seed: int
     recipe: int
-    variant: str  # of the data set: official or embedded
+    variant: str  # of the data set: official or embedded; own of an own trainer
     start: str | None = None  # id of the pretraining run whose weights it starts from
 
     @property
@@ -80,9 +81,32 @@ class Run(Record):
             UserError: If ``text`` is not a run record.
         """
         try:
-            return cls.model_validate_json(text)
+            found = json.loads(text)
+            own = isinstance(found, dict) and found.get("variant") == VARIANT
+            return (OwnRun if own else cls).model_validate_json(text)
         except ValueError as error:
             raise UserError(f"--run: not a run record ({error}); take it from `ablate plan --json`") from None
+
+
+class OwnRun(Run):
+    """A run of an own trainer, which starts from no weights of ours. No recipe but its own code changes it."""
+
+    settings: OwnSettings  # type: ignore[assignment]  # all that can have either asks which it is
+    recipe: Literal[0] = 0
+    variant: Literal["own"] = VARIANT
+
+    @property
+    def id(self) -> str:
+        """As of `Run`; what the schema's defaults say is left out."""
+        s = self.settings
+        stable = self.model_dump(mode="json", exclude={"seed": True, "settings": {"defaults"}}, exclude_none=True)
+        code = hashlib.sha256(json.dumps(stable, sort_keys=True).encode()).hexdigest()[:10]
+        return f"{s.trainer}_{code}_s{self.seed}"
+
+    @property
+    def start_file(self) -> None:
+        """None."""
+        return None
 
 
 @dataclass(frozen=True)
@@ -169,13 +193,15 @@ def make_plan(params: Params, added: Collection[str] | None = None, *, whole: bo
     more = frozenset(added or ())
     check_stand_in(params)
     scale = f"params.yaml: scales.{params.scale}"
+    free = {name for trainer in params.trainers.values() for name in trainer.settings}
+    free |= {"trainer"} if params.trainers else set()
     planned: list[Planned] = []
     sources: dict[str, Run] = {}
     for paper, studies in params.studies.items():
         for name, study in studies.items():
             where = f"params.yaml: studies.{paper}.{name}"
             seen: set[str] = set()
-            for labels, layers in _arms(study, where):
+            for labels, layers in _arms(study, where, free):
                 # From the general to the particular, the last one winning.
                 arm = resolve(
                     [
@@ -214,8 +240,8 @@ def more_seeds(base: Sequence[int], n: int) -> tuple[int, ...]:
     return (*base, *islice(others, max(0, n - len(base))))
 
 
-def _arms(study: Study, where: str) -> Any:
-    """Yield ({axis: label}, settings layers) for each combination of levels."""
+def _arms(study: Study, where: str, free: Collection[str]) -> Any:
+    """Yield ({axis: label}, settings layers) for each combination; ``free``: what own trainers can vary as well."""
     axes = []
     for axis, levels in study.axes.items():
         options = []
@@ -229,8 +255,8 @@ def _arms(study: Study, where: str) -> Any:
                 options.append((str(level["label"]), (at, {k: v for k, v in level.items() if k != "label"})))
             else:
                 field = axis.replace("-", "_")
-                if field not in Settings.model_fields:
-                    raise choose(f"{where}.axes.{axis}", axis, Settings.model_fields, "axis")
+                if field not in (*Settings.model_fields, *free):
+                    raise choose(f"{where}.axes.{axis}", axis, [*Settings.model_fields, *free], "axis")
                 options.append((str(level), (at, {field: level})))
         labels = [label for label, _ in options]
         for label in labels:
@@ -244,7 +270,9 @@ def _arms(study: Study, where: str) -> Any:
         )
 
 
-def _run(arm: Settings, seed: int, params: Params, start: Run | None = None) -> Run:
+def _run(arm: Settings | OwnSettings, seed: int, params: Params, start: Run | None = None) -> Run:
+    if isinstance(arm, OwnSettings):  # the recipe is of our own training code
+        return OwnRun(settings=arm, seed=seed)
     return Run(
         settings=arm,
         seed=seed,
@@ -254,9 +282,9 @@ def _run(arm: Settings, seed: int, params: Params, start: Run | None = None) -> 
     )
 
 
-def _source(arm: Settings, params: Params) -> Run | None:
+def _source(arm: Settings | OwnSettings, params: Params) -> Run | None:
     """The pretraining run behind ``weights: pretrain:<name>``: the named settings with the arm's own model."""
-    if not arm.weights.startswith("pretrain:"):
+    if isinstance(arm, OwnSettings) or not arm.weights.startswith("pretrain:"):
         return None
     name = arm.weights.removeprefix("pretrain:")
     layers = [

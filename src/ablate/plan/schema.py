@@ -49,10 +49,16 @@ def params_schema() -> Schema:
     assert at_scale.keys() | shared.keys() == Overlay.model_fields.keys()
     defs["Scale"] = _record(shared | at_scale)
     top = shared | {"studies": _studies("Study"), "scales": _named(_either(_ref("Scale"), OR_NULL))}
+    every = whole["properties"] | top
+    # What an own trainer takes, its schema says, which the loader reads: where there is one, editors let all through.
+    built_in = {key: every[key] for key in ("studies", "scales", "defaults", "overrides")}
+    free = {key: {"type": "object"} for key in built_in}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "params.yaml of ablate",
-        **_record(whole["properties"] | top, *whole["required"], "scales"),
+        **_record(every | free, *whole["required"], "scales"),
+        "if": {"required": ["trainers"], "properties": {"trainers": {"minProperties": 1}}},
+        "else": {"properties": built_in},
         "$defs": dict(sorted(defs.items())),
     }
 

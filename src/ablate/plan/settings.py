@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -84,6 +84,11 @@ class Settings(Record):
         if fault := check_settings(self):
             raise ValueError(fault)
         return self
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """All settings as JSON has them, defaults included."""
+        return self.model_dump(mode="json")
 
     @property
     def class_range(self) -> tuple[int, int] | None:

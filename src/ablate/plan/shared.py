@@ -6,6 +6,7 @@ Their spread then says nothing of it, and a statement about seeds holds for this
 from collections.abc import Collection
 
 from ablate.plan.record import PlannedRun
+from ablate.plan.trainers import OwnSettings
 
 
 def shared_factors(planned: Collection[PlannedRun]) -> tuple[str, ...]:
@@ -20,7 +21,9 @@ def shared_factors(planned: Collection[PlannedRun]) -> tuple[str, ...]:
 
 
 def _fixed(p: PlannedRun) -> list[str]:
-    s, factors = p.settings, []
+    s, factors = p.settings, list[str]()
+    if isinstance(s, OwnSettings):
+        return factors
     if s.split == "holdout":
         factors.append("one split")
     if s.subset == "first" and s.per_class and s.per_class < p.trainable:

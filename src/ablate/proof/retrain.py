@@ -12,7 +12,7 @@ from ablate.files import read_json
 from ablate.plan.keys import FILES, RECEIPTS, UNKNOWN
 from ablate.plan.project import Project
 from ablate.plan.run_records import Kept
-from ablate.plan.runs import ENDED, Run
+from ablate.plan.runs import ENDED, OwnRun, Run
 from ablate.proof.again import run_here
 from ablate.results.stats import mean, one_more
 from ablate.seals import read_if_sealed
@@ -77,6 +77,8 @@ def train_in(folder: Path, project: Project, run: Run, told: Mapping[str, Any], 
 
 def _why_not(keys: Keys, run: Run, kept: Kept) -> str | None:
     """Why a run cannot be trained again here."""
+    if isinstance(run, OwnRun):
+        return f"of the trainer {run.settings.trainer}, whose script is not run here; `ablate run` does"
     there, asked = kept.key or {}, keys.key(run)
     if there.get("code") != asked["code"]:
         return f"of other code ({str((kept.told.get('git') or {}).get('commit'))[:7]})"

@@ -81,7 +81,11 @@ def _records(project: Project) -> Check:
 def _data(project: Project) -> Check:
     """All runs of a data set had the same data: those that were described, from an archive that params.yaml knows."""
     every = project.plan.runs | project.plan.pretraining
-    mine = {id: kept for id, kept in RunRecords(project.plan).runs.items() if id in every}
+    mine = {
+        id: kept
+        for id, kept in RunRecords(project.plan).runs.items()
+        if id in every and every[id].settings.dataset  # of an own trainer's data nothing more is known than its key
+    }
     of = {id: every[id].settings.dataset for id in mine}
     said = {id: _faults(kept.told, project, of[id]) for id, kept in mine.items()}
     faults = [f"{mine[id].file}: {id}: {fault}" for id, found in said.items() for fault in found]

@@ -13,6 +13,7 @@ from ablate.papers.marks import MEANING, totals
 from ablate.papers.paper import Paper, read
 from ablate.papers.words import words
 from ablate.plan.health import legend
+from ablate.plan.metrics import BUILT_IN, Metric, together
 from ablate.plan.names import shown_arm, title_of
 from ablate.plan.record import PlannedRun, PlanRecord
 from ablate.plan.runs import ENDED
@@ -22,6 +23,25 @@ from ablate.results.table import read_again, shown
 from ablate.verdicts.rubric import rubrics
 
 SAVED = (".csv", ".md", ".tex")  # of each table
+
+
+def every_metric(plan: PlanRecord) -> dict[str, Metric]:
+    """What the built-in trainer and the plan's own measure; of one name, an own trainer's."""
+    own = (trainer.metrics for trainer in plan.trainers.values())
+    return {**BUILT_IN, **together(own)} if plan.trainers else {**BUILT_IN}
+
+
+def _metric(name: str, metric: Metric) -> dict[str, Any]:
+    """As the page shows it."""
+    unit = metric.shown_unit
+    return {
+        "label": f"{metric.words or name} ({unit})" if unit else metric.words or name,
+        "factor": metric.factor,
+        "unit": unit,
+        "apart": metric.of_differences,
+        "places": metric.places,
+        "own": BUILT_IN.get(name) != metric,
+    }
 
 
 class Page:
@@ -35,11 +55,12 @@ class Page:
         self.photographs: dict[str, Image.Image] = {}  # by id
         self.files: dict[str, str] = {}  # to be saved as they are, by their place in results/<scale>
         self.sources: dict[str, Any] = {}  # of a table: {row: {column: {run: value}}}
-        self.data = _data(collected, sorted({p.settings.dataset for p in plan.runs}))
+        self.data = _data(collected, sorted({p.settings.dataset for p in plan.runs} - {""}))
         self.content: dict[str, Any] = {
             "scale": plan.scale,
             "note": plan.note(),
             "health": legend(plan.health),
+            "metrics": {name: _metric(name, metric) for name, metric in every_metric(plan).items()},
             "runs": len({p.run for p in plan.runs}),
             "board": self._board(),
             "papers": [self._paper(plan, name) for name in plan.papers],

@@ -11,7 +11,9 @@ import pandas as pd
 
 from ablate.files import read_json
 from ablate.plan.record import PlannedRun, PlanRecord
+from ablate.plan.settings import Settings
 from ablate.report.answers import Answers
+from ablate.results.collect import PLACE
 from ablate.results.study import collected_history, collected_runs
 
 # Columns of runs.csv that a reader of a run wants, as they are called there.
@@ -20,7 +22,7 @@ SHOWN = (
     *("train_top1", "val_top1", "best_val_top1", "test_top1", "train_loss", "val_loss", "test_loss"),
     *("n_train", "n_val", "n_test"),
 )
-CURVES = ("train_top1", "val_top1", "train_loss", "val_loss")
+NO_CURVES = (*PLACE, "epoch", "lr", "n_train", "n_val")  # columns of history.csv
 DIGITS = 4  # that count, of a curve's values
 Run = dict[str, Any]
 
@@ -31,6 +33,7 @@ def details(plan: PlanRecord, collected: Path, answers: Answers) -> dict[str, An
     ``collected`` is results/<scale>; ``answers`` are those of its runs, which are read here.
     """
     found: dict[str, Run] = {}
+    own = {name: None for trainer in plan.trainers.values() for name in trainer.metrics}
     for paper in plan.papers:
         folder = collected / paper
         if not (folder / "runs.csv").exists():
@@ -42,7 +45,7 @@ def details(plan: PlanRecord, collected: Path, answers: Answers) -> dict[str, An
             run = str(row["run"])
             if run not in found:
                 found[run] = {
-                    **{key: _plain(row[key]) for key in SHOWN if row.get(key) not in (None, "")},
+                    **{key: _plain(row[key]) for key in (*SHOWN, *own) if row.get(key) not in (None, "")},
                     **_made(manifests.get(run, {})),
                     "curve": curves.get(run),
                 }
@@ -50,7 +53,7 @@ def details(plan: PlanRecord, collected: Path, answers: Answers) -> dict[str, An
         planned = found.setdefault(entry.run, {"status": "missing"})
         planned["seed"] = entry.seed
         if "commit" in planned and "right" not in planned:
-            planned |= answers.of(entry.run, entry.settings)
+            planned |= answers.of(entry.run, entry.settings) if isinstance(entry.settings, Settings) else {}
     return {"arms": list(_arms(plan.runs)), "runs": found, "images": answers.sets}
 
 
@@ -83,7 +86,7 @@ def _made(manifest: Mapping[str, Any]) -> Run:
 def _curves(history: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """{run: {epoch, and each measure that it has}}."""
     found = {}
-    there = [name for name in CURVES if name in history]
+    there = [str(name) for name in history if name not in NO_CURVES]
     for run, part in history.drop_duplicates(["run", "epoch"]).groupby("run", sort=False):
         values = {name: [_rounded(v) for v in part[name]] for name in there}
         kept = {name: column for name, column in values.items() if any(v is not None for v in column)}
@@ -108,7 +111,9 @@ def _arms(planned: Iterable[PlannedRun]) -> Iterable[dict[str, Any]]:
             "study": study,
             "arm": arm,
             "levels": first.levels,
-            "settings": first.settings.model_dump(mode="json") | first.facts | {"image_size": first.image_size},
+            "settings": first.settings.plain
+            | first.facts
+            | ({"image_size": first.image_size} if first.image_size else {}),
             "deviations": json.loads(json.dumps(deviations)),
             "contaminated": first.contaminated,
             "runs": [entry.run for entry in entries],

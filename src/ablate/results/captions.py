@@ -103,19 +103,23 @@ def about_study(
     planned = [p for p in results.planned if p.arm in arms]
     runs = results.runs[results.runs["arm"].isin(arms)]
     ended, splits = runs[runs["status"].isin(ENDED)], list(splits)
-    settings = [results.settings(arm) for arm in arms]
-    epochs = _span(ended["epochs"]) or _span(pd.Series([s.epochs for s in settings]))
-    chance = sorted({(p.guessing, p.n_classes) for p in planned})
+    settings = [results.settings(arm) for arm in arms if arm not in results.own]
+    epochs = _span(ended.loc[ended["epochs"] > 0, "epochs"]) or _span(pd.Series([s.epochs for s in settings]))
+    chance = sorted({(p.guessing, p.n_classes) for p in planned if p.n_classes})
     data = sorted({s.dataset for s in settings})
     labels = other_images(runs["data"])
     counted = results.words.counted
     holdout = {s.split for s in settings} == {"holdout"} and set(splits) - {"train"}
     facts = {
         "n": seeds(results, arms),
-        "split": ", ".join(SPLITS[s] for s in splits) + (" (held out of the training images)" if holdout else ""),
-        "images": ", ".join(f"{n} {SPLITS[s]}" for s in ("train", "val", "test") if (n := _span(ended[f"n_{s}"]))),
+        "split": ""
+        if not settings
+        else ", ".join(SPLITS[s] for s in splits) + (" (held out of the training images)" if holdout else ""),
+        "images": ", ".join(
+            f"{n} {SPLITS[s]}" for s in ("train", "val", "test") if settings and (n := _span(ended[f"n_{s}"]))
+        ),
         "epochs": epochs,
-        "weights": _weights(results, arms),
+        "weights": _weights(results, [arm for arm in arms if arm not in results.own]),
         "chance": " or ".join(f"{percent(guessing)} ({n} classes)" for guessing, n in chance),
         "data": ", ".join(data) + (f" ({', '.join(said(each) for each in labels)})" if labels else ""),
         "paper": counted and counted + (f" (told below {results.told})" if results.told else ""),
@@ -170,8 +174,8 @@ def _weights(results: StudyResults, arms: Sequence[str]) -> str:
         if p.arm in arms:
             level = results.shown(p.levels.get("weights", ""))
             found.setdefault(_source(p.settings.weights), {})[level] = None
-    if len(found) == 1:
-        return next(iter(found))
+    if len(found) <= 1:
+        return next(iter(found), "")
     named = {source: " and ".join(filter(None, levels)) for source, levels in found.items()}
     return "; ".join(f"{level}: {source}" if level else source for source, level in named.items())
 

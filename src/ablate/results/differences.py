@@ -4,15 +4,16 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ablate.plan.metrics import BUILT_IN, Metrics
 from ablate.results.stats import half_width, mean
 
-SHOWN = ("val_top1", "test_top1", "train_top1")  # in percent
-Values = dict[str, dict[int, float]]  # metric: {seed: percent}
+SHOWN: Metrics = {name: BUILT_IN[name] for name in ("val_top1", "test_top1", "train_top1")}
+Values = dict[str, dict[int, float]]  # metric: {seed: its value as shown}
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric of both sides in percent: means with the half widths of their 95 % intervals, and the difference.
+    """One metric of both sides, as shown: means with the half widths of their 95 % intervals, and the difference.
 
     The difference is of the second less the first within each seed that both have, so that what seeds share cancels:
     Student's t over those ``n``.
@@ -31,9 +32,9 @@ class Metric:
 
 
 def compare_metrics(first: Values, second: Values) -> list[Metric]:
-    """Those of `SHOWN` that a side has."""
+    """Those that a side has, the first one's order kept."""
     found = []
-    for name in SHOWN:
+    for name in dict.fromkeys([*first, *second]):
         a, b = first.get(name, {}), second.get(name, {})
         if a or b:
             change = [b[seed] - a[seed] for seed in a if seed in b]
@@ -45,14 +46,14 @@ def _summary(values: Collection[float]) -> tuple[int, float | None, float | None
     return len(values), mean(values), half_width(values)
 
 
-def values_of_runs(runs: Iterable[tuple[int, Mapping[str, Any]]]) -> Values:
-    """From (seed, metrics) of runs that ended."""
-    found: Values = {}
+def values_of_runs(runs: Iterable[tuple[int, Mapping[str, Any]]], shown: Metrics = SHOWN) -> Values:
+    """From (seed, metrics) of runs that ended, of each metric of ``shown`` that they have, in its order."""
+    found: Values = {name: {} for name in shown}
     for seed, metrics in runs:
-        for name in SHOWN:
+        for name, metric in shown.items():
             if metrics.get(name) not in (None, ""):
-                found.setdefault(name, {})[seed] = 100 * float(metrics[name])
-    return found
+                found[name][seed] = metric.factor * float(metrics[name])
+    return {name: values for name, values in found.items() if values}
 
 
 def compare_settings(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -61,25 +61,29 @@ def _t(n: int) -> float:
     return float(stdtrit(n - 1, 0.975))
 
 
-def measured(name: str, runs: Mapping[str, float]) -> tuple[dict[str, Any], dict[str, Sources]]:
-    """The cells ``name`` and its half width, and their sources, from {run: value}; each to `DECIMALS`.
+def measured(
+    name: str, runs: Mapping[str, float], decimals: int = DECIMALS
+) -> tuple[dict[str, Any], dict[str, Sources]]:
+    """The cells ``name`` and its half width, and their sources, from {run: value}; each to ``decimals``.
 
     In place of the half width, the values themselves where there are too few for one.
     """
     pair = mean(runs.values()), half_width(runs.values())
     names = (name, name + PM)
-    cells: dict[str, Any] = {key: rounded(v) for key, v in zip(names, pair, strict=True)}
+    cells: dict[str, Any] = {key: rounded(v, decimals) for key, v in zip(names, pair, strict=True)}
     if 1 < len(runs) < FEWEST:
-        cells[name + SEEDS] = ", ".join(f"{rounded(v)}" for v in runs.values())
+        cells[name + SEEDS] = ", ".join(f"{rounded(v, decimals)}" for v in runs.values())
     return cells, {key: dict(runs) for key in cells}
 
 
-def rounded(value: float | None) -> float | None:
-    """Percent, points and minutes as any table shows them; no zero has a sign."""
-    return None if value is None else round(value, DECIMALS) + 0.0
+def rounded(value: float | None, decimals: int = DECIMALS) -> float | None:
+    """Percent, points and minutes as any table shows them, or to other decimals; no zero has a sign."""
+    return None if value is None else round(value, decimals) + 0.0
 
 
-def values_of(runs: pd.DataFrame, metric: str, factor: float = 1.0) -> dict[str, float]:
-    """{run: value} of those that have it."""
+def values_of(runs: pd.DataFrame, metric: str, factor: float = 1.0, decimals: int = DECIMALS) -> dict[str, float]:
+    """{run: value} of those that have it, of which ``decimals`` will be shown."""
     chosen = runs[runs[metric].notna()]
-    return {str(run): round(factor * float(v), 6) for run, v in zip(chosen["run"], chosen[metric], strict=True)}
+    return {
+        str(run): round(factor * float(v), 5 + decimals) for run, v in zip(chosen["run"], chosen[metric], strict=True)
+    }

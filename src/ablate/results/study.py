@@ -9,18 +9,20 @@ import pandas as pd
 
 from ablate.csv_text import read_csv
 from ablate.data.views import Pack
-from ablate.errors import choose
+from ablate.errors import UserError, choose
 from ablate.files import read_json
 from ablate.own_code import parted
 from ablate.papers.paper import Paper, read
 from ablate.papers.words import Words, words
 from ablate.plan.health import NUMBERS, Health
 from ablate.plan.kinds import TABLES, kind_of
+from ablate.plan.metrics import BUILT_IN, Metrics, chosen_by, main_of
 from ablate.plan.names import BEST, arm_or_best, class_names, shown_arm
 from ablate.plan.record import PlannedRun, PlanRecord, read_plan
 from ablate.plan.runs import ENDED, RUNS
 from ablate.plan.settings import Settings
-from ablate.results.collect import METRICS, PLACE, TEXT, place
+from ablate.plan.trainers import OwnSettings, Trainer
+from ablate.results.collect import METRICS, PLACE, TEXT, columns, equal_seeds, place
 
 # Labels of archives with the official pixels; data of the user's own are their own original.
 SAME_IMAGES = ("official", "official-binary", "repacked", "extracted", "measured")
@@ -46,6 +48,8 @@ class StudyResults:
     every_axis: list[list[str]] = field(default_factory=list)  # the levels of each axis of the plan, a list each
     called: str = ""  # the scale with what it stands for
     show: Mapping[str, str] = field(default_factory=dict)  # a level's label: what readers see in its place
+    metrics: Metrics = field(default_factory=lambda: BUILT_IN)  # that its trainers measure, the main one first
+    trainers: Mapping[str, Trainer] = field(default_factory=dict)  # own ones, by name
     told: str = ""  # the table whose notes tell deviations and choices, once for the study
 
     @property
@@ -62,6 +66,32 @@ class StudyResults:
         """{name: what readers see} of each level and arm that has something else to show."""
         arms = {arm: shown for arm in self.arms if (shown := self.shown(arm)) != arm}
         return {**self.show, **arms}
+
+    @property
+    def main(self) -> str:
+        """Its main metric's name."""
+        return main_of(self.metrics)
+
+    @property
+    def named(self) -> str:
+        """Its main metric in words."""
+        return self.metrics[self.main].words or self.main
+
+    @property
+    def axis_label(self) -> str:
+        """Its main metric on an axis of a figure."""
+        unit = self.metrics[self.main].shown_unit
+        return f"{self.named} ({unit})" if unit else self.named
+
+    @property
+    def own(self) -> list[str]:
+        """Its arms of own trainers."""
+        return list(dict.fromkeys(p.arm for p in self.planned if isinstance(p.settings, OwnSettings)))
+
+    @property
+    def own_metrics(self) -> list[str]:
+        """Those of own trainers."""
+        return [name for name, metric in self.metrics.items() if BUILT_IN.get(name) != metric]
 
     @property
     def words(self) -> Words:
@@ -84,9 +114,27 @@ class StudyResults:
         """Whether it starts from weights that have seen the data set's images."""
         return any(p.contaminated for p in self.planned if p.arm == arm)
 
+    def remark(self, arm: str) -> str:
+        """What is to say of an arm's seeds beside their states: which have equal scores, though chance has a part."""
+        settings = next(p.settings for p in self.planned if p.arm == arm)
+        if not isinstance(settings, OwnSettings):
+            return ""
+        seeds = equal_seeds(self.runs[self.runs["arm"] == arm], self.trainers[settings.trainer])
+        return f"equal scores of seeds {', '.join(map(str, seeds))}" if seeds else ""
+
     def settings(self, arm: str) -> Settings:
-        """With their defaults."""
-        return next(p.settings for p in self.planned if p.arm == arm)
+        """With their defaults, of the built-in trainer.
+
+        Raises:
+            UserError: For an arm of an own one.
+        """
+        found = next(p.settings for p in self.planned if p.arm == arm)
+        if isinstance(found, OwnSettings):
+            raise UserError(
+                f"papers/{self.paper}.yaml: drawn.{self.study}: what is drawn asks of {arm!r} what only the built-in "
+                f"trainer has, and its trainer is {found.trainer}; choose another kind"
+            )
+        return found
 
     def classes(self, arm: str) -> list[str]:
         """The names of the arm's classes, in the order of its labels, as the data's description has them.
@@ -109,10 +157,15 @@ class StudyResults:
 
     @property
     def best_arm(self) -> str | None:
-        """By the mean over seeds of best_val_top1, never by test; the first of equals. None where no run ended."""
-        ended = self.runs[self.runs["status"].isin(ENDED)]
-        means = ended.groupby("arm")["best_val_top1"].mean().astype(float).reindex(self.arms).dropna()
-        return None if means.empty else str(means.idxmax())
+        """By the mean over seeds of best_val_top1, never by test, or of an own trainer's main metric.
+
+        The first of equals. None where no run ended.
+        """
+        ended, name = self.runs[self.runs["status"].isin(ENDED)], chosen_by(self.metrics)
+        means = ended.groupby("arm")[name].mean().astype(float).reindex(self.arms).dropna()
+        if means.empty:
+            return None
+        return str(means.idxmin() if self.metrics[name].better == "lower" else means.idxmax())
 
 
 def study_results(plan: Path, collected: Path, papers: Path, study: str, runs_folder: Path = RUNS) -> StudyResults:
@@ -124,7 +177,7 @@ def study_results(plan: Path, collected: Path, papers: Path, study: str, runs_fo
     chosen = whole.studies.get(f"{paper}/{study}")
     if chosen is None:
         raise choose("--study", f"{paper}/{study}", whole.studies, "study")
-    record = read(papers / f"{paper}.yaml")
+    record = read(papers / f"{paper}.yaml", whole)
     runs, history = collected_runs(whole, collected), collected_history(whole, collected)
     runs, history = (table[table["study"] == study] for table in (runs, history))
     planned = [p for p in whole.of(paper) if p.study == study]
@@ -145,6 +198,8 @@ def study_results(plan: Path, collected: Path, papers: Path, study: str, runs_fo
         every_axis(whole),
         whole.called(planned),
         chosen.show,
+        whole.metrics_of(planned),
+        whole.trainers,
         next((name for name, kind in chosen.tables.items() if kind_of(parted(kind)[0], TABLES).runs), ""),
     )
 
@@ -156,7 +211,11 @@ def collected_runs(plan: PlanRecord, collected: Path) -> pd.DataFrame:
     known which row is right; neither has values.
     """
     place = ["study", "run"]
-    found = read_csv(collected / "runs.csv", TEXT, need=[*PLACE, *METRICS, *NUMBERS, "health", "wall_s", "data"])
+    mine = plan.of(collected.name)
+    found = read_csv(collected / "runs.csv", TEXT, need=[*PLACE, *columns(plan, mine), "health", "wall_s", "data"])
+    for name in (*METRICS, *NUMBERS):  # of the built-in trainer, where there are only own ones
+        if name not in found:
+            found[name] = np.nan
     twice = found.duplicated(place, keep=False)
     values = [c for c in found if c not in ("study", "arm", "seed", "run", "contaminated")]
     found.loc[twice, [c for c in values if c != "status"]] = None

@@ -119,20 +119,20 @@ class Heartbeat:
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
 
-    def epoch(self, done: int, images_per_s: float, **metrics: float) -> None:
-        """Report that `done` epochs have finished, with the speed and any metrics."""
+    def epoch(self, done: int, images_per_s: float | None, **metrics: float) -> None:
+        """Report that `done` epochs have finished, with the speed, if it is known, and any metrics."""
         # A resumed run starts above zero: only the epochs done here tell how long one takes.
         if self._done_before is None:
             self._done_before = done - 1
         here = done - self._done_before
         eta = (self._clock() - self._started) / here * max(self.epochs - done, 0) if here > 0 else None
         values = {name: float(value) for name, value in metrics.items()}
-        self._write(done, float(images_per_s), values, eta)
+        self._write(done, images_per_s, values, eta)
         if not under_live_display():
+            speed = "" if images_per_s is None else f"{images_per_s:.0f} images/s "
             shown = "".join(f"{name} {format_metric(value)} " for name, value in values.items())
             sys.stderr.write(
-                f"{visible(self.run)}: epoch {done}/{self.epochs} {shown}"
-                f"{images_per_s:.0f} images/s ETA {format_duration(eta)}\n"
+                f"{visible(self.run)}: epoch {done}/{self.epochs} {shown}{speed}ETA {format_duration(eta)}\n"
             )
             sys.stderr.flush()
 
@@ -140,12 +140,12 @@ class Heartbeat:
     def _temporary(self) -> Path:
         return self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
 
-    def _write(self, done: int, images_per_s: float, metrics: dict[str, float], eta: float | None) -> None:
+    def _write(self, done: int, images_per_s: float | None, metrics: dict[str, float], eta: float | None) -> None:
         state = {
             "run": self.run,
             "epochs": self.epochs,
             "done": done,
-            "images_per_s": images_per_s if math.isfinite(images_per_s) else None,
+            "images_per_s": images_per_s if images_per_s is not None and math.isfinite(images_per_s) else None,
             # JSON has no word for nan and inf.
             "metrics": {name: v if math.isfinite(v) else None for name, v in metrics.items()},
             "eta_s": eta,

@@ -1,4 +1,4 @@
-"""Tables of accuracies, a row per arm. In percent: the mean over seeds, and half of its 95 % interval."""
+"""Tables of metrics, a row per arm: the mean over seeds, and half of its 95 % interval. Accuracies in percent."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,10 +6,13 @@ from typing import Any
 import pandas as pd
 
 from ablate.plan import health
+from ablate.plan.metrics import BUILT_IN
+from ablate.plan.metrics import column as head
 from ablate.results.stats import Sources, ended, measured, remarks, values_of
 from ablate.results.study import StudyResults
 from ablate.results.table import Table
 
+ACCURACIES = ("train_top1", "val_top1", "best_val_top1", "test_top1")
 Pair = tuple[dict[str, Any], dict[str, Sources]]  # cells, and the runs behind them
 
 
@@ -29,7 +32,7 @@ def counted(results: StudyResults, arm: str) -> Pair:
     cells: dict[str, Any] = {"n": len(done)}
     if examined(results):
         cells["health"] = health.counted(done["health"])
-    cells["note"] = remarks(runs, results.contaminated(arm))
+    cells["note"] = "; ".join(filter(None, [remarks(runs, results.contaminated(arm)), results.remark(arm)]))
     sources = dict.fromkeys(cells, dict.fromkeys(map(str, done["run"])))
     return cells, sources | {"note": dict.fromkeys(map(str, runs["run"]))}
 
@@ -47,11 +50,12 @@ def legend(results: StudyResults) -> list[str]:
 
 
 def percents(results: StudyResults, arm: str, columns: Iterable[tuple[str, str]]) -> Pair:
-    """Cells of the means of metrics, given as (column, metric); the arm's count and notes behind them."""
+    """Cells of the means of metrics, given as (column, metric), as shown; the arm's count and notes behind them."""
     cells: dict[str, Any] = {}
     sources: dict[str, Sources] = {}
     for column, metric in columns:
-        pair = measured(column, values_of(ended(of_arm(results, arm)), metric, 100))
+        of = results.metrics[metric]
+        pair = measured(column, values_of(ended(of_arm(results, arm)), metric, of.factor, of.places), of.places)
         cells |= pair[0]
         sources |= pair[1]
     count = counted(results, arm)
@@ -74,15 +78,15 @@ def beside(results: StudyResults, arm: str, cells: dict[str, Any]) -> dict[str, 
 
 
 def accuracy(results: StudyResults) -> Table:
-    """Every accuracy that the study has, and over how many images it was measured."""
+    """Every accuracy that the study has, and over how many images it was measured; all metrics of an own trainer."""
     table = Table(notes=legend(results))
-    metrics = [m for m in ("train_top1", "val_top1", "best_val_top1", "test_top1") if results.runs[m].notna().any()]
+    metrics = [m for m in (*ACCURACIES, *results.own_metrics) if results.runs[m].notna().any()]
     for arm in results.arms:
-        cells, sources = percents(results, arm, [(f"{m} %", m) for m in metrics])
+        cells, sources = percents(results, arm, [(head(m, results.metrics[m]), m) for m in metrics])
         images = {
             f"{split} images": int(of_arm(results, arm)[f"n_{split}"].max())
             for split in ("val", "test")
-            if of_arm(results, arm)[f"n_{split}"].notna().any()
+            if BUILT_IN.keys() <= results.metrics.keys() and of_arm(results, arm)[f"n_{split}"].notna().any()
         }
         last = {key: cells.pop(key) for key in ("health", "note") if key in cells}
         table.add(arm, beside(results, arm, cells | images | last), sources)

@@ -9,9 +9,10 @@ import pandas as pd
 from ablate.papers.paper import Paper, Reported, read
 from ablate.papers.words import Words, words
 from ablate.plan import health
+from ablate.plan.metrics import BUILT_IN, Metric, Metrics
 from ablate.plan.names import shown_arm
 from ablate.plan.record import PlannedRun, PlanRecord, read_plan
-from ablate.results.stats import PM, SEEDS, Sources, ended, measured, one_more, remarks, rounded
+from ablate.results.stats import DECIMALS, PM, SEEDS, Sources, ended, measured, one_more, remarks, rounded
 from ablate.results.study import archives, collected_runs
 from ablate.results.table import Table
 
@@ -31,7 +32,7 @@ def write_comparison(plan_file: Path, papers: Path, output: Path) -> None:
     every = output.parent == plan_file.parent
     chosen = plan.papers if every else [output.parent.name]
     folder = output.parent if every else output.parent.parent
-    records = {name: read(papers / f"{name}.yaml") for name in chosen}
+    records = {name: read(papers / f"{name}.yaml", plan) for name in chosen}
     table = compare(plan, records, folder, every=every)
     nothing = not table.rows and not any(paper.is_document for paper in records.values())
     title = "Nothing is printed beside which ours could stand" if nothing else "The papers' numbers and ours"
@@ -57,15 +58,21 @@ def compare(plan: PlanRecord, papers: Mapping[str, Paper], folder: Path, *, ever
         planned = plan.of(name)
         runs = collected_runs(plan, folder / name) if planned else pd.DataFrame()
         for entry in paper.reported:
+            own = _own(plan.measured(name, entry.study), entry)
             head = {"paper": name} if every else {}
-            head |= {"number": entry.id, "of": _of(entry), "metric": entry.metric, "unit": _unit(entry)}
+            head |= {
+                "number": entry.id,
+                "of": _of(entry),
+                "metric": entry.metric,
+                "unit": own.shown_unit if own else _unit(entry),
+            }
             if entry.metric in COUNTS:
                 cells, sources = _of_network(entry, planned), dict[str, Sources]()
             else:
                 mine = [p for p in planned if p.study == entry.study]
                 named = _arms(entry, mine, runs)
                 mine = [p for p in mine if p.arm in named]
-                cells, sources = _of_runs(entry, named, mine, runs)
+                cells, sources = _of_runs(entry, named, mine, runs, own)
                 cells |= words(paper, mine, plan.scale, archives(runs, mine)).cells
                 whole = [p for p in planned if p.study == entry.study]
                 where = f"{name}, {entry.study}" if every else str(entry.study)
@@ -79,6 +86,12 @@ def compare(plan: PlanRecord, papers: Mapping[str, Paper], folder: Path, *, ever
             table.add(f"{name}/{entry.id}" if every else entry.id, head | cells, sources)
     table.notes = [f"{where}: {sentences}" for where, sentences in told.items() if sentences]
     return table
+
+
+def _own(metrics: Metrics, entry: Reported) -> Metric | None:
+    """Its metric, where an own trainer declares it."""
+    metric = metrics.get(entry.metric)
+    return metric if metric != BUILT_IN.get(entry.metric) else None
 
 
 def _of(entry: Reported, show: Mapping[str, str] | None = None) -> str:
@@ -134,11 +147,12 @@ def _arms(entry: Reported, planned: list[PlannedRun], runs: pd.DataFrame) -> lis
 
 
 def _of_runs(
-    entry: Reported, arms: list[str], planned: list[PlannedRun], runs: pd.DataFrame
+    entry: Reported, arms: list[str], planned: list[PlannedRun], runs: pd.DataFrame, own: Metric | None = None
 ) -> tuple[dict[str, Any], dict[str, Sources]]:
     """Cells of a mean over seeds, of an arm or of the difference or the sum of several, within each seed."""
-    factor = 1 if entry.metric in MINUTES else 100
-    printed = round(factor * entry.value, 2)
+    factor = own.factor if own else 1 if entry.metric in MINUTES else 100
+    decimals = own.places if own else DECIMALS
+    printed = round(factor * entry.value, decimals + 1)
     cells: dict[str, Any] = {"printed": printed, "ours": None, "ours" + PM: None, "n": 0, "difference": None}
     absent = [arm for arm in arms if arm not in {p.arm for p in planned}]
     if absent or not arms:
@@ -159,22 +173,28 @@ def _of_runs(
     if entry.over == "best" and seeds:
         notes.insert(0, f"the best by its mean over seeds: {arms[0]}")
     notes += ["contaminated weights"] * any(p.contaminated for p in planned)
-    cells |= measured("ours", together)[0] | {"n": len(seeds), "note": "; ".join(dict.fromkeys(notes))}
+    cells |= measured("ours", together, decimals)[0] | {"n": len(seeds), "note": "; ".join(dict.fromkeys(notes))}
     if together:  # of the mean itself, since two rounded numbers would be rounded twice
-        cells["difference"] = rounded(sum(together.values()) / len(together) - printed)
-    cells |= _one_run([*together.values()], printed)
-    used: Sources = {run: round(value, 6) for of_arm in found for run, value in (of_arm[s] for s in seeds)}
+        cells["difference"] = rounded(sum(together.values()) / len(together) - printed, decimals)
+    cells |= _one_run([*together.values()], printed, decimals)
+    used: Sources = {run: round(value, 5 + decimals) for of_arm in found for run, value in (of_arm[s] for s in seeds)}
     every = dict.fromkeys(p.run for p in planned)
     return cells, dict.fromkeys(("ours", "ours" + PM, "n", "difference", *ONE_RUN), used) | {"note": every}
 
 
-def _one_run(values: list[float], printed: float) -> dict[str, Any]:
+def _one_run(values: list[float], printed: float, decimals: int) -> dict[str, Any]:
     """Cells of the interval for one more run, and whether the paper's, which is one, lies within."""
     if (half := one_more(values)) is None:
         return {}
     middle = sum(values) / len(values)
     low, high = middle - half, middle + half
-    return dict(zip(ONE_RUN, (rounded(low), rounded(high), "yes" if low <= printed <= high else "no"), strict=True))
+    return dict(
+        zip(
+            ONE_RUN,
+            (rounded(low, decimals), rounded(high, decimals), "yes" if low <= printed <= high else "no"),
+            strict=True,
+        )
+    )
 
 
 def value_of(runs: pd.DataFrame, metric: str) -> "pd.Series[Any]":

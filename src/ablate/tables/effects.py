@@ -1,7 +1,7 @@
 """What each axis of a study is worth: main effects, two-way interactions and importance.
 
-The estimand of a main effect is the mean, over all combinations of the other axes' levels, of validation accuracy at
-the level less that at the reference, the axis's first level. An interaction is how much that difference itself
+The estimand of a main effect is the mean, over all combinations of the other axes' levels, of the main metric at the
+level less that at the reference, the axis's first level. An interaction is how much that difference itself
 differs between two levels of another axis, averaged over the remaining axes. Arms of a seed share initial weights and
 data order where their axes allow it, so both are computed within each seed, and the 95 % interval is Student's t over
 seeds (a seed is a block). A seed in which a run of a contrast has not ended is left out of that contrast, and said.
@@ -19,31 +19,30 @@ from ablate.results.stats import Sources, ended, half_width, mean, rounded
 from ablate.results.study import StudyResults
 from ablate.results.table import Table
 
-METRIC = "val_top1"
 REPEATS = 30  # permutations of each axis
 Signs = dict[str, int]  # arm: +1 or -1
 
 
 @dataclass(frozen=True)
 class Effect:
-    """A contrast of arms, in points (percent of images)."""
+    """A contrast of arms, in the unit in which the main metric's differences are shown: points, of accuracies."""
 
     name: str  # axis, or axis × axis
     levels: str  # level vs reference
     shown: str  # the same, as readers see it
     by_seed: dict[int, float]
     seeds: int  # planned
-    runs: Sources  # of the seeds that count, with their accuracy in percent
+    runs: Sources  # of the seeds that count, with the metric as shown
     interaction: bool
 
     @property
     def estimate(self) -> float | None:
-        """Points."""
+        """In that unit."""
         return mean(self.by_seed.values())
 
     @property
     def half(self) -> float | None:
-        """Half of the 95 % interval, points; None for fewer than three seeds."""
+        """Half of the 95 % interval; None for fewer than three seeds."""
         return half_width(self.by_seed.values())
 
 
@@ -86,22 +85,23 @@ def _effect(results: StudyResults, name: str, pairs: list[tuple[str, str]], sign
     interaction = len(pairs) > 1
     levels = ", at ".join(f"{level} vs {reference}" for level, reference in pairs)
     seen = ", at ".join(f"{results.shown(level)} vs {results.shown(reference)}" for level, reference in pairs)
-    done = ended(results.runs[results.runs["arm"].isin(list(signs))])
+    done, name_of = ended(results.runs[results.runs["arm"].isin(list(signs))]), results.main
+    factor = results.metrics[name_of].factor
     by_seed: dict[int, float] = {}
     runs: Sources = {}
     for seed, group in done.groupby("seed"):
         if len(group) == len(signs):
-            signed = group[METRIC] * group["arm"].map(signs)
-            by_seed[int(str(seed))] = 100 * float(signed.sum()) / (len(signs) / (4 if interaction else 2))
-            runs |= {str(r): 100 * float(v) for r, v in zip(group["run"], group[METRIC], strict=True)}
+            signed = group[name_of] * group["arm"].map(signs)
+            by_seed[int(str(seed))] = factor * float(signed.sum()) / (len(signs) / (4 if interaction else 2))
+            runs |= {str(r): factor * float(v) for r, v in zip(group["run"], group[name_of], strict=True)}
     return Effect(name, levels, seen, by_seed, results.runs["seed"].nunique(), runs, interaction)
 
 
 def importance(results: StudyResults) -> pd.DataFrame:
-    """Permutation importance of each axis in a random forest that predicts validation accuracy from the levels.
+    """Permutation importance of each axis in a random forest that predicts the main metric from the levels.
 
     Columns axis, mean, low, high: the loss of R² on the runs themselves when an axis's levels are shuffled among
-    them, its mean and its middle 95 % over repeats. It tells which axes the accuracy follows, not in which direction.
+    them, its mean and its middle 95 % over repeats. It tells which axes the metric follows, not in which direction.
     """
     from sklearn.ensemble import RandomForestRegressor  # takes a second to import
     from sklearn.inspection import permutation_importance
@@ -117,7 +117,7 @@ def importance(results: StudyResults) -> pd.DataFrame:
         order = list(dict.fromkeys(p.levels[axis] for p in results.planned))
         encoded[axis] = encoded[axis].map(order.index)
         counts.append(len(order))
-    x, y = encoded.to_numpy(float), 100 * done[METRIC].to_numpy(float)
+    x, y = encoded.to_numpy(float), results.metrics[results.main].factor * done[results.main].to_numpy(float)
     forest = RandomForestRegressor(n_estimators=200, random_state=0).fit(x, y)
     # A study is the product of its axes, so shuffled levels are those of its arms: each is asked for once, and not in
     # every shuffle, which takes a forest ten times as long as all else here.
@@ -133,32 +133,38 @@ def importance(results: StudyResults) -> pd.DataFrame:
 
 def effects(results: StudyResults) -> Table:
     """Main effects and two-way interactions."""
-    table = Table(caption=f"Estimates are points of {METRIC}, with 95 % intervals over seeds.")
+    of = results.metrics[results.main]
+    unit = of.of_differences
+    head = f"estimate ({unit})" if unit else "estimate"
+    what = f"{unit} of {results.main}" if unit else results.main
+    lower = " Lower is better." if of.better == "lower" else ""
+    table = Table(caption=f"Estimates are {what}, with 95 % intervals over seeds.{lower}")
     for e in contrasts(results):
         left_out = e.seeds - len(e.by_seed)
         estimate, half = e.estimate, e.half
         row: dict[str, Any] = {
             "effect": e.name,
             "level vs reference": e.levels,
-            "estimate (points)": rounded(estimate),
-            "low": rounded(None if estimate is None or half is None else estimate - half),
-            "high": rounded(None if estimate is None or half is None else estimate + half),
+            head: rounded(estimate, of.places),
+            "low": rounded(None if estimate is None or half is None else estimate - half, of.places),
+            "high": rounded(None if estimate is None or half is None else estimate + half, of.places),
             "n": len(e.by_seed),
             "varies over": "seeds",
             "note": f"{left_out} of {e.seeds} seeds incomplete" if left_out else "",
         }
         table.names |= {e.levels: e.shown} if e.shown != e.levels else {}
-        table.add(f"{e.name}: {e.levels}", row, dict.fromkeys(("estimate (points)", "low", "high", "n"), e.runs))
+        table.add(f"{e.name}: {e.levels}", row, dict.fromkeys((head, "low", "high", "n"), e.runs))
     return table
 
 
 def importances(results: StudyResults) -> Table:
     """The importance of each axis."""
     table = Table(
-        caption="Importance is the R² that a random forest, which predicts validation accuracy from levels, loses "
+        caption=f"Importance is the R² that a random forest, which predicts {results.named} from levels, loses "
         f"when an axis is shuffled; low and high are the middle 95 % of {REPEATS} shuffles."
     )
-    used: Sources = {str(r): 100 * float(v) for r, v in ended(results.runs)[["run", METRIC]].itertuples(index=False)}
+    factor, done = results.metrics[results.main].factor, ended(results.runs)[["run", results.main]]
+    used: Sources = {str(r): factor * float(v) for r, v in done.itertuples(index=False)}
     for axis, middle, low, high in importance(results).itertuples(index=False):
         row = {"axis": axis, "importance (R²)": round(middle, 2), "low": round(low, 2), "high": round(high, 2)}
         table.add(axis, row, dict.fromkeys(("importance (R²)", "low", "high"), used))

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ablate.own_code import is_own
+from ablate.papers.claim import Claim
 from ablate.papers.paper import Paper
 from ablate.plan.code import code_digest, with_own
 from ablate.plan.record import PlanRecord
+from ablate.plan.trainers import OwnSettings
 from ablate.records import SHORT
 from ablate.stored import Stored
 
@@ -52,10 +54,12 @@ def analysis(plan: PlanRecord, papers: Mapping[str, Paper]) -> Analysis:
     arms: dict[str, dict[str, Arm]] = defaultdict(dict)
     for p in plan.runs:
         settings = p.settings.model_dump(mode="json", exclude_defaults=True) | p.facts
+        if isinstance(p.settings, OwnSettings):
+            settings = p.settings.plain
         arms[f"{p.paper}/{p.study}"].setdefault(p.arm, Arm(seeds=[], settings=settings)).seeds.append(p.seed)
     asked = {
         name: OfPaper(
-            claims={c.id: c.model_dump(mode="json", exclude_defaults=True, exclude={"id"}) for c in paper.claims},
+            claims={c.id: _plain(c) for c in paper.claims},
             headlines=paper.headlines.claims if paper.headlines else {},
             chosen=paper.headlines.chosen.isoformat() if paper.headlines else None,
         )
@@ -67,6 +71,12 @@ def analysis(plan: PlanRecord, papers: Mapping[str, Paper]) -> Analysis:
     health = plan.health.model_dump(mode="json")
     code = with_own(code_digest("judge"), sorted(own))
     return Analysis(papers=asked, arms=dict(arms), adaptive=adaptive, health=health, code=code)
+
+
+def _plain(claim: Claim) -> dict[str, Any]:
+    """Its fields, and what an own trainer declares of its metric."""
+    found: dict[str, Any] = claim.model_dump(mode="json", exclude_defaults=True, exclude={"id"})
+    return found | ({"declared": claim.own.model_dump(mode="json", exclude_defaults=True)} if claim.own else {})
 
 
 class _Change(NamedTuple):

@@ -67,7 +67,7 @@ class Judged:
 
 def claiming(plan: PlanRecord, papers: Path) -> dict[str, Paper]:
     """The papers of ``plan``, from the folder of their files."""
-    return {name: read(papers / f"{name}.yaml") for name in plan.papers if name != CONTROLS}
+    return {name: read(papers / f"{name}.yaml", plan) for name in plan.papers if name != CONTROLS}
 
 
 def assess(plan: PlanRecord, papers: Mapping[str, Paper], folder: Path, runs: Path) -> list[Judged]:

@@ -33,7 +33,7 @@ def contrasts(claim: Claim, paper: Paper, levels: dict[str, dict[str, str]]) -> 
             pairs = [(first, arm) for arm in rest] if claim.over == "rest" else list(pairwise(claim.arms))
             pairs = list(product(claim.arms, claim.below)) if claim.below else pairs
             see = dict(zip(claim.arms + claim.below, seen.arms + seen.below, strict=True))
-            names = unique(f"{see[a]} over {see[b]}" for a, b in pairs)
+            names = unique(f"{see[a]} {'under' if claim.lower else 'over'} {see[b]}" for a, b in pairs)
             return [Contrast(name, {a: 1.0, b: -1.0}) for name, (a, b) in zip(names, pairs, strict=True)]
         case "effect":
             name = f"{seen.level} vs {seen.reference}{_where(seen)}"

@@ -119,7 +119,7 @@ def evidence(claim: Claim, paper: Paper, planned: Planned, collected: Collected)
         censored=censored(claim, {name: arm.values for name, arm in arms.items()}, asked),
         apart=tuple(key for key in COMPARED if any(key in (p.deviations or {}) for p in mine)),
         contaminated=any(p.contaminated for p in mine),
-        datasets=frozenset(p.settings.dataset for p in mine),
+        datasets=frozenset(p.settings.dataset for p in mine) - {""},
         runs=tuple(dict.fromkeys(run for arm in names for run in counting[arm])),
         varies_over="seeds",
         few=tuple(_few(claim, arms, of_study, collected, show)),
@@ -176,7 +176,8 @@ def _floor(claim: Claim, rows: Sequence[Row], arm: Arm, answered: PerImage | Non
     measure = str("gap" if claim.kind == "gap" else claim.behaviour or claim.metric)
     if answered:
         return max(factor**2 * answered.binomial, TINY)
-    counts = [row[ACCURACIES[measure]] for row in rows] if measure in ACCURACIES else []
+    of = claim.own.of if claim.own else ACCURACIES.get(measure)
+    counts = [row[of] for row in rows] if of else []
     n = float(next((count for count in counts if count is not None), 0))
     if not n:
         return of_margin(claim)
@@ -184,7 +185,7 @@ def _floor(claim: Claim, rows: Sequence[Row], arm: Arm, answered: PerImage | Non
     if measure == "gap":  # of which validation is the part that varies with the images
         every = [float(row["val_top1"]) for row in rows if row["val_top1"] is not None]
         mean = math.fsum(every) / len(every) if every else 0.5
-    share = (mean * n + 1) / (n + 2)  # away from 0 and 1, at which nothing would vary
+    share = (min(max(mean, 0.0), 1.0) * n + 1) / (n + 2)  # away from 0 and 1, at which nothing would vary
     return factor**2 * share * (1 - share) / n
 
 

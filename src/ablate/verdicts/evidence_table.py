@@ -11,6 +11,7 @@ from ablate.plan.health import BETWEEN, NOT_ABOVE_CHANCE
 from ablate.plan.names import shown_arm
 from ablate.plan.record import PlanRecord
 from ablate.plan.runs import ENDED
+from ablate.plan.settings import Settings
 from ablate.results.study import collected_runs
 from ablate.results.table import Table
 from ablate.verdicts.assess import COUNTED, WORDS, Judged
@@ -41,7 +42,12 @@ def evidence_table(plan: PlanRecord, every: Sequence[Judged], folder: Path) -> T
 def _runs(plan: PlanRecord, collected: Path) -> pd.DataFrame:
     """Of each planned run of a paper what is asked here."""
     runs, records = collected_runs(plan, collected), read_json(collected / "provenance.json")
-    shuffled = {p.run for p in plan.of(collected.name) if p.settings.labels == "shuffled"}
+    # Of an own trainer nobody knows here what guessing gives.
+    unasked = {
+        p.run
+        for p in plan.of(collected.name)
+        if not isinstance(p.settings, Settings) or p.settings.labels == "shuffled"
+    }
     there = runs["status"].isin(ENDED)
     return pd.DataFrame(
         {
@@ -53,7 +59,7 @@ def _runs(plan: PlanRecord, collected: Path) -> pd.DataFrame:
             ],
             "run": runs["run"],
             "there": there,
-            "asked": there & ~runs["run"].isin(shuffled),
+            "asked": there & ~runs["run"].isin(unasked),
             "at_chance": runs["health"].map(lambda words: NOT_ABOVE_CHANCE in words.split(BETWEEN)),
             "seconds": runs["wall_s"],
             "machine": runs["run"].map(lambda run: records.get(run, {}).get("device", "")),

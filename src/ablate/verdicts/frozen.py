@@ -129,7 +129,7 @@ def write_frozen(project: Project, folder: Path, papers: Path, *, again: bool = 
     if old and not again:
         raise UserError(f"{file}: was frozen {old.said}; --again freezes what is planned now, and keeps that in it")
     plan = plan_record(project.params, make_plan(project.params))  # without the seeds that `decide` has added
-    now = analysis(plan, {name: read(papers / f"{name}.yaml") for name in plan.papers})
+    now = analysis(plan, {name: read(papers / f"{name}.yaml", plan) for name in plan.papers})
     ended, others = _ended(project, folder)
     before = [*old.before, Freeze.model_validate(old.model_dump(include=set(Freeze.model_fields)))] if old else []
     new = Frozen(

@@ -73,7 +73,7 @@ def sums_over_images(claim: Claim) -> bool:
 
 
 def _measure(claim: Claim) -> str:
-    return "gap" if claim.kind == "gap" else str(claim.metric)
+    return "" if claim.own else "gap" if claim.kind == "gap" else str(claim.metric)
 
 
 def split_of(claim: Claim) -> str:

@@ -50,6 +50,8 @@ def look_by_look(
 
 def measure_of(claim: Claim) -> str:
     """What arms of different claims must have in common for their seeds to scatter alike."""
+    if claim.own:
+        return f"{claim.metric} of an own trainer"
     return "gap" if claim.kind == "gap" else str(claim.behaviour or claim.metric)
 
 

@@ -45,12 +45,14 @@ def measured(
                 found[run] = measure(claim, row, curves.get(run, collected.no_curve), collected.folder / run)
     elif claim.kind == "gap" or claim.metric == "gap":
         found = {row["run"]: _less(row["train_top1"], row["val_top1"]) for row in done}
+    elif claim.own:
+        found = {row["run"]: row[str(claim.metric)] for row in done}
     elif claim.metric == "test_top1":
         found = {row["run"]: row["val_top1"] if row["test_top1"] is None else row["test_top1"] for row in done}
         notes += [NO_TEST] * any(row["test_top1"] is None and row["val_top1"] is not None for row in done)
     else:
         found = {row["run"]: row[str(claim.metric)] for row in done}
-    if claim.metric in CHANCE or claim.behaviour in CHANCE:
+    if not claim.own and (claim.metric in CHANCE or claim.behaviour in CHANCE):
         chance = {p.run: p.chance for p in planned}
         found |= {row["run"]: chance[row["run"]] for row in rows if row["status"] == health.DIVERGED}
     return {run: float(v) for run, v in found.items() if v is not None and math.isfinite(v)}, notes

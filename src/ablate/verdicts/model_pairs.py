@@ -110,7 +110,7 @@ def trained_pairs(papers: dict[str, Paper], planned: Planned, runs: Path) -> Tab
 
 def pairs(claim: Claim, paper: Paper, planned: Planned) -> list[tuple[str, str]]:
     """(first, second) of each comparison of ``claim`` that is the accuracy of one arm less that of another."""
-    if claim.metric in OF_NETWORKS or claim.metric not in SPLITS:
+    if claim.own or claim.metric in OF_NETWORKS or claim.metric not in SPLITS:
         return []
     found = []
     for contrast in contrasts(claim, paper, {entry.arm: entry.levels for entry in planned}):

@@ -10,6 +10,7 @@ from ablate.files import read_json, write_text
 from ablate.papers.paper import Paper
 from ablate.plan.params import Dataset
 from ablate.plan.record import PlannedRun, PlanRecord
+from ablate.plan.trainers import OwnSettings
 from ablate.results.table import Table
 from ablate.stored import Assessment, shaped
 from ablate.verdicts.judge import MOST, POWER
@@ -30,6 +31,8 @@ def foresee(
     """The chances of every claim of ``papers`` at the scale of ``plan``; ``known`` as of `prospects`."""
 
     def images(run: PlannedRun) -> tuple[int, int]:
+        if isinstance(run.settings, OwnSettings):
+            return 0, 0
         data = datasets[run.settings.dataset]
         n_classes, each, _ = data.counts(run.settings)
         return n_classes * each, data.tested(run.settings)

@@ -71,7 +71,7 @@ def scattered(plan: PlanRecord, papers: Mapping[str, Paper], folder: Path) -> di
 def _of_paper(
     paper: Paper, planned: Sequence[PlannedRun], folder: Path, chance_p: float
 ) -> dict[tuple[str, str, str], Ratio]:
-    runs = read_csv(folder / "runs.csv", TEXT, need=[*PLACE, *METRICS])
+    runs = read_csv(folder / "runs.csv", TEXT, need=[*PLACE, *METRICS[:2]])
     history = read_csv(folder / "history.csv", TEXT, need=[*PLACE, "epoch"])
     collected = Collected(runs, history, folder)
     # By arm and not by run: those of other settings or more seeds than are planned now tell it as well.
@@ -92,8 +92,8 @@ def _of_paper(
         if all((measure_of(claim), str(claim.study), arm) in found for arm in names):
             continue
         mine = [p for p in there if p.study == claim.study and p.arm in names]
-        chance = {p.run: p.chance for p in mine}
-        rows = [row for row in collected.rows(mine) if _learnt(row, chance[row["run"]], chance_p)]
+        chance = {p.run: p.chance for p in mine if p.n_classes}
+        rows = [row for row in collected.rows(mine) if claim.own or _learnt(row, chance[row["run"]], chance_p)]
         numbers, _ = measured(claim, mine, rows, collected)
         for arm in names:
             ratio = _ratio(claim, [row for row in rows if row["arm"] == arm and row["run"] in numbers], numbers)
@@ -113,7 +113,7 @@ def _learnt(row: Row, chance: float, chance_p: float) -> bool:
 
 
 def _ratio(claim: Claim, rows: Sequence[Row], numbers: Mapping[str, float]) -> Ratio | None:
-    values = [numbers[row["run"]] for row in rows]
+    values = [numbers[row["run"]] for row in rows if row["status"] in ENDED]
     if len(values) < 2:
         return None
     level = math.fsum(values) / len(values)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from ablate.papers.claim import Claim
 from ablate.papers.paper import Paper
+from ablate.plan.metrics import BUILT_IN
 from ablate.plan.names import shown_arm
 from ablate.verdicts.contrasts import Contrast
 from ablate.verdicts.evidence import Evidence
@@ -11,6 +12,7 @@ from ablate.verdicts.judge import MOST
 from ablate.verdicts.verdict import Part, Verdict
 
 DECIMALS = {"points": 1, "%": 1, "parameters": 0}  # of numbers in sentences, tables and files; three of other units
+PLURALS = ("points", "nats", "parameters")
 NAMED = 5  # arms, beyond which the two sides of a comparison are told by their means
 LEVEL = 0.05  # of Fisher's test, which is one of a pair of arms and adjusted for nothing
 
@@ -89,7 +91,8 @@ def _printed(claim: Claim, paper: Paper, arms: list[str]) -> str:
         return ""
     every = paper.printed(claim.study)
     found = {arm: every[arm][claim.metric] for arm in arms if claim.metric in every.get(arm, {})}
-    unit = "%" if claim.metric.endswith("top1") else "points" if claim.metric == "gap" else "nats"
+    metric = claim.own or BUILT_IN.get(claim.metric)
+    unit = metric.shown_unit if metric else claim.measure.unit
     show = paper.shown(claim.study)
     values = [f"{shown_arm(arm, show)} {number(value * claim.measure.factor, unit)}" for arm, value in found.items()]
     who = "The paper prints" if paper.is_document else "Printed elsewhere:"
@@ -100,8 +103,8 @@ def finding_text(part: Part, v: Verdict, family: int, claims: str = "claims") ->
     """The finding with the numbers that it follows from; it holds for all of the ``family`` of ``claims`` at once."""
     if v.estimate is None or v.low is None or v.high is None or v.p is None or v.p_opposite is None:
         return ""
-    unit = part.unit.removesuffix("s") if part.margin == 1 else part.unit
-    margin = f"{part.margin:g}{'' if part.unit in ('share', '') else f' {unit}'}"
+    unit = part.unit.removesuffix("s") if part.margin == 1 and part.unit in PLURALS else part.unit
+    margin = f"{part.margin:g}{'' if part.unit in ('', 'share') else f' {unit}'}"
     less = f" less {number(part.claimed, part.unit)}" if part.claimed else ""
     ends = (
         f"{number(v.low, part.unit, sign=True, named=False)} to {number(v.high, part.unit, sign=True, named=False)}"
@@ -148,7 +151,7 @@ def remarks(e: Evidence, v: Verdict, last: int | None, show: Mapping[str, str]) 
         yield f"{low} to {high or f'more than {MOST}'} seeds an arm would probably decide it."
     if v.chance is not None:
         yield f"The chance that {last} seeds decide it is {v.chance:.0%}."
-    if part and v.low is not None and not part.images and e.unit == "points":
+    if part and v.low is not None and not part.images and e.unit == "points" and e.datasets:
         yield "The interval is over seeds alone, not over images."
 
 

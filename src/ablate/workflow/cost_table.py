@@ -37,7 +37,8 @@ def reasons(params: Params, plan: Plan) -> dict[str, str | None]:
     }
     runs = {**plan.pretraining, **plan.runs}
     return {
-        run: reason or (OWN_CHANGED[0] if own[runs[run].settings.dataset] else None) for run, reason in found.items()
+        run: reason or (OWN_CHANGED[0] if own.get(runs[run].settings.dataset) else None)
+        for run, reason in found.items()
     }
 
 
@@ -47,7 +48,7 @@ def estimates(params: Params, plan: Plan, history: list[Measured], machine: Mach
     runs = {**plan.runs, **plan.pretraining}
     for name, run in runs.items():
         if arm_of(name) not in found:
-            found[arm_of(name)] = expected_seconds(run, params.datasets[run.settings.dataset], history, machine)
+            found[arm_of(name)] = expected_seconds(run, params.datasets.get(run.settings.dataset), history, machine)
     return {name: found[arm_of(name)] for name in runs}
 
 
@@ -100,7 +101,7 @@ def _total(
 
 
 def _bytes(run: Run, params: Params, *, weights: bool = False) -> int:
-    return expected_bytes(run, params.datasets[run.settings.dataset], weights=weights)
+    return expected_bytes(run, params.datasets.get(run.settings.dataset), weights=weights)
 
 
 def as_table(rows: list[dict[str, Any]], machine: Machine) -> Any:

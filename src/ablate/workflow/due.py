@@ -27,7 +27,8 @@ from ablate.plan.keys import (
 from ablate.plan.params import Dataset, Fingerprint, Params
 from ablate.plan.record import PlanRecord
 from ablate.plan.run_records import RunRecords
-from ablate.plan.runs import PRETRAINED, RUNS, Plan, Run
+from ablate.plan.runs import PRETRAINED, RUNS, OwnRun, Plan, Run
+from ablate.plan.trainer_code import own_key
 from ablate.seals import check_file, manifest_of, read_if_sealed, sha256_of
 from ablate.stored import Receipt, fits
 
@@ -41,7 +42,7 @@ class Keys:
     """The keys that a plan asks for, compared with those that are there."""
 
     def __init__(self, params: Params, plan: Plan) -> None:
-        self.datasets = params.datasets
+        self.datasets, self._trainers = params.datasets, params.trainers
         self.records = RunRecords(plan)
         self.keep = params.other_code == "keep"
         self.plan = plan
@@ -83,10 +84,13 @@ class Keys:
 
     def _difference(self, run: Run, found: Any) -> str | None:
         words = {"run": "settings", "data": "data", "start": "start weights"}
+        words |= {"data": "files"} if isinstance(run, OwnRun) else {}
         return _difference(self.key(run), found, words if self.keep else words | {"code": "code"})
 
     def key(self, run: Run) -> Key:
         """The key that ``run`` must have."""
+        if isinstance(run, OwnRun):
+            return own_key(run.id, run.settings, self._trainers[run.settings.trainer])
         start = None
         if run.start and (source_run := self.plan.find(run.start)):
             source = self._source_key(source_run)

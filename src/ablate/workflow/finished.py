@@ -7,28 +7,29 @@ is no rule's output, and linked out from there. A job that is to make it once mo
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from ablate.errors import UserError
 from ablate.files import atomic_write
-from ablate.plan.keys import content_digest, run_key, start_key
+from ablate.plan.keys import Key
 from ablate.plan.runs import PRETRAINED, RUNS, Run
-from ablate.seals import check_file, manifest_of, read_if_sealed
+from ablate.seals import check_file, manifest_of
 
 FINISHED = Path(".ablate/finished")
 LAST = "metrics.json"  # of a run's files, the last one that is written
 UNNOTED = Path(".snakemake/incomplete")  # Snakemake's marks of jobs that it has not seen end
 
 
-def is_finished(kept: Path, run: Run, pack: Path, start: Path | None) -> bool:
-    """Whether the folder ``kept`` holds what training ``run`` on ``pack`` from ``start`` would leave, whole."""
-    if not (kept / LAST).exists() or (meta := read_if_sealed(pack)) is None:
+def is_finished(kept: Path, run: Run, key: Callable[[], Key | None]) -> bool:
+    """Whether the folder ``kept`` holds what training ``run`` would leave now, by its ``key``, whole."""
+    if not (kept / LAST).exists():
         return False
     try:
         manifest = manifest_of(kept, run.id)
         for name in manifest["files"]:
             check_file(kept / name, manifest, kept)
-        return bool(manifest["key"] == run_key(run, content_digest(meta), start_key(run, start)))
+        return bool(manifest["key"] == key())
     except UserError:
         return False
 

@@ -19,7 +19,7 @@ from ablate.plan.params import Dataset
 from ablate.plan.project import Project, open_project
 from ablate.plan.receipts import CONTROLS, Rendering, describing, rendering
 from ablate.plan.record import plan_record
-from ablate.plan.runs import LOOK_AGAIN, PRETRAINED, RUNS, Run, make_plan
+from ablate.plan.runs import LOOK_AGAIN, PRETRAINED, RUNS, OwnRun, Run, make_plan
 from ablate.runtime.cores import available_cores, share
 from ablate.runtime.gpus import Use, usable
 from ablate.runtime.options import options
@@ -151,7 +151,7 @@ class Pipeline:
             return False
         run = self.runs[path.parent.name]
         # A new run is trained where it is wanted: that its manifest is missing is a reason to collect.
-        return bool(self._data_due[run.settings.dataset]) or self.keys.run_reason(run) not in (None, NEW)
+        return bool(self._data_due.get(run.settings.dataset)) or self.keys.run_reason(run) not in (None, NEW)
 
     def data_file(self, dataset: str, name: str) -> str:
         """``name`` in the data set's folder."""
@@ -177,6 +177,8 @@ class Pipeline:
         """Of a training into ``folder``, RUNS or PRETRAINED."""
         run = self.run(id)
         reason, data = self.keys.run_reason(run, folder), run.settings.dataset
+        if isinstance(run, OwnRun):
+            return _inputs(reason)
         if reason == NEW and folder == PRETRAINED:
             reason = None  # it is trained where a run that is due starts from its weights, and only there
         arrays = [self.data_file(data, name) for name in ("images.npy", "labels.npy")]
@@ -192,7 +194,7 @@ class Pipeline:
         The run is asked once more when it is known what is in the pack.
         """
         run = self.run(id)
-        waits = self._data_due[run.settings.dataset] and not self.keys.run_reason(run, folder)
+        waits = self._data_due.get(run.settings.dataset) and not self.keys.run_reason(run, folder)
         return run.settings.dataset if waits else None
 
     def inputs_of_plan(self) -> Inputs:
@@ -245,10 +247,13 @@ class Pipeline:
         return options(previous=self.results / f"decide/look-{look - 1}.json" if look else None)
 
     def train_options(self, id: str) -> list[str]:
-        """What `ablate train` takes besides the run: start weights, and how the work is spread."""
-        compute = self.project.params.compute
+        """What `ablate train` takes besides the run: data and start weights or the trainer, how work is spread."""
+        compute, run = self.project.params.compute, self.run(id)
+        own = self.project.params.trainers[run.settings.trainer] if isinstance(run, OwnRun) else None
         given = options(
-            start=self.run(id).start_file,
+            pack=None if own else self.data_file(run.settings.dataset, RECEIPTS["pack"]),
+            trainer=own.to_json() if own else None,
+            start=run.start_file,
             device=compute.device,
             tensorboard=f"logs/tensorboard/{id}" if compute.tensorboard else None,
             compile=compute.compile,
@@ -266,7 +271,7 @@ class Pipeline:
     def _estimate(self, id: str) -> Estimate:
         if id not in self._estimates:  # Snakemake asks of each waiting job, whenever one has ended
             run = self.run(id)
-            data = self.project.params.datasets[run.settings.dataset]
+            data = self.project.params.datasets.get(run.settings.dataset)
             self._estimates[id] = expected_seconds(run, data, self._history)
         return self._estimates[id]
 
@@ -283,7 +288,7 @@ class Pipeline:
     def _short_runs(self, size: int) -> dict[str, str]:
         alike: dict[tuple[str, str | None], list[str]] = {}  # those that wait for the same files
         for id, run in self.project.plan.runs.items():
-            due = self._data_due[run.settings.dataset] or self.keys.run_reason(run)
+            due = self._data_due.get(run.settings.dataset) or self.keys.run_reason(run)
             if due and self._estimate(id).seconds <= SHORT_S:
                 alike.setdefault((run.settings.dataset, run.start), []).append(id)
         batches = [runs[n : n + size] for runs in alike.values() for n in range(0, len(runs), size)]

@@ -53,7 +53,8 @@ function behind(found, groups, unit) {
 }
 
 function curvesOf(runs) {
-  const measures = Object.keys(LABEL).filter((measure) => runs.some((run) => run.curve && run.curve[measure]));
+  const there = runs.flatMap((run) => Object.keys(run.curve || {})).filter((name) => name !== "epoch");
+  const measures = [...new Set([...CURVES.filter((name) => there.includes(name)), ...there])];
   if (!measures.length) return h("p", { class: "quiet" }, "No run of these left a curve.");
   const draw = (measure) =>
     lines(
@@ -62,7 +63,7 @@ function curvesOf(runs) {
         .map((run) => ({ name: run.group.name, colour: run.colour, x: run.curve.epoch, y: run.curve[measure] })),
       measure,
     );
-  return chosen(measures, draw, (measure) => LABEL[measure]);
+  return chosen(measures, draw, (measure) => metric(measure).label);
 }
 
 const said = (value) =>

@@ -1,11 +1,23 @@
 // Small charts as SVG. Colours are classes of the style sheet, so that they follow light, dark and print.
 
 const COLOURS = 8;
-const LABEL = {
-  val_top1: "validation accuracy (%)",
-  train_top1: "training accuracy (%)",
-  val_loss: "validation loss (nats)",
-  train_loss: "training loss (nats)",
+const CURVES = ["val_top1", "train_top1", "val_loss", "train_loss"]; // of the built-in trainer, in this order
+
+/** What a trainer declares of a metric; of a column of a curve that is none, its name. */
+const metric = (name) => CONTENT.metrics[name] || { label: name, factor: 1, unit: "", apart: "", places: 4 };
+
+/** The metrics that runs have, those that arms are chosen by first; losses of the built-in trainer are curves alone. */
+const scores = (runs) => {
+  const built_in = ["val_top1", "best_val_top1", "test_top1", "train_top1"];
+  const own = Object.keys(CONTENT.metrics).filter((name) => CONTENT.metrics[name].own);
+  return [...built_in, ...own].filter((name) => runs.some((run) => run[name] !== undefined));
+};
+
+/** A run's metric as it is shown. */
+const score = (run, name) => {
+  const { factor, unit, places } = metric(name);
+  if (run[name] === undefined) return "";
+  return `${(factor * run[name]).toFixed(unit === "%" ? 2 : places)}${unit && ` ${unit}`}`;
 };
 
 /** Round numbers from `low` to `high`, about `count` of them. */
@@ -30,7 +42,7 @@ const number = (value) =>
  * @param series [{name, colour, x, y}], where y may have nulls; equal names are one entry of the legend.
  */
 function lines(series, measure) {
-  const factor = measure.endsWith("top1") ? 100 : 1;
+  const { factor, label: named } = metric(measure);
   const shown = series
     .map((one) => ({
       ...one,
@@ -50,7 +62,7 @@ function lines(series, measure) {
   const px = (x) => left + ((x - x0) / (x1 - x0)) * (wide - left - right);
   const py = (y) => high - bottom - ((y - y0) / (y1 - y0)) * (high - top - bottom);
   const names = [...new Map(shown.map((one) => [one.name, one.colour]))];
-  const label = `${LABEL[measure]} by epoch: ${names.map(([name]) => name).join(", ")}`;
+  const label = `${named} by epoch: ${names.map(([name]) => name).join(", ")}`;
   const drawn = [
     ticks(y0, y1).map((y) => [
       svg("line", { class: "grid", x1: left, x2: wide - right, y1: py(y), y2: py(y) }),
@@ -74,7 +86,7 @@ function lines(series, measure) {
           }),
     ),
   ];
-  return chart(wide, high, label, drawn, `${LABEL[measure]}, a line per seed`, legend(names));
+  return chart(wide, high, label, drawn, `${named}, a line per seed`, legend(names));
 }
 
 /** A choice among measures, and what `draw` makes of the one that is chosen, the first to begin with. */

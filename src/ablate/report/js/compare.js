@@ -49,7 +49,7 @@ function comparison(found, a, b) {
   const runs = groups.flatMap((group) =>
     group.runs.map((id) => ({ id, group, colour: group.colour, ...found.runs[id] })),
   );
-  const measures = ["val_top1", "best_val_top1", "test_top1", "train_top1"].filter((key) =>
+  const measures = scores(runs).filter((key) =>
     groups.every((group) => group.runs.some((id) => found.runs[id][key] !== undefined)),
   );
   return [
@@ -65,15 +65,17 @@ function comparison(found, a, b) {
 }
 
 function seedsOf(found, groups, measures) {
-  if (!measures.length) return h("p", { class: "quiet" }, "No accuracy that runs of both arms have.");
+  if (!measures.length) return h("p", { class: "quiet" }, "No metric that runs of both arms have.");
   const draw = (measure) => {
+    const { factor, unit, apart, places } = metric(measure);
+    const digits = unit === "%" ? 2 : places;
     const values = groups.map(
       (group) =>
         new Map(
           group.runs
             .map((id) => found.runs[id])
             .filter((run) => run[measure] !== undefined)
-            .map((run) => [run.seed, 100 * run[measure]]),
+            .map((run) => [run.seed, factor * run[measure]]),
         ),
     );
     const seeds = [...new Set(values.flatMap((map) => [...map.keys()]))].sort((x, y) => x - y);
@@ -83,7 +85,7 @@ function seedsOf(found, groups, measures) {
     return [
       dots(
         groups.map((group, i) => ({ name: group.name, colour: group.colour, values: [...values[i].values()] })),
-        "%",
+        unit,
       ),
       dataTable({
         id: "pairs",
@@ -93,17 +95,17 @@ function seedsOf(found, groups, measures) {
         columns: [
           { label: "seed", text: String },
           ...groups.map((group, i) => ({
-            label: `${group.name} %`,
-            text: (seed) => (values[i].has(seed) ? values[i].get(seed).toFixed(2) : ""),
+            label: `${group.name} ${unit}`.trim(),
+            text: (seed) => (values[i].has(seed) ? values[i].get(seed).toFixed(digits) : ""),
             cell: (seed) =>
               values[i].has(seed)
-                ? opener("run", [group.runs.find((id) => found.runs[id].seed === seed)], values[i].get(seed).toFixed(2))
+                ? opener("run", [group.runs.find((id) => found.runs[id].seed === seed)], values[i].get(seed).toFixed(digits))
                 : "",
           })),
           {
-            label: "A − B, points",
+            label: apart ? `A − B, ${apart}` : "A − B",
             text: (seed) =>
-              values.every((map) => map.has(seed)) ? amount(values[0].get(seed) - values[1].get(seed), "points") : "",
+              values.every((map) => map.has(seed)) ? amount(values[0].get(seed) - values[1].get(seed), apart) : "",
           },
         ],
       }),
@@ -111,7 +113,7 @@ function seedsOf(found, groups, measures) {
         "p",
         {},
         pairs.length
-          ? `Over ${pairs.length} pair${pairs.length === 1 ? "" : "s"}: ${amount(mean, "points")} points on average. The board judges claims; this is what stands behind them.`
+          ? `Over ${pairs.length} pair${pairs.length === 1 ? "" : "s"}: ${amount(mean, apart)}${apart && ` ${apart}`} on average. The board judges claims; this is what stands behind them.`
           : "No seed that both have.",
       ),
     ];

@@ -174,9 +174,7 @@ function ofRun(found, id) {
   const run = found.runs[id];
   if (!run) return { title: "No such run", nodes: h("p", {}, id) };
   const arm = (found.armsOf.get(id) || [])[0];
-  const scores = ["train_top1", "val_top1", "best_val_top1", "test_top1"]
-    .filter((key) => run[key] !== undefined)
-    .map((key) => [key, `${(100 * run[key]).toFixed(2)} %`]);
+  const facts = scores([run]).map((key) => [key, score(run, key)]);
   return {
     title: id,
     nodes: [
@@ -184,7 +182,7 @@ function ofRun(found, id) {
         ["status", run.status],
         ["health", run.health || "nothing to say"],
         ["seed", String(run.seed)],
-        ...scores,
+        ...facts,
       ]),
       behind(found, [{ name: arm ? shownArm(arm) : id, arm, runs: [[id, null]] }], ""),
     ],

@@ -98,6 +98,7 @@ function liveNodes({ scale, total, rows, running, slots, measured, over, fault }
 
 function runningNode(run, open) {
   const left = run.silent_s === null ? `${duration(run.left_s) || "?"} left` : `silent for ${duration(run.silent_s)}`;
+  const measures = [...new Set(run.curve.flatMap((point) => Object.keys(point)))].filter((name) => name !== "epoch");
   const speed = run.images_per_s ? `, ${Math.round(run.images_per_s)} images/s` : "";
   return h(
     "details",
@@ -108,13 +109,13 @@ function runningNode(run, open) {
       `${run.study}: ${run.arm}${run.seed === null ? "" : `, seed ${run.seed}`}: epoch ${run.done} of ${run.epochs}, ${left}${speed}`,
     ),
     lines(
-      ["train_top1", "val_top1"].map((measure, colour) => ({
-        name: LABEL[measure],
+      measures.map((measure, colour) => ({
+        name: metric(measure).label,
         colour,
         x: run.curve.map((point) => point.epoch),
         y: run.curve.map((point) => point[measure] ?? null),
       })),
-      "val_top1",
+      measures[measures.length - 1] || "val_top1",
     ),
     h("p", { class: "quiet" }, "Since this server began to look."),
   );

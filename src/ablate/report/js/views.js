@@ -175,12 +175,23 @@ async function runsView() {
         { label: "seed", text: (run) => String(run.seed ?? "") },
         { label: "status", text: (run) => run.status },
         { label: "health", text: (run) => run.health || "" },
-        {
-          label: "val_top1 %",
-          text: (run) => percent(run.val_top1),
-          cell: (run) => (run.val_top1 === undefined ? "" : opener("run", [run.id], percent(run.val_top1))),
-        },
-        { label: "best %", text: (run) => percent(run.best_val_top1) },
+        ...(scores(rows).includes("val_top1")
+          ? [
+              {
+                label: "val_top1 %",
+                text: (run) => percent(run.val_top1),
+                cell: (run) => (run.val_top1 === undefined ? "" : opener("run", [run.id], percent(run.val_top1))),
+              },
+              { label: "best %", text: (run) => percent(run.best_val_top1) },
+            ]
+          : []),
+        ...scores(rows)
+          .filter((name) => metric(name).own)
+          .map((name) => ({
+            label: name,
+            text: (run) => score(run, name),
+            cell: (run) => (run[name] === undefined ? "" : opener("run", [run.id], score(run, name))),
+          })),
         { label: "epochs", text: (run) => String(run.epochs ?? "") },
         { label: "seconds", text: (run) => String(run.wall_s ?? "") },
         { label: "commit", text: (run) => (run.commit || "").slice(0, 8) },

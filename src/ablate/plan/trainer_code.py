@@ -1,0 +1,100 @@
+"""What results of an own trainer depend on: its script with the local modules that it imports, files, command.
+
+Of Python, comments, docstrings and layout do not count, as for our own code (`code.py`); of all else, each byte.
+"""
+
+import hashlib
+import json
+import re
+from functools import cache
+from pathlib import Path
+
+from ablate.errors import UserError
+from ablate.own_code import check, files
+from ablate.plan.code import file_digest
+from ablate.plan.trainers import PLACEHOLDER, OwnSettings, Trainer, command_digest
+from ablate.seals import sha256_of
+
+SCRIPT = re.compile(r".*\.(py|R|r|jl|sh|pl|rb|js|lua|do|m)")  # a word that means a file, whether it is there or not
+PASSED_OVER = {"__pycache__", ".git", ".ablate", ".snakemake", ".venv"}
+
+
+def own_key(run: str, settings: OwnSettings, trainer: Trainer) -> dict[str, str | None]:
+    """Of the run called so, as `keys.run_key`: ``data`` stands for the trainer's files, ``code`` for all that runs.
+
+    Raises:
+        UserError: For a file that is not there.
+    """
+    code = [command_digest(trainer), code_digest(tuple(scripts(trainer).items())), settings.defaults]
+    digest = hashlib.sha256(json.dumps(code, sort_keys=True).encode()).hexdigest()
+    return {"run": run, "data": files_digest(trainer.files), "start": None, "code": digest}
+
+
+def check_there(trainer: Trainer, where: str) -> None:
+    """Refuse a trainer whose scripts or files are not there; ``where`` is its key.
+
+    Raises:
+        UserError: It names the key.
+    """
+    if trainer.function:
+        check(trainer.function, f"{where}.function")
+    for word in trainer.words:
+        if not PLACEHOLDER.search(word) and SCRIPT.fullmatch(word) and not Path(word).is_file():
+            raise UserError(f"{where}.command: there is no file {word}; correct the path, from params.yaml's folder")
+    for name in trainer.files:
+        if not Path(name).exists():
+            raise UserError(f"{where}.files: there is no {name}; correct the path, from params.yaml's folder")
+
+
+def scripts(trainer: Trainer) -> dict[Path, Path]:
+    """The files below the working directory that the command names, or the function's, and where they import from."""
+    if trainer.function:
+        path = Path(trainer.function.partition(":")[0])
+        return {path: path.parent}
+    found: dict[Path, Path] = {}
+    words = trainer.words
+    for before, word in zip(["", *words], words, strict=False):
+        for name in (word, word.partition("=")[2]):
+            if name and not Path(name).is_absolute() and Path(name).is_file():
+                found[Path(name)] = Path(name).parent
+        if before == "-m":
+            place = word.replace(".", "/")
+            named = (Path(f"{place}.py"), Path(place, "__main__.py"))
+            found |= {path: Path() for path in named if path.is_file()}
+    return found
+
+
+@cache
+def code_digest(begun: tuple[tuple[Path, Path], ...]) -> str:
+    """Of scripts and the local modules that they import, each with the folder in which its imports are looked for."""
+    found: dict[str, str] = {}
+    for script, folder in begun:
+        own = files(f"{script}:main", folder) if script.suffix == ".py" else [script]
+        found |= {path.as_posix(): file_digest(path) if path.suffix == ".py" else _bytes(path) for path in own}
+    return hashlib.sha256(json.dumps(sorted(found.items())).encode()).hexdigest()
+
+
+@cache
+def files_digest(files: tuple[str, ...]) -> str | None:
+    """Of files, and of all in folders; None of none.
+
+    Raises:
+        UserError: For one that cannot be read.
+    """
+    found: dict[str, str] = {}
+    for name in files:
+        top = Path(name)
+        inside = sorted(top.rglob("*")) if top.is_dir() else [top]
+        for path in inside:
+            if path.is_file() and not PASSED_OVER & {*path.parts}:
+                found[path.as_posix()] = _bytes(path)
+            elif path == top:
+                raise UserError(f"params.yaml: trainers: files: {name} cannot be read; correct the path")
+    return hashlib.sha256(json.dumps(sorted(found.items())).encode()).hexdigest() if files else None
+
+
+def _bytes(path: Path) -> str:
+    found = sha256_of(path)
+    if found is None:
+        raise UserError(f"{path}: cannot be read, and a trainer's results depend on it; mend that")
+    return found
