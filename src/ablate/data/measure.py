@@ -1,4 +1,4 @@
-"""What is at the path of a data set whose counts are not given: measured, kept, pinned by ``ablate data --pin``."""
+"""What is at the path of a data set whose counts are not given: measured, kept, and written down to be pinned."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What ``params.yaml`` says of a data set: its layout, where it comes from, what must be in it, and what a run gets.
+"""What params.yaml says of a data set: its layout, where it comes from, what must be in it, and what a run gets.
 
 Of data of one's own (``path``) counts need not be given: they are measured (`data/measure.py`), and pinned by
 ``ablate data --pin`` in a file beside ``params.yaml``.
