@@ -23,6 +23,7 @@ from ablate.errors import UserError
 from ablate.files import digest
 from ablate.plan.datasets import PINS, Dataset, Split, read_pins
 from ablate.plan.params import load
+from ablate.plan.runs import make_plan
 from ablate.plan.settings import Settings
 from conftest import TINY as PARAMS
 from own_data import COUNTS, exported, folders, idx, pack_of, picture, pixels, spec_of
@@ -233,10 +234,9 @@ def test_counts_are_measured_and_pinned_and_what_differs_is_refused() -> None:
     (Path("x") / next(iter(made))).unlink()
     pinned = load(file).datasets["mine"]  # the plan is that of what is pinned
     assert pinned.class_counts == spec.class_counts and pinned.pinned
-    with pytest.raises(
-        UserError, match=r"datasets.mine.split: \{'val': 0.1.*but pinned is None; put that back, or pin"
-    ):
-        load(params_with("{layout: folder, path: x, split: {val: 0.1}}"))
+    other = load(params_with("{layout: folder, path: x, resize: 9}")).datasets["mine"]  # as a scale may read it
+    assert (other.image_size, other.class_counts["ant"], other.pinned) == (9, (6, 2), pinned.pinned)
+    file = params_with("{layout: folder, path: x}")
     Path(PINS).write_text("{")
     with pytest.raises(UserError, match=f"{PINS}: is no JSON"):
         load(file)
@@ -265,6 +265,33 @@ def test_unequal_classes_are_counted_as_views_take_them() -> None:
         assert counts.classes == len(set(views["train"].labels.tolist()))
         assert spec.chance(s) == max(Counter(evaluated).values()) / len(evaluated)
         assert spec.tested(s) == len(views.get("test", views["val"]).labels)
+
+
+# Settings of a run on data with 7, 4 and 2 training images a class: what is refused, or None.
+FITS: dict[str, str | None] = {
+    "per_class: 7": None,
+    "per_class: 3": None,
+    "per_class: 8": "per_class: 8, but mine has 7 training images of its largest class; write 7 at most, or null",
+    "classes: [0, 2]": None,
+    "classes: [0, 4]": r"classes: \[0, 4\], but mine has 3 classes; end at 3",
+    "classes: [ant, élan]": None,
+    "classes: [ant, elan]": "classes: unknown class 'elan'; allowed: .*did you mean 'élan'",
+    "split: holdout": "split: holdout takes tenths .*, but mine has a class of fewer than ten; write split: official",
+}
+
+
+@pytest.mark.parametrize("setting", FITS)
+def test_settings_are_compared_with_unequal_classes_before_anything_runs(setting: str) -> None:
+    folders(Path("x"))
+    file = params_with("{layout: folder, path: x}")
+    file.write_text(
+        file.read_text().replace("dataset: cifar10", "dataset: mine").replace(", per_class: 5}", f", {setting}}}")
+    )
+    if (refused := FITS[setting]) is None:
+        assert make_plan(load(file)).runs
+    else:
+        with pytest.raises(UserError, match=refused):
+            make_plan(load(file))
 
 
 def test_differences_are_told_in_words() -> None:

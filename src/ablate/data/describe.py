@@ -163,7 +163,7 @@ def table_of(entry: dict[str, Any]) -> Table:
     table = Table(title=f"{entry['dataset']} ({entry['variant']})", title_justify="left", show_header=False)
     archive, pack = entry["archive"], entry["pack"]
     rows: dict[str, str] = {"archive": "not fetched; say: snakemake --cores all packs"}
-    if entry["measured"] and not pack:
+    if entry.get("measured") and not pack:
         rows["measured"] = entry["measured"]
     if archive:
         rows["archive"] = f"{archive['archive']}, {archive['bytes']:,} bytes, digest: {archive['digest']}"

@@ -1,8 +1,8 @@
 """Class folders of pictures, as Pillow reads them, in train and val or alone.
 
-That is train/<class>/... and val/<class>/..., or <class>/... alone; what lies below a class's folder is of that class,
-however deep. A folder called test is held back: its images are counted, and may lie in no class folder. Where there is
-test and no val, test is val. Files that are no pictures by their names are left out and counted.
+That is train/<class>/... and val/<class>/..., or <class>/... alone; what lies below a class's folder is of that
+class, however deep. A folder called test is held back: its images are counted, and may lie in no class folder. Where
+there is test and no val, test is val. Files that are no pictures by their names are left out and counted.
 """
 
 import unicodedata

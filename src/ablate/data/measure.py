@@ -1,4 +1,4 @@
-"""What is at the path of a data set whose counts are not given: measured, kept, pinned by ``ablate data --pin``."""
+"""What is at the path of a data set whose counts are not given: measured, kept, and written down to be pinned."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from ablate.data.verify import differences
 from ablate.errors import UserError
 from ablate.files import as_json, read_json, write_json, write_text
 from ablate.plan.code import code_digest
-from ablate.plan.datasets import PINS, Dataset, Measured, Pin, plain
+from ablate.plan.datasets import PINS, Dataset, Measured, Pin, plain, read_pins
 from ablate.plan.keys import key_digest
 
 KEPT = Path(".ablate/measured-1")  # disposable: without it, what is there is measured again
@@ -72,6 +72,8 @@ def pins(datasets: Mapping[str, Dataset]) -> dict[str, Pin]:
 def write_pins(params: Path, found: Mapping[str, Pin]) -> list[str]:
     """Write ``found`` beside ``params``, one class a line, for Git; what was pinned, in words.
 
+    Pins of others stay; those of data sets that are gone, nobody asks for.
+
     Raises:
         UserError: If there is nothing to pin.
     """
@@ -80,7 +82,8 @@ def write_pins(params: Path, found: Mapping[str, Pin]) -> list[str]:
             f"{params}: no data set has a path and no counts, so there is nothing to pin; the archives of others are "
             f"pinned by digests there"
         )
-    plain_pins = {name: pin.model_dump(mode="json") for name, pin in sorted(found.items())}
+    every = {**read_pins(params), **found}
+    plain_pins = {name: pin.model_dump(mode="json") for name, pin in sorted(every.items())}
     text = re.sub(r"\[\s+(\d+),\s+(\d+)\s+\]", r"[\1, \2]", as_json(plain_pins))
     write_text(params.with_name(PINS), text)
     return [f"{PINS}: {name}: {_told(pin)}" for name, pin in found.items()]

@@ -1,4 +1,4 @@
-"""What ``params.yaml`` says of a data set: its layout, where it comes from, what must be in it, and what a run gets.
+"""What params.yaml says of a data set: its layout, where it comes from, what must be in it, and what a run gets.
 
 Of data of one's own (``path``) counts need not be given: they are measured (`data/measure.py`), and pinned by
 ``ablate data --pin`` in a file beside ``params.yaml``.
@@ -186,18 +186,9 @@ class Pin(Measured):
     layout: str
     options: dict[str, Any] = {}  # `Dataset.options`, as JSON has them
 
-    def check(self, spec: "Dataset", where: str) -> None:
-        """Refuse a data set that is read otherwise than it was when it was pinned.
-
-        Raises:
-            UserError: It names the option.
-        """
-        pinned, now = ({"layout": one.layout, **plain(one.options)} for one in (self, spec))
-        for key in sorted({*pinned, *now}):
-            if pinned.get(key) != now.get(key):
-                raise UserError(
-                    f"{where}.{key}: {now.get(key)}, but pinned is {pinned.get(key)}; put that back, or {AGAIN}"
-                )
+    def counts(self, spec: Dataset) -> bool:
+        """Whether its counts are those of ``spec``, which a scale may read with other options."""
+        return (self.layout, self.options) == (spec.layout, plain(spec.options))
 
 
 def read_pins(params: Path) -> dict[str, Pin]:

@@ -131,6 +131,10 @@ def _faults(s: Settings, data: Dataset) -> Iterator[str]:
         yield f"classes: {list(s.class_range)}, {has} {data.n_classes} classes; end at {data.n_classes}"
     if s.classes and not s.class_range and len(s.classes) > data.n_classes:
         yield f"classes: {len(s.classes)} names, {has} {data.n_classes} classes; name some of those"
+    if s.classes and not s.class_range and data.class_counts:
+        for name in s.classes:
+            if name not in data.class_counts:
+                yield f"classes: {choose('', name, sorted(data.class_counts), 'class')}".replace(": : ", ": ")
     each = data.trainable(s)
     if not data.scarcest(s):
         fewest = data.train_per_class if data.class_counts is None else "a class of fewer than ten"

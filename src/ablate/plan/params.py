@@ -191,22 +191,22 @@ def at_scale(raw: dict[str, Any], path: str, *, pinned: bool = True) -> Params:
     )
     raw = merge(raw, overlay, f"{path}: scales.{scale}") | {"studies": studies, "scales": tuple(scales)}
     params = check_record(Params, raw, str(path))
-    params = _measured(params, read_pins(Path(path)) if pinned else {}, path)
+    params = _measured(params, read_pins(Path(path)) if pinned else {})
     check_schemas(params.trainers, path)
     check_names(scale, scales=scales, datasets=params.datasets, papers=params.studies, where=path)
     return params
 
 
-def _measured(params: Params, pins: Mapping[str, Pin], path: str) -> Params:
+def _measured(params: Params, pins: Mapping[str, Pin]) -> Params:
     """With the counts of data sets that have none: those that are pinned, or those of what is there now."""
     found = {}
     for name, spec in params.datasets.items():
-        if not spec.unmeasured:
-            continue
-        if pin := pins.get(name):
-            pin.check(spec, f"{path}: datasets.{name}")
-            found[name] = spec.measured(pin, pin.content)
-        else:
-            # Loaded by its name, as layouts are, since what reads data knows of plans.
-            found[name] = spec.measured(importlib.import_module("ablate.data.measure").measure(name, spec))
+        if spec.unmeasured:
+            pin = pins.get(name)
+            if pin is None or not pin.counts(spec):
+                # Loaded by its name, as layouts are, since what reads data knows of plans.
+                measured = importlib.import_module("ablate.data.measure").measure(name, spec)
+            else:
+                measured = pin
+            found[name] = spec.measured(measured, pin.content if pin else None)
     return params.model_copy(update={"datasets": params.datasets | found}) if found else params
