@@ -79,7 +79,7 @@ function ofClaim(found, key) {
       claim.claim.note ? h("p", {}, claim.claim.note) : null,
       claim.missing.length ? h("p", {}, h("b", {}, "Missing: "), claim.missing.join("; ")) : null,
       claim.health.length ? h("p", {}, h("b", {}, "Health: "), claim.health.join("; ")) : null,
-      behind(found, groups, claim.unit),
+      behind(found, groups, (claim.claim.metric || "").endsWith("_top1") ? "%" : claim.unit), // of arms, not of effects
       h(
         "p",
         {},
