@@ -264,8 +264,8 @@ def test_figures_write_the_names(tmp_path: Path, packs: dict[str, Path]) -> None
     assert (tmp_path / "f.png").stat().st_size > 10_000
 
 
-KINDS = ["curves", "curves:train_loss+val_loss", "by-arm", "controls", "trials:val", "dots", "printed", "heat", "confusion",
-         "cost", "sweep", "sensitivity", "per-label:best",
+KINDS = ["curves", "curves:train_loss+val_loss", "by-arm", "controls", "trials:val", "dots", "printed", "heat",
+         "confusion", "cost", "sweep", "sensitivity", "per-label:best",
          "samples", "augmented:flip", "predictions:0", "filters", "gap", "network:net1", "blocks:net1"]  # fmt: skip
 WORST = [
     "<img src=x onerror=alert(1)>",

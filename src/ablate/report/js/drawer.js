@@ -146,7 +146,7 @@ function ofCell(found, id, label, column) {
             printed ? "No run is behind this number." : "No run is behind this number: it is counted or was set.",
             h("br"),
             "The whole row:",
-            factList(table.columns.map((name, i) => [name || "name", row[i]]).filter(([, text]) => text)),
+            factList(table.heads.map((name, i) => [name || "name", row[i]]).filter(([, text]) => text)),
           ),
     ],
   };
