@@ -38,6 +38,7 @@ NOT_RUN = {
     "make lint": SUITE,
     'pytest -n auto -m "not slow"': SUITE,
     "pytest -n 0 --measure": SUITE,
+    "python tests/screenshot.py": "a browser: test_report_browser.py makes such a picture",
     "ABLATE_TEST_MIRROR=<folder> pytest": SUITE,
     "make slurm": CLUSTER,
     "python tests/slurm/cluster.py start FOLDER": CLUSTER,

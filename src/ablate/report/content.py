@@ -19,7 +19,7 @@ from ablate.plan.record import PlannedRun, PlanRecord
 from ablate.plan.runs import ENDED
 from ablate.report.packed import Asset, figure, opened
 from ablate.results.study import other_images
-from ablate.results.table import read_again, shown
+from ablate.results.table import in_words, read_again, shown
 from ablate.verdicts.rubric import rubrics
 
 SAVED = (".csv", ".md", ".tex")  # of each table
@@ -175,7 +175,7 @@ class Page:
         ``names`` are what readers see in place of a cell or a column's name.
         """
         csv, id = self._folder / place / f"{name}.csv", (Path(place) / name).as_posix()
-        table: dict[str, Any] = {"id": id, "name": name, "columns": [], "rows": None, "labels": []}
+        table: dict[str, Any] = {"id": id, "name": name, "columns": [], "heads": [], "rows": None, "labels": []}
         if not csv.exists():
             return table
         frame = read_text(csv)
@@ -192,7 +192,8 @@ class Page:
             return (names or {}).get(text, text)
 
         return table | {
-            "columns": list(map(seen, map(str, frame.columns))),
+            "columns": list(map(str, frame.columns)),  # by which a cell is asked for
+            "heads": [in_words(column) if seen(column) == column else seen(column) for column in map(str, frame)],
             "rows": frame.map(seen).to_numpy().tolist(),
             "labels": list(map(str, labels)),
             **_caption(csv.with_suffix("")),
@@ -203,7 +204,7 @@ def _caption(stem: Path) -> dict[str, Any]:
     """What a table's or a figure's own caption says, where one lies beside its files."""
     file = stem.with_name(f"{stem.name}.caption.json")
     found = read_json(file) if file.exists() else {}
-    names = {"text": "caption", "alt": "alt", "notes": "notes"}
+    names = {"title": "title", "text": "caption", "alt": "alt", "notes": "notes"}
     return {name: found[key] for key, name in names.items() if key in found}
 
 

@@ -79,7 +79,7 @@ function ofClaim(found, key) {
       claim.claim.note ? h("p", {}, claim.claim.note) : null,
       claim.missing.length ? h("p", {}, h("b", {}, "Missing: "), claim.missing.join("; ")) : null,
       claim.health.length ? h("p", {}, h("b", {}, "Health: "), claim.health.join("; ")) : null,
-      behind(found, groups, claim.unit),
+      behind(found, groups, (claim.claim.metric || "").endsWith("_top1") ? "%" : claim.unit), // of arms, not of effects
       h(
         "p",
         {},
@@ -146,7 +146,7 @@ function ofCell(found, id, label, column) {
             printed ? "No run is behind this number." : "No run is behind this number: it is counted or was set.",
             h("br"),
             "The whole row:",
-            factList(table.columns.map((name, i) => [name || "name", row[i]]).filter(([, text]) => text)),
+            factList(table.heads.map((name, i) => [name || "name", row[i]]).filter(([, text]) => text)),
           ),
     ],
   };

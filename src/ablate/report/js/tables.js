@@ -16,11 +16,12 @@ function compared(a, b) {
 /**
  * @param id what it is called in the address.
  * @param title its caption.
+ * @param about what stands behind the title, above the table.
  * @param columns [{label, text(row), cell(row)}]: text is sorted and filtered by, cell (default: text) is shown.
  * @param rows anything.
  * @param keep which of the rows other filters leave; `redraw` of what comes back applies them again.
  */
-function dataTable({ id, title, columns, rows, tools = [], keep = () => true, quiet = false }) {
+function dataTable({ id, title, about = "", columns, rows, tools = [], keep = () => true, quiet = false }) {
   const texts = new Map(rows.map((row) => [row, columns.map((column) => String(column.text(row) ?? ""))]));
   const right = columns.map((_, i) => {
     const filled = rows.map((row) => texts.get(row)[i]).filter(Boolean);
@@ -105,17 +106,18 @@ function dataTable({ id, title, columns, rows, tools = [], keep = () => true, qu
     "div",
     { class: "table", id: `t-${id}` },
     h("div", { class: "tools" }, input, counted, more, tools),
+    quiet ? null : h("p", { class: "caption" }, h("b", {}, title), about && `. ${about}`),
     h(
       "div",
       { class: "wide", tabindex: "0", role: "region", "aria-label": title },
-      h("table", {}, h("caption", { class: quiet ? "unseen" : null }, title), h("thead", {}, h("tr", {}, heads)), body),
+      h("table", {}, h("caption", { class: "unseen" }, title), h("thead", {}, h("tr", {}, heads)), body),
     ),
   );
   node.redraw = draw;
   return node;
 }
 
-/** A table of results/<scale>; its numbers open the drawer. */
+/** A table of results/<scale>; its numbers open the drawer. Without a title, its own caption stands above it. */
 function resultTable(table, title, quiet = false) {
   if (table.rows === null) return h("p", { class: "quiet" }, `${table.name}: missing`);
   if (!table.rows.length) return null;
@@ -123,15 +125,16 @@ function resultTable(table, title, quiet = false) {
   const suffixes = [".csv", ".tex", ".md"].map((suffix) => `${table.id}${suffix}`);
   const node = dataTable({
     id: table.id,
-    title,
+    title: title || table.title || table.name,
+    about: title ? "" : (table.caption || "").slice((table.title || "").length + 2),
     rows: table.rows,
     tools: saving(suffixes),
     quiet,
-    columns: table.columns.map((label, i) => ({
-      label,
+    columns: table.columns.map((name, i) => ({
+      label: table.heads[i],
       text: (row) => row[i],
       cell: (row) =>
-        i && numeric(row[i]) ? opener("cell", [table.id, table.labels[index.get(row)], label], row[i]) : row[i],
+        i && numeric(row[i]) ? opener("cell", [table.id, table.labels[index.get(row)], name], row[i]) : row[i],
     })),
   });
   node.append(...(table.notes || []).map((note) => h("p", { class: "quiet" }, note)));

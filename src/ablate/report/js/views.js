@@ -56,12 +56,19 @@ function marksOf(paper) {
       title: "Built, ran, matches",
       quiet: true,
       rows: paper.marks,
-      columns: ["what", "name", "shows or says", "where in the paper", "built", "ran", "matches"].map((label, i) => ({
-        label,
-        text: (row) => row[i],
-        cell: (row) =>
-          i === 1 && row[0] === "claim" ? opener("claim", [`${paper.id}/${row[1]}`], row[1]) : row[i],
-      })),
+      columns: [
+        {
+          label: "name",
+          text: (row) => row[1],
+          cell: (row) => (row[0] === "claim" ? opener("claim", [`${paper.id}/${row[1]}`], row[1]) : row[1]),
+        },
+        { label: "kind", text: (row) => (row[0] === "item" ? "figure or table" : row[0]) },
+        { label: "shows or says", text: (row) => row[2] },
+        { label: "where", text: (row) => row[3] },
+        { label: "built", text: (row) => row[4] },
+        { label: "ran", class: "brief", text: (row) => row[5] },
+        { label: "matches", text: (row) => row[6] },
+      ],
     }),
   ];
 }
@@ -96,7 +103,7 @@ function studyView(id, name, level = 1) {
         )
       : null,
     study.tables.length ? h(under, {}, "Tables") : null,
-    study.tables.map((table) => resultTable(table, table.caption || table.name)),
+    study.tables.map((table) => resultTable(table)),
     study.figures.length ? h(under, {}, "Figures") : null,
     study.figures.map((each) => figureOf(each, study, id)),
   ];
