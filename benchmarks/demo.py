@@ -10,9 +10,8 @@ time is the neighbours' as well; of a job they are those of its process and all 
 
 The last line is a JSON object: ``demo_cpu_s`` of the whole call, and of it ``train_cpu_s``, ``render_cpu_s`` (tables,
 figures, verdicts, report), ``data_cpu_s``, ``snakemake_cpu_s`` (its own process), ``server_cpu_s`` (imports and forks
-of the fork server) and ``start_cpu_s`` (shells and what hands a job to the server); ``install_cpu_s`` (0: not asked
-for); and ``wall_s``. With several commits it is the last one's, and ``cpu_ratio`` is its ``demo_cpu_s`` over the first
-one's.
+of the fork server) and ``start_cpu_s`` (shells, and what hands a job to the server); ``install_cpu_s`` (0: not asked
+for) and ``wall_s``; of several commits the last one's, and ``cpu_ratio``: its ``demo_cpu_s`` over the first one's.
 """
 
 import argparse
@@ -35,7 +34,7 @@ AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
 # Python runs it at its start. What it writes of a process: its number and its parent's, whether the server forked it,
 # its words, and its own and its children's seconds.
 HOOK = """
-import atexit, os, resource, sys
+import atexit, json, os, resource, sys
 
 forked, noted = [], []
 
@@ -46,7 +45,7 @@ def note():
     noted.append(os.getpid())
     own, its = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     seconds = [own.ru_utime + own.ru_stime, its.ru_utime + its.ru_stime]
-    line = repr((os.getpid(), os.getppid(), bool(forked), list(sys.argv), seconds))
+    line = json.dumps([os.getpid(), os.getppid(), bool(forked), sys.argv, seconds])
     with open(os.environ["ABLATE_DEMO_USAGE"], "a") as file:
         file.write(line + "\\n")
 
@@ -110,18 +109,14 @@ def measured(commit: str, folder: Path, args: argparse.Namespace) -> dict[str, f
     env["ABLATE_DEMO_USAGE"] = str(folder / "usage")
     words = ["snakemake", "--cores", str(args.cores), args.target, "--config", f"scale={args.scale}"]
     cpu, wall = call(tree, env, *words)
-    found = {
-        "demo_cpu_s": cpu,
-        **shares(cpu, (folder / "usage").read_text()),
-        "install_cpu_s": install,
-        "wall_s": wall,
-    }
+    parts = shares(cpu, (folder / "usage").read_text())
+    found = {"demo_cpu_s": cpu, **parts, "install_cpu_s": install, "wall_s": wall}
     return {name: round(value, 1) for name, value in found.items()}
 
 
 def shares(cpu: float, notes: str) -> dict[str, float]:
     """The parts of ``cpu`` seconds, printed job by job, from what the processes noted at their ends."""
-    processes = [eval(line, {"__builtins__": {}}) for line in notes.splitlines()]  # noqa: S307 (our own)
+    processes = [json.loads(line) for line in notes.splitlines()]
     jobs = {number for number, _, forked, words, _ in processes if forked and Path(words[0]).name == "ablate"}
     found = dict.fromkeys(("train", "render", "data", "snakemake", "server"), 0.0)
     steps: dict[str, list[float]] = defaultdict(list)
