@@ -8,10 +8,11 @@ Snakemake's own share included), less what training took, over the number of run
 to finished. Training is all that `ablate.train.job.train` does, measured in its process. Both ways alternate; a
 number is the median over pairs. ``--long`` is a number of runs of about a second each, by the epochs that one took
 before; for them the whole call's wall time is divided by the sum of their training (`wall_s` in their manifests) over
-two cores.
+two cores. That is a time of the machine's, which must have nothing else to do: ``--repeat 0 --long 500`` is these
+alone, five minutes on two idle cores. A call of Snakemake that takes more than half an hour ends it all.
 
-The last line is a JSON object: ``server_price_s`` and ``own_price_s`` in seconds of CPU, and ``long_ratio`` (0: not
-asked for).
+The last line is a JSON object: ``server_price_s`` and ``own_price_s`` in seconds of CPU, ``long_ratio`` (0: not asked
+for), and ``load``, what else ran when it began.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from pathlib import Path
 from dag import PAPER, ROOT, environment, params_of
 
 CORES = 2
+LIMIT_S = 1800  # of a call
 TRIAL = 20  # epochs of the run that tells how many take a second
 # Behind the function itself: what it took, for each run.
 TIMED = """
@@ -63,7 +65,12 @@ def call(folder: Path, *targets: str, server: bool = True) -> tuple[float, float
     env = environment() | {"PYTHONPATH": str(folder / "src")} | ({} if server else {"ABLATE_SERVER": "off"})
     began, before = time.perf_counter(), os.times()
     words = ["snakemake", "--cores", str(CORES), "--quiet", "all", "--", *targets]
-    done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(
+            words, cwd=folder, env=env, capture_output=True, text=True, timeout=LIMIT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        sys.exit(f"benchmarks/start.py: {len(targets)} jobs took more than {LIMIT_S} s; the machine is busy")
     after = os.times()
     if done.returncode:
         sys.exit(done.stdout + done.stderr)
@@ -114,17 +121,18 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--long", type=int, default=0, help="runs of a second")
     args = parser.parse_args()
+    load, server, own = os.getloadavg()[0], 0.0, 0.0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        short = workspace(folder / "short", args.runs)
-        targets = targets_of(short, args.runs)
-        pairs = [(price(short, targets, True), price(short, targets, False)) for _ in range(args.repeat)]
-        server, own = (statistics.median(column) for column in zip(*pairs, strict=True))
-        print(f"one more run of {args.runs}: {server:.2f} s of CPU by the server, {own:.2f} s in its own process")
+        if args.repeat:
+            short = workspace(folder / "short", args.runs)
+            targets = targets_of(short, args.runs)
+            pairs = [(price(short, targets, True), price(short, targets, False)) for _ in range(args.repeat)]
+            server, own = (statistics.median(column) for column in zip(*pairs, strict=True))
+            print(f"one more run of {args.runs}: {server:.2f} s of CPU by the server, {own:.2f} s in its own process")
         ratio = long(folder / "long", args.long) if args.long else 0
-    print(
-        json.dumps({"server_price_s": round(server, 3), "own_price_s": round(own, 3), "long_ratio": round(ratio, 2)})
-    )
+    found = {"server_price_s": round(server, 3), "own_price_s": round(own, 3), "long_ratio": round(ratio, 2)}
+    print(json.dumps(found | {"load": round(load, 1)}))
 
 
 if __name__ == "__main__":

@@ -8,11 +8,12 @@ the table. Instead (benchmarks/usual): the archive unpacked, class folders, a Li
 two workers, started once per run, in float32; a small pandas table. Both get the same network, flips, batches,
 optimiser and schedule, and both start from the archive as it was downloaded: this pipeline checks and decodes all of
 its images, the other side unpacks them all. Sides alternate in their order; CPU time is of all their processes, user
-and system.
+and system. Wall times want a machine that has nothing else to do; a command of either side that takes more than
+an hour ends it all.
 
 The last line is a JSON object: medians of ``study_ratio`` (wall time, Lightning's / ours) and ``cpu_ratio``,
-``ours_s``, ``ours_cpu_s``, ``usual_s`` and ``usual_cpu_s``, ``runs``, and the ``processor``'s class: avx2, avx512 or
-avx512_bf16.
+``ours_s``, ``ours_cpu_s``, ``usual_s`` and ``usual_cpu_s``, ``runs``, ``load``, what else ran when it began, and the
+``processor``'s class: avx2, avx512 or avx512_bf16.
 """
 
 import argparse
@@ -49,6 +50,7 @@ silent: []
 deviations: []
 drawn: {rates: {title: Learning rates, tables: {table-rates: accuracy}, figures: {}}}
 """
+LIMIT_S = 3600  # of a command
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h: what a side leaves running becomes ours, so that its CPU time counts
 
 
@@ -100,7 +102,12 @@ def usual(folder: Path, archive: Path, params: dict[str, Any]) -> Path:
 def call(folder: Path, *words: str) -> None:
     here = Path(sys.executable).parent
     env = os.environ | {"PYTHONPATH": str(ROOT / "src"), "PATH": f"{here}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(
+            words, cwd=folder, env=env, capture_output=True, text=True, timeout=LIMIT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        sys.exit(f"benchmarks/study.py: {words[0]} took more than {LIMIT_S} s; the machine is busy")
     if done.returncode:
         sys.exit(f"{' '.join(words)}\n{done.stdout}{done.stderr}")
 
@@ -142,6 +149,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--batch", type=int, default=64)
     args = parser.parse_args()
+    load = os.getloadavg()[0]
     if importlib.util.find_spec("lightning") is None:
         sys.exit("benchmarks/study.py: lightning is missing; install it with: pip install -e '.[dev]'")
     if sys.platform == "linux":
@@ -166,7 +174,7 @@ def main() -> None:
                 wall, cpu = times[name][-1]
                 print(f"{name}: {wall:.1f} s, {cpu:.1f} s of CPU, load {os.getloadavg()[0]:.1f}", flush=True)
     ratios = [[b / a for a, b in zip(*pair, strict=True)] for pair in zip(times["ours"], times["usual"], strict=True)]
-    result: dict[str, Any] = {}
+    result: dict[str, Any] = {"load": round(load, 1)}
     for name, column in zip(("study_ratio", "cpu_ratio"), zip(*ratios, strict=True), strict=True):
         result[name] = round(statistics.median(column), 3)
     for name, pairs in times.items():

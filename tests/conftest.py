@@ -1,6 +1,8 @@
 """What tests share: packs of the embedded data, made by the pipeline's own steps, and a copy of the repository."""
 
 import fcntl
+import gc
+import json
 import os
 import shutil
 import signal
@@ -8,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -54,6 +57,13 @@ def pytest_configure(config: pytest.Config) -> None:
         (Path(os.environ[SESSION]) / "pid").write_text(str(os.getpid()))
     if config.getoption("measure"):
         config.pluginmanager.register(durations.Measure())
+    gc.disable()  # while modules are imported
+
+
+def pytest_collection_finish() -> None:
+    """What all modules hold is looked through no more, which would take a tenth of the time."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -314,6 +324,39 @@ def no_figures_left() -> Iterator[None]:
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     return Workspace(tmp_path / "repository")
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A copy of a workspace in which one `snakemake all` has run, to write to; and what that one said."""
+
+    workspace: Workspace
+    stdout: str
+    stderr: str
+
+    @property
+    def jobs(self) -> dict[str, int]:
+        return job_counts(self.stderr + self.stdout)
+
+
+@pytest.fixture(scope="session")
+def rendered_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `rendered` is a copy of."""
+
+    def make(folder: Path) -> None:
+        done = Workspace(folder / "repository").snakemake("all")
+        assert done.returncode == 0, done.stderr
+        (folder / "said.json").write_text(json.dumps([done.stdout, done.stderr]))
+
+    return made_once(tmp_path_factory, "rendered", make)
+
+
+@pytest.fixture
+def rendered(rendered_once: Path, tmp_path: Path) -> Rendered:
+    folder = tmp_path / "rendered"
+    subprocess.run(["cp", "-a", rendered_once, folder], check=True)
+    said = json.loads((folder / "said.json").read_text().replace(str(rendered_once), str(folder)))
+    return Rendered(Workspace(folder / "repository"), *said)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ SMALLEST = {
     "cost": "",
     "dag": "--repeat 1 --runs 5 --plan 20 --growth 5 --model net1",
     "data": "--repeat 1",
+    "demo": "--target packs",
     "start": "--repeat 1 --runs 2 --long 1",
     "study": "--runs 1 --per-class 2 --epochs 1",
     "throughput": "--batch 2 --seconds 0 --device cpu --pixels 64",

@@ -1,6 +1,8 @@
 """Every kind of figure, from fabricated runs and the demo's packs. Oracle: what the runs were made to say."""
 
 import json
+import re
+import zlib
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -12,10 +14,12 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
+from PIL import Image
 
 from ablate.errors import UserError
 from ablate.figures.common import RunFiles
 from ablate.figures.registry import draw, write_figure
+from ablate.figures.save import save
 from ablate.figures.style import NARROW, STYLE, WIDE, level_colours
 from ablate.plan.kinds import FIGURES, Asked, shows_images
 from ablate.plan.project import open_project
@@ -81,6 +85,30 @@ def test_equal_data_give_equal_bytes(kind: str, tmp_path: Path, packs: dict[str,
         write_figure(made.results, kind, tmp_path / "f.svg", made.places)
         drawn.append(b"".join((tmp_path / f"f{suffix}").read_bytes() for suffix in FILES))
     assert drawn[0] == drawn[1] and b"<dc:date>" not in drawn[0]
+
+
+def test_three_files_of_one_size_and_layout(tmp_path: Path, packs: dict[str, Path]) -> None:
+    """Oracle: the figure's inches at 72 points and at 300 dots, the panel's box after matplotlib's own SVG, and what
+    tables are called in the font that the PDF embeds.
+    """
+    made = fabricate(study({"net": ["Net 1", "Net 2"]}), tmp_path, packs)
+    figure = made.draw("curves:val_top1")
+    figure.savefig(tmp_path / "alone.svg", metadata={"Date": None})
+    box = figure.axes[0].get_position().bounds
+    figure = made.draw("curves:val_top1")
+    save(figure, tmp_path / "f.svg", made.caption("curves:val_top1"))
+    assert figure.axes[0].get_position().bounds == box
+    assert (tmp_path / "f.svg").read_bytes() == (tmp_path / "alone.svg").read_bytes()
+    wide, high = figure.get_size_inches()
+    with Image.open(tmp_path / "f.png") as image:
+        assert image.size == (int(wide * 300), int(high * 300)) and round(image.info["dpi"][0]) == 300
+    pdf = (tmp_path / "f.pdf").read_bytes()
+    found = re.search(rb"/MediaBox \[ ?0 0 ([\d.]+) ([\d.]+)", pdf)
+    assert found and [float(n) for n in found.groups()] == pytest.approx([wide * 72, high * 72])
+    packed = re.findall(rb"stream\n(x.*?)\nendstream", pdf, re.DOTALL)
+    parts = [zlib.decompressobj().decompress(part) for part in packed]
+    (font,) = [part for part in parts if part[:4] == bytes([0, 1, 0, 0])]
+    assert b"glyf" in font[:400] and not [name for name in (b"GSUB", b"GPOS", b"GDEF") if name in font[:400]]
 
 
 def test_curves_have_a_panel_per_metric_and_a_line_per_arm(tmp_path: Path, packs: dict[str, Path]) -> None:

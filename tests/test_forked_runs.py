@@ -141,7 +141,7 @@ def test_any_process_of_the_path_may_be_killed_at_any_moment(packs: dict[str, Pa
 @pytest.mark.parametrize("which", ["server", "ablate", "fork"])
 def test_snakemake_goes_on_or_says_that_a_job_was_killed(which: str, workspace: Workspace) -> None:
     workspace.start_programs()
-    workspace.edit("epochs: 1", "epochs: 12")
+    workspace.edit("epochs: 1", "epochs: 6")
     with (workspace.folder / "said").open("w") as said:
         process = subprocess.Popen(
             ["snakemake", "--cores", "1", "--retries", "1", "runs"], cwd=workspace.folder, env=workspace.env,

@@ -14,7 +14,7 @@ from ablate.plan.params import load
 from ablate.plan.runs import current_plan, make_plan, more_seeds, seeds_file
 from ablate.verdicts.assess import assess
 from ablate.verdicts.decide import goes_on
-from conftest import DRAWN, HEAD, TINY, Workspace
+from conftest import DRAWN, HEAD, TINY, Rendered, Workspace
 from fabricated import Fabricated
 
 CLAIMS = """
@@ -155,16 +155,17 @@ BETTER += f" margin: 0.01, needs: {{learnt: none}}, {TAIL}"  # which so few seed
     ids=["decided, or without a chance", "to the cap"],
 )
 def test_decide_adds_seeds_to_the_arms_of_open_claims_alone(
-    made: tuple[str, ...], least: float, seeds: list[int], workspace: Workspace
+    made: tuple[str, ...], least: float, seeds: list[int], rendered: Rendered
 ) -> None:
     """Oracle: two arms of the study shallow, one seed in params.yaml, looks at three and at four seeds. A claim that
     look 1 decides needs seeds 1 and 2 of both, and so does one that it leaves open without a chance; one that goes on
     needs seeds 1 to 3; the other study's arm none.
     """
+    workspace = rendered.workspace
     workspace.edit("looks: [2, 3]", f"looks: [3, 4], least_chance: {least}")
     file = workspace.folder / "papers/resnet-vs-plain.yaml"
     file.write_text(PAPER.removesuffix(CLAIMS) + claims(*made) + DRAWN["resnet-vs-plain"])
-    assert workspace.jobs("all")["train"] == 3
+    assert rendered.jobs["train"] == 3
     done = workspace.run("ablate", "decide", "--cores", "8")
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads((workspace.folder / "results/tiny/seeds.json").read_text())

@@ -15,7 +15,7 @@ from ablate.inert import UNSEEN
 from ablate.plan.runs import PRETRAINED, RUNS
 from ablate.seals import sealed, sha256_of
 from ablate.workflow.outcome import LAST, Call, begin, screen, show_outcome
-from conftest import Workspace, write_tiny
+from conftest import Rendered, write_tiny
 
 HERE = Path("results/tiny")
 
@@ -206,10 +206,9 @@ def test_a_locale_of_few_characters_and_hostile_words(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.slow
-def test_the_end_of_a_real_call(workspace: Workspace) -> None:
+def test_the_end_of_a_real_call(rendered: Rendered) -> None:
     """All of it; nothing; a dry run, a part, and all where the report alone is gone."""
-    first = workspace.snakemake("all")
-    assert first.returncode == 0, first.stderr
+    workspace, first = rendered.workspace, rendered
     # A table and a figure of each of two papers. Tables besides: networks, claims, and the comparisons of both and of
     # all; figures: the boards of both and of all, power, and the seeds needed.
     assert "made: 3 runs trained, 0 reused; 7 of 7 tables, 7 of 7 figures" in first.stdout

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from conftest import Workspace
+from conftest import Rendered
 
 TABLES = {"resnet-vs-plain": {"comparison", "table-shallow"}, "tinyimage10": {"comparison", "table-optimiser"}}
 FIGURES = {"resnet-vs-plain": {"figure-6"}, "tinyimage10": {"figure-3"}}
@@ -21,8 +21,9 @@ def variable(page: str, name: str) -> Any:
 
 
 @pytest.mark.slow
-def test_it_has_figures_and_tables_with_categories_captions_and_labels(workspace: Workspace) -> None:
-    assert workspace.jobs("all")["report"] == 1
+def test_it_has_figures_and_tables_with_categories_captions_and_labels(rendered: Rendered) -> None:
+    workspace = rendered.workspace
+    assert rendered.jobs["report"] == 1
     done = workspace.snakemake("--report", "report.zip")
     assert done.returncode == 0, done.stderr
     with zipfile.ZipFile(workspace.folder / "report.zip") as archive:

@@ -42,7 +42,7 @@ Path("training").touch()
 time.sleep(600)
 """
 LOCK = Path(".snakemake/locks/0.output.lock")
-EPOCHS = 20  # which last longer than a second Snakemake takes to say that it is the second
+EPOCHS = 10  # which last longer than a second Snakemake takes to say that it is the second
 
 
 def holder(*words: str) -> subprocess.Popen[str]:

@@ -13,7 +13,7 @@ import pytest
 from snakemake.scheduling.job_scheduler import JobScheduler
 
 from ablate.runtime.cores import share
-from conftest import ROOT, Workspace
+from conftest import ROOT, Rendered, Workspace
 
 pytestmark = pytest.mark.slow
 
@@ -22,8 +22,8 @@ def stamps(folder: Path) -> dict[str, int]:
     return {str(p.relative_to(folder)): p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
 
 
-def test_a_changed_lr_retrains_its_study_alone_and_changing_it_back_trains_nothing(workspace: Workspace) -> None:
-    first = workspace.jobs("all")
+def test_a_changed_lr_retrains_its_study_alone_and_changing_it_back_trains_nothing(rendered: Rendered) -> None:
+    workspace, first = rendered.workspace, rendered.jobs
     assert first["train"] == 3  # two arms of one study and one of the other
     assert {"embed", "fetch", "verify", "pack", "plan", "collect", "report"} <= set(first)
     assert {"tables_tinyimage10": 1, "figures_tinyimage10": 1}.items() <= first.items()  # of all its studies

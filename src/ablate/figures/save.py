@@ -21,8 +21,8 @@ KINDS = (
     ("png", FigureCanvasAgg, "Software"),
     ("pdf", FigureCanvasPdf, "CreationDate"),
 )
-# How letters are joined and set, which a PDF never reads of the font that it embeds: its glyphs have numbers and places.
-# To thin these tables took longer than to draw the figure.
+# How letters are joined and set, which a PDF never reads of the font that it embeds: its glyphs have numbers and
+# places. To thin these tables took as long as to draw the figure.
 Options._drop_tables_default = [*Options._drop_tables_default, "GDEF", "GPOS", "GSUB"]
 
 

@@ -43,22 +43,10 @@ STALL_S = 10.0  # that a client may take to say what it wants
 # else.
 COMMON = ("pydantic.dataclasses", "rich.console", "ruamel.yaml", "ablate.cli.main")
 TORCH = ("torch", "torch.optim.swa_utils", "safetensors.torch", "scipy.special")
-LAYERS = (*TORCH, "torch.utils.flop_counter", "torch._dynamo")  # counting on "meta" makes torch import its compiler
+LAYERS = (*TORCH, "torch.utils.flop_counter", "torch._dynamo")  # to count on "meta", torch imports its compiler
 TABLES = ("pandas", "tabulate")
-PAPER = (
-    "matplotlib.backends.backend_agg",
-    "matplotlib.backends.backend_pdf",
-    "fontTools.subset",
-    "PIL.PngImagePlugin",
-)
-DRAWING = (
-    "matplotlib.pyplot",
-    "matplotlib.backends.backend_svg",
-    *PAPER,
-    "seaborn",
-    "scipy.stats",
-    "statsmodels.api",
-)
+FORMATS = tuple(f"matplotlib.backends.backend_{kind}" for kind in ("svg", "agg", "pdf"))
+DRAWING = ("matplotlib.pyplot", *FORMATS, "fontTools.subset", "seaborn", "scipy.stats", "statsmodels.api")
 IMPORTS: dict[str, tuple[str, ...]] = {
     "train": (*TORCH, "ablate.train.job"),
     "collect": TABLES,
@@ -69,6 +57,7 @@ IMPORTS: dict[str, tuple[str, ...]] = {
     "figures": TABLES + DRAWING + LAYERS,
     "calibrate": TABLES + DRAWING,
     "judge": TABLES + DRAWING + LAYERS,
+    "power": TABLES + DRAWING,
 }
 # What Snakemake and bash set anew for each job. Numbers of threads are one in a server, since a program with threads
 # cannot fork; torch gets its own from --threads, and nothing else here has a use for more.
