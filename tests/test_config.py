@@ -15,7 +15,7 @@ from ablate.errors import UserError
 from ablate.plan.params import load
 from ablate.plan.runs import Run, make_plan
 from ablate.plan.settings import Settings
-from conftest import ROOT, TINY
+from conftest import FIVE, ROOT, SHIPPED, TINY
 
 STUDIES = "studies.resnet-vs-plain.shallow"
 DIGEST = "{sha256: dc016e8aaff2d8742a865a9426cf6cd027f07948d132c2d6640bb12500926bf0}"
@@ -116,9 +116,7 @@ def test_a_mistake_ends_with_one_message_and_a_code_not_0(command: list[str], tm
 def test_every_scale_plans_each_paper_with_two_arms_or_more(scale: str) -> None:
     params = load(ROOT / "params.yaml", {"scale": scale})
     plan = make_plan(params)
-    assert set(params.studies) == {
-        "alexnet-vs-resnet", "five-cnns", "tinyimage10", "resnet18-init", "resnet-vs-plain", "controls",
-    }  # fmt: skip
+    assert set(params.studies) == set(SHIPPED)
     for paper, studies in params.studies.items():
         for name, study in studies.items():
             planned = plan.of(paper, name)
@@ -131,8 +129,10 @@ def test_every_scale_plans_each_paper_with_two_arms_or_more(scale: str) -> None:
             assert len(planned) == expected * len(study.seeds or params.seeds)
 
 
+@pytest.mark.papers()
 def test_demo_plan_counts_by_hand() -> None:
-    plan = make_plan(load(ROOT / "params.yaml", {"scale": "demo"}))
+    params = load(ROOT / "params.yaml", {"scale": "demo"})
+    plan = make_plan(params.model_copy(update={"studies": {id: params.studies[id] for id in (*FIVE, "controls")}}))
     # Arms, of which the first study's have two seeds: alexnet-vs-resnet 8 x 2 + 24 + 3 + 4, five-cnns 5 + 10 + 2 and
     # three times 2, tinyimage10 12 + 3 + 6 and twice 2, resnet18-init four times 2, 3 and 5, resnet-vs-plain 6 + 4
     # + 4 and three times 2, controls 2 + 2.

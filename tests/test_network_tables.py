@@ -70,6 +70,7 @@ def test_every_number_is_the_printed_one_or_the_reason_stands_beside_it(
     assert scale not in text.partition(".")[0], "its title is of no scale: no run is in it"
 
 
+@pytest.mark.papers("five-cnns", "resnet-vs-plain")
 def test_the_printed_layers_in_the_paper_s_file_are_those_of_the_figures() -> None:
     """Oracle: the figures, copied; and Table 1's columns."""
     networks = read(ROOT / "papers/five-cnns.yaml").networks
@@ -83,6 +84,7 @@ def test_the_printed_layers_in_the_paper_s_file_are_those_of_the_figures() -> No
         assert [line.replace(" ", "") for line in columns[name]] == text.replace(" ", "").split(",")
 
 
+@pytest.mark.papers("five-cnns")
 def test_keras_s_form() -> None:
     """Oracle: figures 5 and 8. No rows of activations that belong to a layer; moving statistics are not trainable."""
     results = of(PLANS["paper"], "five-cnns/models")
@@ -105,6 +107,7 @@ def test_keras_s_form() -> None:
     assert nine.shown["Number Of Parameters"].iloc[0] == "13,070,472"
 
 
+@pytest.mark.papers("alexnet-vs-resnet", "tinyimage10", "resnet-vs-plain")
 @pytest.mark.parametrize("scale", SCALES)
 def test_pytorch_s_form_has_the_classes_of_the_paper_at_every_scale(scale: str) -> None:
     """Oracle: the counts that alexnet-vs-resnet prints; 5,871,434 by hand in test_layers, with ten classes."""
@@ -124,6 +127,7 @@ def test_pytorch_s_form_has_the_classes_of_the_paper_at_every_scale(scale: str) 
     assert small.rows[0] == {"Model": "plain", "Number Of Parameters": 307_946, "printed": None, "remark": ""}
 
 
+@pytest.mark.papers("five-cnns")
 def test_a_number_that_differs_is_said_with_its_reason() -> None:
     paper = read(ROOT / "papers/five-cnns.yaml")
     wrong = [n.model_copy(update={"layers": (*n.layers[:-1], ("dense_1 (Dense)", "(None, 100)", 1))}) for n in
@@ -137,6 +141,7 @@ def test_a_number_that_differs_is_said_with_its_reason() -> None:
     assert "printed" not in layers(of(PLANS["paper"], "five-cnns/models", short), "cnn1").rows[6]
 
 
+@pytest.mark.papers("resnet-vs-plain")
 def test_table_1_has_the_layers_of_the_networks_stage_by_stage() -> None:
     """Oracle: the columns as the paper prints them, joined again; poolings halve the side, Avg 4 quarters it."""
     from ablate.tables.nets import nets

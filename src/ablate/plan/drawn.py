@@ -90,8 +90,8 @@ def check_drawn(drawn: Mapping[str, Mapping[str, Drawn]], params: Params, plan: 
 
 def own_behaviours(file: Path) -> list[str]:
     """FILE.py:NAME of the behaviours of a paper's claims that are the user's own code."""
-    claims = read_yaml(file).get("claims") or []
-    named = [str(claim.get("behaviour")) for claim in claims if isinstance(claim, Mapping)]
+    claims = read_yaml(file).get("claims")
+    named = [str(c.get("behaviour")) for c in (claims if isinstance(claims, list) else []) if isinstance(c, Mapping)]
     return sorted({name for name in named if is_own(name)})
 
 
