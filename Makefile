@@ -1,11 +1,11 @@
 # make demo: everything at the demo scale.  make test: every check.  make slurm: the profile on a Slurm of its own,
-# where its daemons are installed and the user is root.  make validators: run crates by roc-validator.  All install
-# into .venv first.
+# where its daemons are installed and the user is root.  make validators: run crates by roc-validator.  make package: a
+# wheel, in an environment of its own, makes and runs a new study.  All install into .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint slurm validators install lock clean
+.PHONY: demo test lint slurm validators package install lock clean
 
 demo: install
 	snakemake --cores 8 all
@@ -16,7 +16,7 @@ test: lint
 lint: install
 	ruff check .
 	ruff format --check .
-	snakefmt --check Snakefile workflow
+	snakefmt --check Snakefile workflow src/ablate/rules
 	mypy
 	lint-imports --no-cache
 
@@ -28,6 +28,12 @@ validators: install
 	test -x .venv/roc-validator/bin/python || $(PYTHON) -m venv .venv/roc-validator
 	.venv/roc-validator/bin/python -m pip install --quiet roc-validator==0.13.0
 	pytest tests/test_crate.py
+
+package: install
+	rm -rf .venv/package && $(PYTHON) -m venv .venv/package
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir .venv/package/wheel .
+	.venv/package/bin/python -m pip install --quiet -c requirements.lock "$$(grep ^torch== requirements.lock)" .venv/package/wheel/*.whl
+	PATH="$(CURDIR)/.venv/package/bin:$$PATH" .ci/new-study
 
 install: .venv/installed
 

@@ -145,9 +145,9 @@ def workspace(folder: Path, runs: int) -> Path:
 def grown(folder: Path, runs: int) -> dict[str, float]:
     """`GROWTH` of a study of ``runs`` runs."""
     here = workspace(folder / f"grown-{runs}", runs)
-    (here / "workflow").unlink()
-    shutil.copytree(ROOT / "workflow", here / "workflow", symlinks=True)
-    rules = here / "workflow/rules/train.smk"
+    (here / "src").unlink()
+    shutil.copytree(ROOT / "src", here / "src")
+    rules = here / "src/ablate/rules/train.smk"
     text, found = TRAINS.subn('"touch {output:q}"', rules.read_text())
     if found != 2:
         sys.exit(f"{rules}: {found} commands train, 2 are known")

@@ -32,6 +32,7 @@ TEXT = "a text of the reader's: test_weave.py has some"
 EXPORTED = "the committed results of the scale paper: tests of each have their own"
 SERVES = "it goes on until Ctrl-C; test_report_live.py does it"
 OWN_DATA = "data of the reader's own: test_own_studies.py pins some"
+OWN = "what is the reader's own: test_package.py has one"
 PROSE = "prose names the command without its arguments"
 NOT_RUN = {
     "make test": SUITE,
@@ -65,6 +66,10 @@ NOT_RUN = {
     "ablate data --pin": OWN_DATA,
     "pip install 'ablate[parquet]'": "a package index",
     "ablate report --serve": SERVES,
+    "ablate init birds --data ~/pictures/birds": OWN,
+    "ablate init forest --script train.py": OWN,
+    "snakemake --profile profiles/slurm all": CLUSTER,
+    "ablate init": PROSE,
     "ablate verify-data": PROSE,
     "ablate diff": PROSE,
     "ABLATE_SERVER=off snakemake ...": PROSE,
@@ -109,7 +114,7 @@ def printed(document: str) -> list[str]:
             assert is_data(block), (
                 f"{document}: neither commands nor data; is a program missing in PROGRAMS?\n{block}"
             )
-    for span in re.findall(r"`([^`]+)`", BLOCK.sub("", text)):
+    for span in re.findall(r"`([^`]+)`", BLOCK.sub("", text).replace("``", "`")):
         line = " ".join(span.split())
         if " " in line and is_command(line):
             found.append(line)
@@ -228,6 +233,7 @@ def pilot_from_official(clone: Clone, said: str, official: Network) -> bool:
 
 
 AFTER = {  # what the command is printed for
+    "ablate init mine": lambda clone, said, _: (clone.folder / "mine/Snakefile").exists(),
     "make demo": lambda clone, said, _: (
         "results/demo/report.html" in said and (clone.folder / "results/demo/report.html").exists()
     ),
@@ -293,7 +299,7 @@ def test_a_failing_job_fails_with_its_message(workspace: Workspace) -> None:
     done = workspace.snakemake("packs")
     assert done.returncode == 1 and "wrong digest" in done.stdout + done.stderr
     assert not list(workspace.folder.glob("data/**/archive"))
-    rules = workspace.folder / "workflow/rules/data.smk"
+    rules = workspace.folder / "src/ablate/rules/data.smk"
     rules.write_text(rules.read_text().replace('"ablate fetch', '"no-such-ablate fetch'))
     done = workspace.snakemake("packs")
     assert done.returncode == 1

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from typer.testing import CliRunner
 
 from ablate.cli.main import app
 from ablate.errors import UserError
-from ablate.plan.params import load
+from ablate.plan.params import Params, load
+from ablate.plan.project import open_project
 from ablate.plan.runs import Run, make_plan
 from ablate.plan.settings import Settings
 from conftest import FIVE, ROOT, SHIPPED, TINY
@@ -198,3 +200,59 @@ def test_plan_as_json_lists_what_machines_need(monkeypatch: pytest.MonkeyPatch) 
         entries = json.loads(done.stdout)
         assert {"run", "paper", "study", "arm", "seed", "state"} <= set(entries[0])
         assert len(entries) == len(make_plan(load(ROOT / "params.yaml", {"scale": scale})).planned)
+
+
+LEAST = """datasets:
+  shapes: {layout: cifar10, variant: embedded, archive: a.tar.gz, image_size: 32, n_classes: 10, train_per_class: 50,
+    val_per_class: 10}
+studies:
+  mine:
+    rates:
+      settings: {model: cifar-plain7, epochs: 1, batch_size: 10}
+      axes: {lr: [0.1, 0.2]}
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    (folder / "params.yaml").write_text(text)
+    return folder / "params.yaml"
+
+
+def test_studies_are_all_that_a_file_must_say(tmp_path: Path) -> None:
+    """Oracle: the same file with every other key as this repository's has it."""
+    path = written(tmp_path, LEAST)
+    least = make_plan(load(path))
+    assert least.scale == "full" and len(least.runs) == 2 * 3
+    path.write_text(
+        LEAST + "scale: full\nscales: {full: {}}\nmirror: null\nrecipe: 2\nother_code: train\nseeds: [0, 1, 2]\n"
+        "compute: {}\nhealth: {}\npretraining: {}\ndefaults: {dataset: shapes, optimizer: sgd}\n"
+    )
+    assert make_plan(load(path)) == least
+    assert load(ROOT / "params.yaml").recipe == load(written(tmp_path, LEAST)).recipe
+    with pytest.raises(UserError, match="studies: is missing; add a study"):
+        load(written(tmp_path, "seeds: [0]\n"))
+
+
+def test_of_several_data_sets_none_is_taken_for_granted(tmp_path: Path) -> None:
+    path = written(tmp_path, LEAST.replace("studies:", "  others: {layout: cifar10, archive: b, image_size: 32, "
+                   "n_classes: 10, train_per_class: 50, val_per_class: 10}\nstudies:"))  # fmt: skip
+    with pytest.raises(UserError, match="dataset: is missing"):
+        make_plan(load(path))
+
+
+@pytest.mark.parametrize("key", ["scal", "mirorr", "recepe", "seed", "compute_", "dataset", "default", "scale_s"])
+def test_a_mistyped_key_that_may_be_left_out_is_refused_with_the_nearest(key: str, tmp_path: Path) -> None:
+    near = get_close_matches(key, Params.model_fields, n=1, cutoff=0.5)[0]
+    with pytest.raises(UserError, match=f"params.yaml: {key}: unknown key '{key}'.*did you mean '{near}'"):
+        load(written(tmp_path, f"{LEAST}{key}: 1\n"))
+
+
+def test_a_smaller_scale_beside_the_whole_file(tmp_path: Path) -> None:
+    """The scale `full` is there by itself, and is what every other is a part of."""
+    path = written(tmp_path, LEAST + "scales: {quick: {seeds: [0]}}\n")
+    whole, quick = open_project(path), open_project(path, {"scale": "quick"})
+    assert [len(project.plan.runs) for project in (whole, quick)] == [6, 2]
+    assert whole.params.scales == quick.params.scales == ("full", "quick")
+    assert quick.full is not None and quick.full[1].runs.keys() == whole.plan.runs.keys() > quick.plan.runs.keys()
+    with pytest.raises(UserError, match=r"scale: unknown scale 'quik'.*did you mean 'quick'"):
+        open_project(path, {"scale": "quik"})

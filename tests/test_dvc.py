@@ -61,7 +61,7 @@ def test_a_stage_finds_snakemake_whether_an_environment_is_activated_or_not(foun
         env={"PATH": f"{tmp_path / 'path'}:/usr/bin:/bin", "HOME": str(tmp_path)}, capture_output=True,
     )  # fmt: skip
     if found == "nowhere":
-        assert done.returncode == 127 and "say make install" in done.stderr
+        assert done.returncode == 127 and "activate the environment" in done.stderr
     else:
         assert done.stdout == f"{found} 2\n", done.stderr
 

@@ -140,7 +140,7 @@ EVENTS = [
     Event("what a paper says", "sed -i 's/^title: /&On /' papers/tinyimage10.yaml", "", PRINTED, "report", ""),
     Event("the analysis frozen", "ablate freeze", "", "claims power report", "report", ""),
     Event("a comment in a paper's YAML", "echo '# about' >> papers/tinyimage10.yaml", stages="report"),
-    Event("a rule's command", "sed -i 's/--threads/ --threads/' workflow/rules/train.smk", stages=EVERY),
+    Event("a rule's command", "sed -i 's/--threads/ --threads/' src/ablate/rules/train.smk", stages=EVERY),
     Event("code of `verify`", "echo 'X = 1' >> src/ablate/data/verify.py", "", CHECKED, EVERY, ""),
     Event("other images: generator and digest", generated_anew, "", DATA, EVERY, f"{ALL} source", f"{DATA} {LATER}"),
     Event("one more digest", edit("digests: {", f"digests: {{mine: {{md5: {32 * 'a'}}}, "), stages=EVERY),

@@ -413,6 +413,7 @@ def test_why_no_commit_is_known(repository: Repository, tmp_path: Path, monkeypa
         assert (found["commit"], found["dirty"]) == (None, None)
         return str(found["why"])
 
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     assert "in no Git repository" in why()
     repository.git("init", "-q")
@@ -511,3 +512,24 @@ def test_without_shared_memory_one_process_decodes(
     _, alone = decode(archive, found, 64, tmp_path / "alone.npy")
     assert alone == together
     assert "/dev/shm" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ignored", [True, False])
+def test_an_installed_packages_runs_name_the_commit_of_the_study(
+    ignored: bool, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Be its environment in the study's folder, where Git ignores it, or elsewhere. Oracle: Git."""
+    if ignored:
+        (repository.folder / ".gitignore").write_text("src\n")
+    else:
+        monkeypatch.setattr(provenance, "PACKAGE", tmp_path)
+        monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.chdir(repository.folder)
+    assert source(repository.patches)["commit"] is None
+    commit = repository.commit()
+    found = source(repository.patches)
+    assert (found["commit"], found["dirty"]) == (commit, False) and "the study's own folder" in found["why"]
+    (repository.folder / "params.yaml").write_text("seeds: [1]\n")
+    assert source(repository.patches)["dirty"] is True and not repository.patches.exists()
+    repository.git("rm", "-q", "--cached", "params.yaml")  # a folder in somebody's repository of other things
+    assert source(repository.patches)["commit"] is None

@@ -71,7 +71,7 @@ def test_shipped_scales_are_planned_with_the_identities_that_they_had(scale: str
 
 RULES = re.findall(
     r"^(?:rule|checkpoint) (\w+):",
-    "\n".join(f.read_text() for f in [ROOT / "Snakefile", *ROOT.glob("workflow/rules/*.smk")]),
+    "\n".join(f.read_text() for f in [ROOT / "src/ablate/rules/Snakefile", *ROOT.glob("src/ablate/rules/*.smk")]),
     re.MULTILINE,
 )
 

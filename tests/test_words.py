@@ -27,7 +27,7 @@ from ablate.runtime.options import options
 from conftest import ROOT, Workspace
 from network import network
 
-RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
+RULES = sorted((ROOT / "src/ablate/rules").glob("*.smk"))
 # What a shell, an option parser, a formatter or Snakemake could take for something else.
 NASTY = [
     "a b", " ", "  two  ", "'", '"', "it's \"so\"", "a\nb", "\n", "\t", "$(touch PWNED)", "`touch PWNED`", "$HOME",

@@ -124,7 +124,9 @@ def test_what_runs_before_the_first_job_stands_in_one_place() -> None:
     """Oracle: Snakemake calls the last `onstart` alone. Its limit of jobs a second is an attribute of its scheduler,
     and one of another name would leave the limit on, whose timers look through all jobs again for each that ended.
     """
-    texts = [path.read_text() for path in (ROOT / "Snakefile", *(ROOT / "workflow/rules").glob("*.smk"))]
+    texts = [
+        path.read_text() for path in (ROOT / "src/ablate/rules/Snakefile", *(ROOT / "src/ablate/rules").glob("*.smk"))
+    ]
     found = [hook for text in texts for hook in re.findall(r"^on(?:start|success|error):", text, re.MULTILINE)]
     assert len(found) == len(set(found)) and "onstart:" in found
     assert "self.job_rate_limiter = (" in inspect.getsource(JobScheduler.__init__)

@@ -36,7 +36,7 @@ def test_the_profile_asks_for_what_its_comments_say_and_a_gpu_once_the_lines_are
 def test_retries_stand_in_the_profile_alone() -> None:
     """In a rule they would be applied again inside of each cluster job, to every one of its attempts."""
     assert "retries: 2" in (ROOT / "workflow/profiles/slurm/config.yaml").read_text()
-    assert not [path for path in (ROOT / "workflow/rules").glob("*.smk") if "retries" in path.read_text()]
+    assert not [path for path in (ROOT / "src/ablate/rules").glob("*.smk") if "retries" in path.read_text()]
 
 
 def test_the_tests_cluster_leaves_a_foreign_configuration_alone(

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from ablate.cli.init import init
 from ablate.cli.layout import layouts
 from ablate.cli.proof import export, proof
 from ablate.cli.records import records
@@ -261,7 +262,7 @@ for step in (*steps.registered_commands, *training.registered_commands):
     step.rich_help_panel = "Steps, as the workflow's rules call them"
 app.add_typer(records, name="records")
 app.add_typer(export, name="export")
-for commands in (of_runs, space, results, proof, layouts, steps, training):
+for commands in (init, of_runs, space, results, proof, layouts, steps, training):
     app.registered_commands += commands.registered_commands
 
 

@@ -26,6 +26,8 @@ from ablate.records import SHORT, Count, Name, Positive, Record, check_record, r
 from ablate.runtime.gpus import gpu_list
 
 EXAMPLE = '{"scale": "pilot"}'
+FULL = "full"  # the scale of a file that names none: all as it stands
+PLAIN = {"optimizer": "sgd"}  # the `defaults` of a file without them, and the data set where there is but one
 
 
 def _once(seeds: tuple[int, ...]) -> tuple[int, ...]:
@@ -88,22 +90,22 @@ class Adaptive(Record):
 
 
 class Params(Record):
-    """``params.yaml`` with its scale merged in."""
+    """``params.yaml`` with its scale merged in; `studies` is all that a file must have."""
 
-    scale: str
+    scale: str = FULL
     scales: tuple[str, ...] = ()  # the names of all of them; `load` fills it
     label: str = ""  # what the scale stands for, in a few words of captions
-    mirror: str | None  # a folder or https:// URL that holds the archives under their names
-    recipe: Count  # raised when the training code changes what a run computes
+    mirror: str | None = None  # a folder or https:// URL that holds the archives under their names
+    recipe: Count = 2  # raised when the training code changes what a run computes
     # what becomes of results whose code was another: trained anew, or shown as they are
     other_code: Literal["train", "keep"] = "train"
-    compute: Compute
-    seeds: Seeds
+    compute: Compute = Compute()
+    seeds: Seeds = (0, 1, 2)
     adaptive: Adaptive | None = None  # null: seeds are not added
     health: Health = Health()
-    datasets: dict[Name, Dataset]
+    datasets: dict[Name, Dataset] = {}
     trainers: dict[Name, Trainer] = {}  # own ones
-    defaults: dict[str, Any]
+    defaults: dict[str, Any] = {}  # what `at_scale` fills, where nothing is said
     pretraining: dict[Name, dict[str, Any]] = {}
     studies: Annotated[dict[Name, dict[Name, Study]], Field(min_length=1)]
     overrides: dict[str, Any] = {}  # the scale's settings: beat a study's settings, not its axes
@@ -157,14 +159,17 @@ def load(path: Path, values: Mapping[str, Any] | None = None, *, pinned: bool = 
 
 
 def read_params(path: Path, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What ``path`` says with ``values`` over it, all scales.
+    """What ``path`` says with ``values`` over it, all scales; one that names none has `FULL`.
 
     Raises:
         UserError: For what is no plain YAML.
     """
     if fault := not_plain(values or {}):
         raise UserError(f"{path}: what the command line lays over it {fault}; write plain values")
-    merged: dict[str, Any] = merge(read_yaml(path), values or {}, str(path))
+    raw: dict[str, Any] = {"scale": FULL, **read_yaml(path)}
+    if raw["scale"] == FULL:
+        raw["scales"] = {FULL: {}, **mapping(raw.get("scales"), f"{path}: scales")}
+    merged: dict[str, Any] = merge(raw, values or {}, str(path))
     return merged
 
 
@@ -185,10 +190,14 @@ def at_scale(raw: dict[str, Any], path: str, *, pinned: bool = True) -> Params:
     scale = raw.get("scale")
     if not isinstance(scale, str) or scale not in overlays:
         raise choose(f"{path}: scale", scale, overlays, "scale")
+    named = mapping(raw.get("datasets"), f"{path}: datasets")
     overlay = {k: v for k, v in (scales[scale] or {}).items() if v is not None}
+    if not raw.get("studies"):
+        raise UserError(f"{path}: studies: is missing; add a study, as `ablate init` writes one")
     studies = studies_at_scale(
         raw.get("studies"), f"{path}: studies", overlay.pop("studies", {}), f"{path}: scales.{scale}.studies"
     )
+    raw.setdefault("defaults", PLAIN | ({"dataset": next(iter(named))} if len(named) == 1 else {}))
     raw = merge(raw, overlay, f"{path}: scales.{scale}") | {"studies": studies, "scales": tuple(scales)}
     params = check_record(Params, raw, str(path))
     params = _measured(params, read_pins(Path(path)) if pinned else {})

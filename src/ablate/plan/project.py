@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from ablate.plan.drawn import Drawn, check_drawn, read_drawn
-from ablate.plan.params import Params, at_scale, read_params
+from ablate.plan.params import FULL, Params, at_scale, read_params
 from ablate.plan.record import PlanRecord, Protocol, plan_record, protocol
 from ablate.plan.runs import Plan, current_plan, make_plan
 from ablate.plan.studies import SHARED
 
 PAPERS_SCALE = "paper"  # by its name, the scale of the papers' own protocol
-WHOLE = (PAPERS_SCALE, "full")  # the first of these that there is leaves nothing out
+WHOLE = (PAPERS_SCALE, FULL)  # the first of these that there is leaves nothing out
 
 
 @dataclass(frozen=True)

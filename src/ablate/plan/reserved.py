@@ -1,16 +1,15 @@
 """Names that become names of files and of Snakemake's rules: none may be taken twice, or by the pipeline itself.
 
-What the pipeline takes is read from where it is defined, the text of the workflow, which lies beside the package.
+What the pipeline takes is read from where it is defined, the text of the workflow.
 """
 
 import re
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
-from pathlib import Path
 
 from ablate.errors import UserError
+from ablate.rules import FOLDER
 
-WORKFLOW = Path(__file__).parents[3]
 SHARED = ("runs", "pretrained")  # folders of results/ that belong to no scale
 Outputs = Mapping[str, Mapping[str, Iterable[str]]]  # of a paper: study: "tables" or "figures": their names
 
@@ -60,9 +59,8 @@ def check_outputs(outputs: Outputs, where: str) -> None:
 
 @cache
 def taken(pattern: str) -> frozenset[str]:
-    """What ``pattern`` finds in the workflow's files; nothing where the package was installed without them."""
-    files = [WORKFLOW / "Snakefile", *sorted(WORKFLOW.glob("workflow/rules/*.smk"))]
-    texts = [file.read_text(encoding="utf-8") for file in files if file.is_file()]
+    """What ``pattern`` finds in the workflow's files."""
+    texts = [file.read_text(encoding="utf-8") for file in (FOLDER / "Snakefile", *sorted(FOLDER.glob("*.smk")))]
     found = (match for text in texts for match in re.finditer(pattern, text, re.MULTILINE))
     return frozenset(match[match.lastindex or 0] for match in found)
 

@@ -16,7 +16,10 @@ OR_NULL = {"type": "null"}
 def params_schema() -> Schema:
     """By JSON Schema 2020-12; a misspelt key, another type and a value out of range do not fit."""
     whole, settings = _plain(Params.model_json_schema()), _plain(Settings.model_json_schema())
-    defs, seeds = whole["$defs"], whole["properties"]["seeds"]
+    defs, seeds = (
+        whole["$defs"],
+        {key: value for key, value in whole["properties"]["seeds"].items() if key != "default"},
+    )
     defs["Settings"] = _some_of(settings)
     defs["Level"] = _record({"label": {"type": "string", "minLength": 1}} | _refs("Settings", settings), "label")
     defs["Axes"] = _named(_levels()) | {
@@ -56,7 +59,7 @@ def params_schema() -> Schema:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "params.yaml of ablate",
-        **_record(every | free, *whole["required"], "scales"),
+        **_record(every | free, *whole["required"]),
         "if": {"required": ["trainers"], "properties": {"trainers": {"minProperties": 1}}},
         "else": {"properties": built_in},
         "$defs": dict(sorted(defs.items())),

@@ -19,6 +19,8 @@ from ablate.runtime.run_lock import taken_at
 
 PACKAGE = Path(__file__).parents[1]
 MOST_PATCH = 2**20  # bytes of a patch that are kept
+UNBORN = "(initial)"  # Git's word for the commit that is to come
+NO_REPOSITORY = "the package lies in no Git repository, as one that was installed"
 
 
 def manifest(
@@ -82,18 +84,20 @@ def source(patches: Path) -> dict[str, Any]:
     What a dirty tree has that the commit has not of the package and of params.yaml, untracked modules as well, is
     kept as ``patches``/<patch>.diff, once for all runs that have it; ``patch`` is its SHA-256. No absolute path is
     in it, and no password of a URL.
+    Where the package is of no repository, as an installed one, the commit is that of the working directory, the
+    study's own, and nothing is kept of what is dirty there.
     """
     state = _ask("status", "--porcelain=v2", "--branch", "--untracked-files=no")
+    if state.error == NO_REPOSITORY:
+        return _study(state.error)
     if state.error:
         return {"commit": None, "dirty": None, "why": state.error}
-    words = [line.split(" ") for line in state.text.splitlines()]
-    commit = next((w[2] for w in words if w[:2] == ["#", "branch.oid"]), "(initial)")
+    commit, changed = _read(state.text)
     listed = _ask("ls-files", "-t", "--cached", "--others", "--exclude-standard", "--", "*.py").text.splitlines()
     if not any(line.startswith("H ") for line in listed):
-        return {"commit": None, "dirty": None, "why": "the package is no part of the Git repository that it lies in"}
-    if commit == "(initial)":
+        return _study("the package is no part of the Git repository that it lies in")
+    if commit == UNBORN:
         return {"commit": None, "dirty": None, "why": "the Git repository has no commit yet"}
-    changed = sum(w[0] in ("1", "2", "u") for w in words)
     new = [line[2:] for line in listed if line.startswith("? ")]
     if not changed and not new:
         return {"commit": commit, "dirty": False}
@@ -107,6 +111,22 @@ def source(patches: Path) -> dict[str, Any]:
         with atomic_write(kept) as part:
             part.write_bytes(patch)
     return {"commit": commit, "dirty": True, "why": known, "patch": name}
+
+
+def _study(why: str) -> dict[str, Any]:
+    """The commit of the folder of params.yaml, where that is in it; ``why`` there is none of the package."""
+    state = _ask("status", "--porcelain=v2", "--branch", "--untracked-files=no", at=Path())
+    commit, changed = _read(state.text)
+    if state.error or commit == UNBORN or not _ask("ls-files", "--", "params.yaml", at=Path()).text:
+        return {"commit": None, "dirty": None, "why": why}
+    return {"commit": commit, "dirty": changed > 0, "why": f"of the study's own folder; {why}"}
+
+
+def _read(status: str) -> tuple[str, int]:
+    """The commit that `git status` names, and how many tracked files differ from it."""
+    words = [line.split(" ") for line in status.splitlines()]
+    commit = next((w[2] for w in words if w[:2] == ["#", "branch.oid"]), UNBORN)
+    return commit, sum(w[0] in ("1", "2", "u") for w in words)
 
 
 def _patch(new: list[str]) -> bytes:
@@ -128,14 +148,14 @@ class _Said(NamedTuple):
     error: str | None  # why there is no answer, as a sentence's end
 
 
-def _ask(*words: str) -> _Said:
-    """Ask Git about the repository in which the package lies, whatever the environment says of another one."""
+def _ask(*words: str, at: Path | None = None) -> _Said:
+    """Ask Git about the repository of ``at``, else the package, whatever the environment says of another one."""
     env = {k: v for k, v in os.environ.items() if k not in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")}
     env |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}  # in words known here; beside jobs that ask as well
     try:
         done = subprocess.run(
             ["git", "-c", "core.quotePath=false", *words],
-            cwd=PACKAGE, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False,
+            cwd=at or PACKAGE, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False,
         )  # fmt: skip
     except OSError as error:
         return _Said("", f"git cannot be run ({error.strerror})")
@@ -145,7 +165,7 @@ def _ask(*words: str) -> _Said:
     if "dubious ownership" in said:
         return _Said("", "Git refuses a repository of another user: see safe.directory in `git help config`")
     if "not a git repository" in said:
-        return _Said("", "the package lies in no Git repository, as one that was installed")
+        return _Said("", NO_REPOSITORY)
     return _Said("", f"git {words[0]} ended with {done.returncode}")
 
 

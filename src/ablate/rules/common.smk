@@ -5,6 +5,7 @@ import sys
 from contextlib import suppress
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import RerunTrigger
 
 from ablate.errors import UserError
 from ablate.plan.code import code_of
@@ -29,6 +30,9 @@ def ask(method, *question, **files):
 
 
 def inputs(method, *question, **files):
+    # A job that is due has a mark newer than its outputs (plan/keys.py, plan/receipts.py). By Snakemake's other triggers
+    # all runs would be due when a rule's text is another. Not in a profile, since none is found by way of a module.
+    workflow.dag_settings.rerun_triggers = frozenset({RerunTrigger.MTIME})
     share_job()
     found = ask(method, *question, **files)
     return {name: f if found.followed else ancient(f) for name, f in found.files.items()} | {"due": found.due}

@@ -16,6 +16,7 @@ rule embed:
         "logs/embed/{dataset}-{archive}.log",
     wildcard_constraints:
         archive="|".join(data.archive for data in PIPELINE.datasets.values()),
+    localrule: True
     params:
         spec=lambda w: PIPELINE.spec(w.dataset),
     shell:
@@ -30,6 +31,7 @@ rule fetch:
         receipt="data/{variant}/{dataset}/archive.json",
     log:
         "logs/fetch/{variant}-{dataset}.log",
+    localrule: True
     params:
         spec=lambda w: PIPELINE.source(w.dataset),
         mirror=lambda w, input: PIPELINE.mirror(input.embedded),
@@ -78,6 +80,7 @@ rule reorganise:
         receipt="data/{variant}/{dataset}/tree.json",
     log:
         "logs/reorganise/{variant}-{dataset}.log",
+    localrule: True
     params:
         spec=lambda w: PIPELINE.spec(w.dataset),
     shell:
@@ -105,6 +108,7 @@ checkpoint pack:
         labels="data/{variant}/{dataset}/labels.npy",
     log:
         "logs/pack/{variant}-{dataset}.log",
+    localrule: True
     params:
         named=lambda w: PIPELINE.named_classes(w.dataset),
     shell:
@@ -122,6 +126,7 @@ rule describe:
         multiext(f"{RESULTS}/data/{{dataset}}", ".json", "-samples.jpg", "-duplicates.jpg", "-duplicates.csv"),
     log:
         "logs/describe/{dataset}.log",
+    localrule: True
     params:
         pack=lambda w: PIPELINE.data_file(w.dataset, "pack.json"),
         out=subpath(output[0], parent=True),

@@ -38,6 +38,7 @@ rule imagenet:
         "logs/imagenet/{name}.log",
     wildcard_constraints:
         name="[a-z0-9_]+",
+    localrule: True
     params:
         mirror=lambda w: PIPELINE.mirror(),
     shell:

@@ -13,6 +13,7 @@ rule plan:
         f"{RESULTS}/plan.json",
     log:
         "logs/plan.log",
+    localrule: True
     params:
         values=lambda w: PIPELINE.values,  # a function: in texts and lists Snakemake looks for wildcards
     shell:
@@ -26,6 +27,7 @@ rule collect:
         [f"{RESULTS}/{{paper}}/{name}" for name in COLLECTED],
     log:
         "logs/collect/{paper}.log",
+    localrule: True
     params:
         runs=str(RUNS),
         out=f"{RESULTS}/{{paper}}",
@@ -41,6 +43,7 @@ rule summarise:
         csv=SUMMARY[1],
     log:
         "logs/summarise.log",
+    localrule: True
     params:
         papers=[f"{RESULTS}/{paper}" for paper in PARAMS.studies],
     shell:
@@ -53,7 +56,7 @@ rule compare:
     output:
         csv=report(
             f"{RESULTS}/{{paper}}/comparison.csv",
-            caption="../report/comparison.rst",
+            caption="captions/comparison.rst",
             category="{paper}",
             subcategory="Tables",
             labels={"study": "all", "table": "comparison"},
@@ -61,6 +64,7 @@ rule compare:
         others=multiext(f"{RESULTS}/{{paper}}/comparison", *BESIDE),
     log:
         "logs/compare/{paper}.log",
+    localrule: True
     shell:
         "ablate compare --plan {input.plan:q} --papers papers --output {output.csv:q} 2>&1 | tee -i {log:q}"
 
@@ -73,6 +77,7 @@ rule comparison:
         others=multiext(f"{RESULTS}/comparison", *BESIDE),
     log:
         "logs/comparison.log",
+    localrule: True
     shell:
         "ablate compare --plan {input.plan:q} --papers papers --output {output.csv:q} 2>&1 | tee -i {log:q}"
 
@@ -84,14 +89,14 @@ rule claims:
         json=f"{RESULTS}/claims.json",
         csv=report(
             f"{RESULTS}/claims.csv",
-            caption="../report/claims.rst",
+            caption="captions/claims.rst",
             category="Claims",
             labels={"claims": "table"},
         ),
         others=multiext(f"{RESULTS}/claims", *BESIDE),
         board=report(
             f"{RESULTS}/board.svg",
-            caption="../report/claims.rst",
+            caption="captions/claims.rst",
             category="Claims",
             labels={"claims": "figure"},
         ),
@@ -104,6 +109,7 @@ rule claims:
         models=multiext(f"{RESULTS}/models", ".csv", *BESIDE),
     log:
         "logs/claims.log",
+    localrule: True
     params:
         runs=str(RUNS),
     shell:
@@ -120,6 +126,7 @@ rule power:
         needed=multiext(f"{RESULTS}/needed", ".svg", *FIGURE),
     log:
         "logs/power.log",
+    localrule: True
     params:
         values=lambda w: PIPELINE.values,
     shell:
@@ -134,12 +141,13 @@ rule report:
     output:
         report(
             f"{RESULTS}/report.html",
-            caption="../report/report.rst",
+            caption="captions/report.rst",
             category="Report",
             labels={"report": "the whole of it"},
         ),
     log:
         "logs/report.log",
+    localrule: True
     params:
         runs=str(RUNS),
         packs=options(pack=PIPELINE.packs_of_report("pack.json")),
@@ -165,7 +173,7 @@ for _paper in PARAMS.studies:
             [
                 report(
                     f"{_out}/{name}.csv",
-                    caption="../report/table.rst",
+                    caption="captions/table.rst",
                     category=_paper,
                     subcategory="Tables",
                     labels={"study": study, "table": name},
@@ -193,7 +201,7 @@ for _paper in PARAMS.studies:
             [
                 report(
                     f"{_out}/{name}.svg",
-                    caption="../report/figure.rst",
+                    caption="captions/figure.rst",
                     category=_paper,
                     subcategory="Figures",
                     labels={"study": study, "figure": name},
