@@ -58,11 +58,8 @@ def make_folder(
         command = f"python {shlex.quote(script.name)} --depth {{depth}} --seed {{seed}} --out {{out}}"
         words |= {"@COMMAND@": _quoted(command)}
     _write(folder, {name: _filled(text, words) for name, text in texts.items()}, script)
-    steps = [
-        *([f"cd {shlex.quote(str(folder))}"] if folder != Path() else []),
-        "ablate plan",
-        "snakemake --cores 8 all",
-    ]
+    there = [] if folder == Path() else [f"cd {shlex.quote(str(folder))}"]
+    steps = [*there, "ablate check" if script else "ablate plan", "snakemake --cores 8 all"]
     say(f"{folder}: a study of {len(texts)} files; README.md says what they are. Now: {'; '.join(steps)}")
 
 
