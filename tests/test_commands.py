@@ -59,6 +59,7 @@ NOT_RUN = {
     "ablate weave --pin paper.md": TEXT,
     "pip install 'ablate[export]'": "a package index",
     "make validators": "a package index",
+    "make package": "a package index; test_package.py has the wheel",
     "ablate export crate --scale paper --output crate": EXPORTED,
     "ablate export check crate": EXPORTED,
     "ablate export croissant --scale paper --output croissant": EXPORTED,
