@@ -227,7 +227,7 @@ def _show(
         say("metrics: the same" if metrics and changed is not None else "metrics: none of either")
 
 
-def _decimals(m: Metric, least: int) -> int:
+def _decimals(m: Metric, least: int = 2) -> int:
     """``least``, and more where the difference or its interval would read as nothing: two digits of each."""
     parts = [abs(value) for value in (m.difference, m.pm) if value and abs(value) >= NOTHING]
     return max([least, *(1 - math.floor(math.log10(part)) for part in parts)])

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ablate.csv_text import NUMBER
 from ablate.errors import choose
-from ablate.figures.common import Drawn, label, legend_below, looks_of, of_arm, panels, wrapped
+from ablate.figures.common import Drawn, label, legend_below, looks_of, nothing, of_arm, panels, wrapped
 from ablate.figures.style import CHANCE, DASHES, LOSS, NARROW, TOP1, WIDE
 from ablate.plan.kinds import curves_of, own_curves_of
 from ablate.results.captions import SPLITS
@@ -40,7 +40,7 @@ def curves(results: StudyResults, argument: str = "") -> Drawn:
         UserError: For an unknown metric or arm.
     """
     if results.own:
-        return _any_curves(results, *own_curves_of(argument, results.arms, results.metrics))
+        return _any_curves(results, *own_curves_of(argument, results.arms))
     metrics, arms = curves_of(argument, results.arms)
     quantities = list(dict.fromkeys(map(_quantity, metrics)))
     found = _found(results, arms, metrics)
@@ -59,15 +59,21 @@ def curves(results: StudyResults, argument: str = "") -> Drawn:
 
 
 def _any_curves(results: StudyResults, metrics: list[str], arms: list[str]) -> Drawn:
-    """A panel for each column of the curves that scripts left.
+    """A panel for each column of the curves that scripts left; none named: the metrics that they have.
 
     Raises:
         UserError: For one that no run has.
     """
     there = [str(name) for name in results.history if results.history[name].notna().any()]
+    there = [name for name in there if name not in (*PLACE, "epoch")]
+    metrics = metrics or [name for name in results.metrics if name in there] or there[:1]
+    if not metrics:
+        figure, (axis,) = panels(1, 1, NARROW, 1.0)
+        nothing(axis, "no run left a curve")
+        return Drawn(figure, "No run left a curve.", arms=tuple(arms), splits=())
     for metric in metrics:
         if metric not in there:
-            raise choose("curves", metric, {*there} - {*PLACE, "epoch"}, "column of history.csv")
+            raise choose("curves", metric, there, "column of history.csv")
     found = _found(results, arms, metrics)
     rows, columns = -(-len(metrics) // 2), min(len(metrics), 2)
     figure, axes = panels(rows, columns, NARROW if columns == 1 else WIDE, 0.4 + 1.75 * rows)

@@ -16,7 +16,7 @@ from ablate.errors import UserError, choose
 from ablate.models.registry import REGISTRY
 from ablate.own_code import is_own, parted
 from ablate.plan.fit_rules import facts, network_fault
-from ablate.plan.metrics import BUILT_IN, Metrics, main_of
+from ablate.plan.metrics import BUILT_IN, Metrics
 from ablate.plan.names import BEST, arm_or_best, arms_in
 from ablate.plan.params import Dataset
 from ablate.plan.settings import AUGMENTS, Settings
@@ -93,12 +93,10 @@ def curves_of(argument: str, arms: Sequence[str], where: str = "curves") -> tupl
     return metrics, arms_in(named, arms, where)
 
 
-def own_curves_of(
-    argument: str, arms: Sequence[str], metrics: Metrics, where: str = "curves"
-) -> tuple[list[str], list[str]]:
-    """As `curves_of`, of a study with own trainers: any columns of their curves, the main metric if none is named."""
+def own_curves_of(argument: str, arms: Sequence[str], where: str = "curves") -> tuple[list[str], list[str]]:
+    """As `curves_of`, of a study with own trainers: any columns of their curves, or none named."""
     asked, _, named = argument.partition("@")
-    return asked.split("+") if asked else [main_of(metrics)], arms_in(named, arms, where) if named else list(arms)
+    return asked.split("+") if asked else [], arms_in(named, arms, where) if named else list(arms)
 
 
 def _own(where: str, argument: str, asked: Asked) -> None:
@@ -145,7 +143,7 @@ def _samples(where: str, argument: str, asked: Asked) -> None:
 
 def _curves(where: str, argument: str, asked: Asked) -> None:
     if asked.own:  # which columns their curves have, runs tell
-        own_curves_of(argument, [*asked.arms, *asked.own], asked.metrics, where)
+        own_curves_of(argument, [*asked.arms, *asked.own], where)
     else:
         curves_of(argument, list(asked.arms), where)
 
