@@ -218,3 +218,12 @@ def test_whole_numbers_are_grouped_by_thousands_for_readers_and_plain_in_the_fil
 def test_a_kind_that_there_is_not_is_refused(made: Fabricated) -> None:
     with pytest.raises(UserError, match="did you mean"):  # arguments are refused by the plan
         write_table(made.results("s"), "accuracies", made.collected / "t.csv")
+
+
+def test_names_are_shown_in_place_of_labels_and_numbers_stay_as_they_are(tmp_path: Path) -> None:
+    """A whole number beside a missing one as well; a number that reads like a label is none."""
+    table = Table(names={"3": "three epochs"})
+    table.add("3", {"epochs": "3", "n": 3, "images": 500})
+    table.add("4", {"epochs": "4", "n": 4, "images": None})
+    assert table.shown.to_numpy().tolist() == [["three epochs", "3", "500"], ["4", "4", ""]]
+    assert list(table.frame["epochs"]) == ["3", "4"]

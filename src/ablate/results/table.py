@@ -45,7 +45,10 @@ class Table:
     @property
     def shown(self) -> pd.DataFrame:
         """As a reader sees it: text, intervals beside their means, and names in place of labels."""
-        plain = self._plain().map(lambda cell: self.names.get(cell, cell) if isinstance(cell, str) else cell)
+        plain = self._plain()
+        for column in plain if self.names else ():  # cell by cell, so that a whole number stays one
+            cells = [self.names.get(cell, cell) if isinstance(cell, str) else cell for cell in plain[column]]
+            plain[column] = pd.Series(cells, index=plain.index, dtype=object)
         text = shown(plain.drop(columns=list(self.apart), errors="ignore"))
         return _across(text) if self.across else text
 
