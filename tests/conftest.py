@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -59,13 +59,20 @@ def pytest_configure(config: pytest.Config) -> None:
         (Path(os.environ[SESSION]) / "pid").write_text(str(os.getpid()))
     if config.getoption("measure"):
         config.pluginmanager.register(durations.Measure())
-    gc.disable()  # while modules are imported
 
 
-def pytest_collection_finish() -> None:
-    """What all modules hold is looked through no more, which would take a tenth of the time."""
-    gc.freeze()
-    gc.enable()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Nothing is looked through for garbage while modules are imported, which would take a tenth of the time.
+
+    Nor is what they hold, later.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
