@@ -41,7 +41,7 @@ def test_training_depends_on_its_engine_and_on_its_own_network() -> None:
         ("claims", "figures/dots.py figures/curves.py figures/images.py figures/registry.py train"),
         ("power", "figures/dots.py figures/registry.py train"),
         ("figures", "verdicts train/job.py train/trainer.py"),
-        ("report", "figures tables verdicts models/build.py"),
+        ("report", "figures tables/accuracy.py tables/effects.py verdicts/judge.py verdicts/assess.py train"),
         ("pack", "data/verify.py data/decode.py"),
     ],
 )

@@ -209,7 +209,9 @@ ARGUMENTS: dict[str, dict[str, tuple[list[str], list[str]]]] = {
             ["lr", "train_top1+", "val_top1@net9", "@cifar-plain7+net1", "val_top1+val_top1", "val_top1 "],
             ["", "val_loss", "train_top1+val_top1@cifar-plain7", "@cifar-plain7+cifar-resnet7"],
         ),
+        "by-arm": (["lr", "train_top1+val_loss"], ["", "val_loss", "train_top1+val_top1@cifar-plain7"]),
         "trials": (["", "test", "x", "train+val"], ["train", "val"]),
+        "controls": (["x", ""], []),  # of a study whose labels are true
         "dots": (["x"], [""]),
         "printed": (["x"], [""]),
         "heat": (["val_loss", "top1", "val_top1+test_top1"], ["", "train_top1", "val_top1", "test_top1"]),
@@ -244,7 +246,7 @@ CASES = [
 def test_every_kind_says_how_its_argument_is_checked(what: str) -> None:
     assert set(REGISTRIES[what]) == set(ARGUMENTS[what])
     for kind in REGISTRIES[what].values():
-        assert isinstance(kind, Kind) and callable(kind.check) and callable(kind.function(what))
+        assert isinstance(kind, Kind) and callable(kind.check) and callable(kind.function(what, "here"))
 
 
 @pytest.mark.parametrize(("what", "kind", "argument", "refused"), CASES)

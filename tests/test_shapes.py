@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from ablate.data import duplicates
-from ablate.figures import images
+from ablate.figures import filters, images
 from ablate.models.residual import Block
 from ablate.plan import settings
 from ablate.train import augment, evaluate, optimise, small_maps
@@ -85,7 +85,7 @@ def test_data_and_pictures() -> None:
     hashes = checked(duplicates.perceptual_hashes, PIXELS)
     checked(duplicates.exact, hashes, PIXELS)
     checked(duplicates.near, hashes, 4)
-    checked(images.mosaic, checked(images.scaled, np.random.default_rng(0).normal(size=(6, 3, 3, 3))), 3)
+    checked(images.mosaic, checked(filters.scaled, np.random.default_rng(0).normal(size=(6, 3, 3, 3)), -1.0, 1.0), 3)
 
 
 def test_another_shape_is_found() -> None:
