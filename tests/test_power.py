@@ -14,19 +14,21 @@ from scipy.stats import nct, t
 from ablate.cli import main
 from ablate.papers.claim import Claim
 from ablate.papers.headlines import Headlines
+from ablate.papers.paper import read
 from ablate.plan.cost import Estimate, Machine
 from ablate.plan.params import load
+from ablate.plan.project import open_project
 from ablate.plan.runs import make_plan
 from ablate.verdicts import power_figure
 from ablate.verdicts.judge import MOST, judge, shares
 from ablate.verdicts.power import Draws, chances, decided, multiples
-from ablate.verdicts.power_table import plain
+from ablate.verdicts.power_table import foresee, plain
 from ablate.verdicts.prospects import MIDDLE, NOTHING, PRINTED, TWICE, Arm, Prospect, prospects
 from ablate.verdicts.scatter import Ratio, Scatter, binomial, choose, scattered
 from ablate.verdicts.spread import Sample
 from ablate.verdicts.verdict import Asked, Part
 from ablate.workflow.seed_hours import SeedHours
-from conftest import PAPER, TINY, write_tiny
+from conftest import PAPER, ROOT, TINY, write_tiny
 from fabricated import Fabricated, claim, paper, reported
 
 ARMS = "abcd"
@@ -182,6 +184,21 @@ def test_the_printed_difference_is_assumed_where_all_arms_have_one(tmp_path: Pat
     ]  # fmt: skip
     assert every[0].arms["a"].floor == pytest.approx(100**2 * binomial(0.7, IMAGES))
     assert every[1].arms["c"].floor == pytest.approx(100**2 * binomial(MIDDLE, IMAGES))
+
+
+def test_images_are_all_that_a_run_is_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten classes of 500 images, of which a fifth is held out, half for validation and half for test."""
+    project = open_project(ROOT / "params.yaml", {"scale": "paper"})
+    seen: set[tuple[int, int]] = set()
+
+    def look(name: str, of: Any, planned: Any, images: Any, known: Any) -> list[Any]:
+        seen.update(images(p) for p in planned if p.study == "grid")
+        return []
+
+    monkeypatch.setattr("ablate.verdicts.power_table.prospects", look)
+    monkeypatch.setattr("ablate.verdicts.power_table.chances", lambda found, seeds: [])
+    papers = {"tinyimage10": read(ROOT / "papers/tinyimage10.yaml")}
+    assert foresee(project.record, project.params.datasets, papers, []) == [] and seen == {(4000, 500)}
 
 
 def test_scatter_is_that_of_arms_that_learnt_the_nearest_first(tmp_path: Path) -> None:

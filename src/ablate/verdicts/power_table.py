@@ -34,8 +34,7 @@ def foresee(
         if isinstance(run.settings, OwnSettings):
             return 0, 0
         data = datasets[run.settings.dataset]
-        n_classes, each, _ = data.counts(run.settings)
-        return n_classes * each, data.tested(run.settings)
+        return data.counts(run.settings).train, data.tested(run.settings)
 
     known = list(known)
     return [
