@@ -440,6 +440,8 @@ def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study as a clone has it: trained, recorded and rendered, without its run folders."""
     from committed import commit_study  # which imports torch
 
-    folder = tmp_path_factory.mktemp("committed")
-    commit_study(folder)
-    return folder
+    def make(folder: Path) -> None:
+        (folder / "study").mkdir()
+        commit_study(folder / "study")
+
+    return made_once(tmp_path_factory, "committed", make) / "study"
