@@ -23,6 +23,8 @@ from ablate.runtime.fork_client import SERVER
 from conftest import ROOT, Workspace, programs
 from network import Network, network
 
+pytestmark = pytest.mark.papers()  # README's commands name them
+
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 PROGRAMS = {"ablate", "dvc", "git", "make", "pip", "pytest", "python", "scancel", "snakemake", "source"}
 SUITE = "it is this suite"

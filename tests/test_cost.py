@@ -134,6 +134,7 @@ def test_slots_are_filled_longest_first() -> None:
     assert wall_seconds(lengths | {"source": 10.0}, 3, {"b": "source"}) == 15.0
 
 
+@pytest.mark.papers("alexnet-vs-resnet")
 def test_the_history_is_read_from_runs_and_from_committed_results(tmp_path: Path) -> None:
     """Oracle: results/pilot's own lines; and what is put beside them here."""
     datasets = load(ROOT / "params.yaml", {"scale": "pilot"}).datasets
@@ -210,6 +211,7 @@ def test_the_plan_says_per_paper_what_is_done_and_what_is_to_run(
     assert "resnet-vs-plain" in ask() and done in ask("--runs")
 
 
+@pytest.mark.papers("five-cnns")
 def test_a_run_that_is_due_takes_the_training_of_its_starting_weights_along(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,7 +27,7 @@ LEARN = {
 }
 MARGIN = 100  # times less likely by chance than `health.chance_p`, from which on a run is called not above chance
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.papers()]
 
 
 @pytest.fixture

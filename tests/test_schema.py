@@ -84,6 +84,7 @@ WRONG: dict[str, Callable[[dict[str, Any]], None]] = {
 }
 
 
+@pytest.mark.papers()
 @pytest.mark.parametrize("case", WRONG)
 def test_what_is_misspelt_or_wrong_does_not_fit(case: str) -> None:
     tree = copy.deepcopy(SHIPPED)
@@ -102,6 +103,7 @@ RIGHT: dict[str, Callable[[dict[str, Any]], None]] = {
 }
 
 
+@pytest.mark.papers()
 @pytest.mark.parametrize("case", RIGHT)
 def test_what_the_loader_takes_fits(case: str) -> None:
     tree = copy.deepcopy(SHIPPED)

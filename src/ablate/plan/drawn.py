@@ -40,7 +40,7 @@ class _Sections(Record):
 
 
 def read_drawn(file: Path, studies: Collection[str]) -> dict[str, Drawn]:
-    """{study: what is drawn of it} of one paper, which has ``studies``, in that order.
+    """{study: what is drawn of it} of one paper, which has ``studies``.
 
     Raises:
         UserError: For a study that there is not, and for names that collide.
@@ -51,7 +51,8 @@ def read_drawn(file: Path, studies: Collection[str]) -> dict[str, Drawn]:
     for study in asked:
         if study not in studies:
             raise choose(f"{file}: drawn.{study}", study, studies, "study")
-    drawn = {study: by_default(study, asked.get(study, Drawn()), sections.show) for study in studies}
+    others = sorted({*studies} - {*asked})
+    drawn = {study: by_default(study, asked.get(study, Drawn()), sections.show) for study in (*asked, *others)}
     check_outputs({name: study.outputs for name, study in drawn.items()}, str(file))
     return drawn
 
