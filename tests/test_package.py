@@ -198,8 +198,48 @@ def test_no_file_is_overwritten(ablate: Ablate, tmp_path: Path) -> None:
         (["--data", "nowhere"], "--data nowhere: is no folder"),
         (["--script", "nowhere.py"], "--script nowhere.py: there is no such file"),
         (["--data", ".", "--paper"], "say one of them"),
+        (["--data", "study/data"], "is what the workflow makes in study; call yours otherwise"),
     ],
 )
 def test_what_cannot_be_begun_is_refused(words: list[str], expected: str, ablate: Ablate, tmp_path: Path) -> None:
+    (tmp_path / "study/data").mkdir(parents=True)
     code, _, said = ablate("init", "study", *words)
-    assert code == 2 and expected in said and not list(tmp_path.iterdir())
+    assert code == 2 and expected in said and not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_file_is_no_folder(ablate: Ablate, tmp_path: Path) -> None:
+    (tmp_path / "study").write_text("mine")
+    assert ablate("init", "study")[::2] == (2, "ablate: error: init: study is a file; name a folder\n")
+
+
+@pytest.mark.parametrize(
+    ("lies", "said"), [("study/Birds of 2024", "Birds of 2024"), ("elsewhere/Birds of 2024", None)]
+)
+def test_images_are_called_as_they_lie(lies: str, said: str | None, ablate: Ablate, tmp_path: Path) -> None:
+    """Oracle: the file as YAML. Of a folder without a val part the split is cut."""
+    for name in ("finch", "gull"):
+        (tmp_path / lies / name).mkdir(parents=True)
+    assert ablate("init", "study", "--data", lies)[0] == 0
+    (name, spec), *others = YAML(typ="safe").load((tmp_path / "study/params.yaml").read_text())["datasets"].items()
+    assert name == "birds-of-2024" and not others
+    assert spec == {
+        "layout": "folder", "path": said or str(tmp_path / lies), "resize": 64, "split": {"val": 0.2, "seed": 0}
+    }  # fmt: skip
+
+
+def test_a_program_is_brought_along_and_a_dependency(ablate: Ablate, tmp_path: Path) -> None:
+    (tmp_path / "my train.py").write_text("print(1)\n")
+    assert ablate("init", "study", "--script", "my train.py")[0] == 0
+    study = tmp_path / "study"
+    assert (study / "my train.py").read_text() == "print(1)\n"
+    params = load(study / "params.yaml")
+    assert params.trainers["script"].words[:2] == ["python", "my train.py"]
+    assert "my train.py" in YAML(typ="safe").load((study / "dvc.yaml").read_text())["stages"]["train"]["deps"]
+    code, _, said = ablate("init", "other", "--script", "study/my train.py")
+    assert code == 0
+    (tmp_path / "third").mkdir()
+    (tmp_path / "third/my train.py").write_text("print(2)\n")
+    code, _, said = ablate("init", "third", "--script", "my train.py")
+    assert (
+        code == 2 and "third has my train.py already" in said and (tmp_path / "third/my train.py").stat().st_size == 9
+    )

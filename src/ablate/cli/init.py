@@ -16,6 +16,7 @@ from ablate.inert import say
 from ablate.rules import FOLDER, STUDY
 
 init = typer.Typer()
+MADE = ("data", "logs", "results")
 # Of a new folder, and what each is a copy of; params.yaml, papers/mine.yaml and requirements.txt are made.
 COPIES = {
     "Snakefile": STUDY / "Snakefile",
@@ -42,6 +43,10 @@ def make_folder(
         raise UserError("init: --data, --script and --paper begin different studies; say one of them")
     if data and not data.is_dir():
         raise UserError(f"--data {data}: is no folder; name one that has a folder of images for each class")
+    if data and (_inside(data, folder) or ".").split("/")[0] in MADE:
+        raise UserError(f"--data {data}: is what the workflow makes in {folder}; call yours otherwise: images, say")
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"init: {folder} is a file; name a folder")
     if script and not script.is_file():
         raise UserError(f"--script {script}: there is no such file; name the program that trains")
     kind = "data" if data else "script" if script else "generated"
@@ -91,7 +96,7 @@ def _inside(path: Path, folder: Path) -> str | None:
 
 def _name(data: Path) -> str:
     """The folder's name as one of a data set."""
-    return re.sub(r"[^a-z0-9]+", "-", data.resolve().name.lower()).strip("-")[:64] or "images"
+    return re.sub(r"[^a-z0-9]+", "-", data.resolve().name.lower())[:64].strip("-") or "images"
 
 
 def _quoted(text: str) -> str:

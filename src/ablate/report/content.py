@@ -49,7 +49,7 @@ class Page:
 
     def __init__(self, plan: PlanRecord, papers: Path, collected: Path) -> None:
         self._folder = collected
-        self._papers = {name: read(papers / f"{name}.yaml") for name in plan.papers}
+        self._papers = {name: read(papers / f"{name}.yaml", plan) for name in plan.papers}
         self._rubrics = rubrics(self._papers, plan, collected)
         self.assets: dict[str, Asset] = {}  # by id
         self.photographs: dict[str, Image.Image] = {}  # by id
