@@ -222,7 +222,7 @@ PAGE = (ROOT / "docs/your-study.md").read_text().partition("## Weights and more 
 def test_the_page_s_studies_are_planned_and_extended_as_shown(ablate: Ablate) -> None:
     """Oracle: what the page prints, its own network in a file."""
     pages = re.findall(r"```(\w+)\n(.*?)```", (ROOT / "docs/your-study.md").read_text(), re.DOTALL)
-    Path("my_models.py").write_text(next(text for kind, text in pages if kind == "python"))
+    Path("my_models.py").write_text(next(text for _, text in pages if text.startswith("# my_models.py")))
     blocks = re.findall(r"```(\w+)\n(.*?)```", PAGE, re.DOTALL)
     mine = next(text for kind, text in blocks if kind == "yaml" and text.startswith("studies:"))
     more = "    width:\n      settings: {model: my_models.py:Net, keep: last}\n      axes: {width: [8, 32]}\n"

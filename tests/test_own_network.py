@@ -133,7 +133,7 @@ def test_it_is_drawn_with_the_shapes_that_it_has() -> None:
 
 BAD: dict[str, tuple[str, list[str]]] = {
     "an import that fails": (
-        "import nothing_of_the_kind\nNet = 1",
+        "import nothing_of_the_kind\ndef Net(n_classes): ...",
         ["bad.py, line 1: ModuleNotFoundError", "nothing_of_the_kind"],
     ),
     "an error in the file": (

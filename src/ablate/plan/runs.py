@@ -269,7 +269,7 @@ def more_seeds(base: Sequence[int], n: int) -> tuple[int, ...]:
 
 
 def _arms(study: Study, where: str) -> Any:
-    """Yield ({axis: label}, settings layers) for each combination; ``free``: what own trainers can vary as well."""
+    """Yield ({axis: label}, settings layers) for each combination of levels."""
     axes = []
     for axis, levels in study.axes.items():
         options = []

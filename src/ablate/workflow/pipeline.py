@@ -254,12 +254,11 @@ class Pipeline:
         """What `ablate train` takes besides the run: data and weights, or the trainer, and how work is spread."""
         compute, run = self.project.params.compute, self.run(id)
         own = self.project.params.trainers[run.settings.trainer] if isinstance(run, OwnRun) else None
-        kept = folder == PRETRAINED or run.settings.keep != "none"
         given = options(
             pack=None if own else self.data_file(run.settings.dataset, RECEIPTS["pack"]),
             trainer=own.to_json() if own else None,
             start=run.start_file,
-            weights=folder / id / WEIGHTS if kept else None,
+            weights=folder / id / WEIGHTS if folder == PRETRAINED or run.settings.keep != "none" else None,
             parent=RUNS / run.parent if run.parent else None,
             device=compute.device,
             tensorboard=f"logs/tensorboard/{id}" if compute.tensorboard else None,
