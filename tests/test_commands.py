@@ -62,6 +62,8 @@ NOT_RUN = {
     "pip install 'ablate[export]'": "a package index",
     "make validators": "a package index",
     "make package": "a package index; test_package.py has the wheel",
+    "pip install 'ablate[timm]'": "a package index",
+    "ablate model": PROSE,
     "ablate export crate --scale paper --output crate": EXPORTED,
     "ablate export check crate": EXPORTED,
     "ablate export croissant --scale paper --output croissant": EXPORTED,

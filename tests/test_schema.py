@@ -73,6 +73,8 @@ WRONG: dict[str, Callable[[dict[str, Any]], None]] = {
     "a level without a label": at(*FIVE, "models", "axes", lr=[{"lr": 0.1}]),
     "a setting of a level": at(*FIVE, "models", "axes", model=[{"label": "x", "modle": "cnn1"}]),
     "levels of another study": at(*FIVE, "augmentation", "axes", model="models"),
+    "an argument that is none": at(*FIVE, own={"settings": {"model": "nets.py:Net", "width": {}}}),
+    "a setting beside one's own network": at(*FIVE, own={"settings": {"model": "nets.py:Net", "lr": "fast"}}),
     "a name": lambda tree: tree["studies"].update({"Five CNNs": {}}),
     "a key of a scale": at(*DEMO, overides={}),
     "an override": at(*DEMO, "overrides", epoch=1),
@@ -100,6 +102,11 @@ RIGHT: dict[str, Callable[[dict[str, Any]], None]] = {
     "levels of plain values": at(*FIVE, "models", "axes", **{"weight-decay": [0.1, 0], "classes": [[0, 5], None]}),
     "a data set of one's own": at("datasets", "cifar10", path="~/data", near_duplicates=None),
     "an empty scale": at("scales", mine=None),
+    "arguments of one's own network": at(
+        *FIVE,
+        own={"settings": {"model": "nets.py:Net", "width": 8}, "axes": {"depth": [1, {"label": "x", "heads": 2}]}},
+    ),
+    "the same in a mapping": at(*FIVE, "settings", model_args={"width": 8}),
 }
 
 

@@ -230,6 +230,12 @@ def _locals(node: ast.AST, path: Path, folder: Path) -> Iterator[Path]:
             yield from (file for file in there if file.is_file())
 
 
+def told(error: BaseException, reference: str) -> str | None:
+    """What failed, and where in the user's own files; None where it failed elsewhere."""
+    file, _ = _file_and_name(reference)
+    return _told(error, file, None) if _line(error.__traceback__, file.resolve().parent) else None
+
+
 def _told(error: BaseException, file: Path, call: Callable[..., Any] | None) -> str:
     """What failed, and where in the user's own files: the innermost line of them."""
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -22,6 +22,7 @@ from ablate.cli.selecting import Arm, Scale, Scope, Seeds
 from ablate.cli.space import space
 from ablate.cli.steps import steps
 from ablate.cli.train import training
+from ablate.cli.weights import weights
 from ablate.errors import UserError
 from ablate.files import write_json, write_text
 from ablate.inert import say, visible
@@ -232,9 +233,12 @@ def data(
         show(*(table_of(entry) for entry in entries), width=120)
 
 
-@app.command()
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def model(
-    name: Annotated[str, typer.Argument(help="a network: one of params.yaml's names, or torchvision:<name>")],
+    context: typer.Context,
+    name: Annotated[
+        str, typer.Argument(help="one of params.yaml's names, torchvision:<name>, timm:<name>, or FILE.py:NAME")
+    ],
     classes: Annotated[int, typer.Option()] = 200,
     size: Annotated[int, typer.Option(help="side of the images in pixels")] = 64,
     activation: Annotated[str | None, typer.Option(help="in place of every ReLU")] = None,
@@ -242,14 +246,22 @@ def model(
     last_relu: Annotated[bool, typer.Option("--last-relu", help="of alexnet10: behind its last layer too")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="an object, for machines")] = False,
 ) -> None:
-    """Print a network's layers: output shapes, parameters, multiply-adds."""
+    """Print a network's layers: output shapes, parameters, multiply-adds.
+
+    Your own, FILE.py:NAME, takes its arguments as options (--width 16), and is tried out as before a training.
+    """
+    from ablate.cli.model_args import check_network, model_args
     from ablate.models.summary import as_json as plain
     from ablate.models.summary import as_text, summary
+    from ablate.plan.cost import keep_count
 
+    given = model_args(context.args)
+    check_network(name, given, [name for option in context.command.params for name in option.opts])
     try:
-        found = summary(name, classes, size, activation=activation, stem=stem, last_relu=last_relu)
+        found = summary(name, classes, size, activation=activation, stem=stem, last_relu=last_relu, model_args=given)
     except ValueError as error:
         raise UserError(str(error)) from None
+    keep_count(found.network, size, found.multiply_adds, found.params)
     if as_json:
         print(json.dumps(plain(found), indent=1))
     else:
@@ -262,7 +274,7 @@ for step in (*steps.registered_commands, *training.registered_commands):
     step.rich_help_panel = "Steps, as the workflow's rules call them"
 app.add_typer(records, name="records")
 app.add_typer(export, name="export")
-for commands in (init, of_runs, space, results, proof, layouts, steps, training):
+for commands in (init, of_runs, weights, space, results, proof, layouts, steps, training):
     app.registered_commands += commands.registered_commands
 
 

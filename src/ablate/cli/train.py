@@ -26,6 +26,7 @@ def train(
     trainer: Annotated[str | None, typer.Option(help="the own trainer's record, JSON")] = None,
     start: Annotated[Path | None, typer.Option(help="safetensors to start from")] = None,
     weights: Annotated[Path | None, typer.Option(help="where to keep the trained weights")] = None,
+    parent: Annotated[Path | None, typer.Option(help="folder of a shorter run to go on from")] = None,
     threads: Annotated[int, typer.Option()] = 1,
     device: Annotated[str, typer.Option()] = "auto",
     tensorboard: Annotated[Path | None, typer.Option(help="a folder for event files")] = None,
@@ -62,8 +63,8 @@ def train(
                 from ablate.train.job import train as go
 
                 go(
-                    record, pack=pack, out=there, start=start, weights=weights, threads=threads, device=device,
-                    tensorboard=tensorboard, compile_mode=compile_mode, gpus=use,
+                    record, pack=pack, out=there, start=start, weights=weights, parent=parent, threads=threads,
+                    device=device, tensorboard=tensorboard, compile_mode=compile_mode, gpus=use,
                 )  # fmt: skip
         if finished:
             link_out(there, out)

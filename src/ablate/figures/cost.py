@@ -25,7 +25,8 @@ def cost(results: StudyResults) -> Drawn:
             continue
         planned = next(p for p in results.planned if p.arm == arm)
         s = results.settings(arm)
-        network = summary(s.model, planned.n_classes, planned.image_size, stem=s.stem)
+        size = planned.n_classes, planned.image_size
+        network = summary(s.model, *size, stem=s.stem, model_args=s.model_args)
         seconds = float(np.mean(values(done["wall_s"]) or [np.nan]))
         style = {key: each[key] for key in ("color", "marker", "markerfacecolor")}
         for axis, x in zip(axes, (network.multiply_adds, network.params, seconds), strict=True):

@@ -16,7 +16,7 @@ from ablate.models.structure import Structure, fused
 from ablate.models.structure import blocks as blocks_of
 from ablate.models.structure import structure as structure_of
 from ablate.results.study import StudyResults
-from ablate.tables.networks import called, counted, of_study
+from ablate.tables.networks import args_of, called, counted, of_study
 
 SHORT = {"batch norm": "BN"}  # in a whole network
 T = TypeVar("T")
@@ -66,7 +66,8 @@ def blocks(results: StudyResults, argument: str) -> Drawn:
 def _made(results: StudyResults, name: str) -> nn.Module:
     """With the classes and pixels that the paper has."""
     found = of_study(results, name)
-    return outline(lambda: build(name, classes=found.classes, image_size=found.image_size))
+    args = args_of(next((p for p in results.planned if p.settings.model == name), None), name)
+    return outline(lambda: build(name, classes=found.classes, image_size=found.image_size, model_args=args))
 
 
 def _read(make: Callable[[], T]) -> T:

@@ -35,7 +35,12 @@ def filters(results: StudyResults, places: RunFiles) -> Drawn:
     """
     arms, side = results.arms, WIDE / len(COLUMNS)
     there = {
-        arm: [(p, path) for p in of_arm(results, arm) if (path := places.file(p.run, "filters.npy"))] for arm in arms
+        arm: [
+            (p, path)
+            for p in of_arm(results, arm)
+            if (path := places.file(p.run, "filters.npy")) and np.load(path, mmap_mode="r").size
+        ]
+        for arm in arms
     }
     heights = [side - 0.1 if there[arm] else EMPTY for arm in arms]
     figure, axes = panels(len(arms), len(COLUMNS), WIDE, sum(heights) + 0.25, space=0.04, heights=heights)
@@ -117,6 +122,7 @@ def _drawn_again(planned: PlannedRun) -> Float[np.ndarray, "filters 3 k k"]:
         model = build(
             s.model, classes=planned.n_classes, image_size=planned.image_size, dropout=s.dropout, init=s.init,
             init_variance=s.init_variance, activation=s.activation, stem=s.stem, last_relu=s.last_relu,
+            model_args=s.model_args,
         )  # fmt: skip
     first = next(part for part in model.modules() if isinstance(part, torch.nn.Conv2d))
     weights: Float[np.ndarray, "filters 3 k k"] = first.weight.detach().numpy()

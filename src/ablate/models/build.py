@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import nn
-from ablate.models.registry import REGISTRY, TORCHVISION, check
+from ablate.models.registry import REGISTRY, check, module_of, own
 
 
 def build(
@@ -21,6 +22,7 @@ def build(
     activation: str | None = None,
     stem: str | None = None,
     last_relu: bool = False,
+    model_args: Mapping[str, Any] | None = None,
 ) -> nn.Module:
     """Build one network, in training mode, on torch's current default device.
 
@@ -28,7 +30,7 @@ def build(
     The weights come from torch's global random generator: seed it first for a reproducible network.
 
     Args:
-        name: a key of `REGISTRY`, or torchvision:<name> for any of torchvision's classification models.
+        name: a key of `REGISTRY`, torchvision:<name>, timm:<name>, or <file>.py:<name> for one of the user's own.
         classes: number of classes, at least 1.
         image_size: side of the square images in pixels.
         dropout: rate in [0, 1) for every dropout layer of the network; None means the architecture's own.
@@ -38,11 +40,13 @@ def build(
         stem: of torchvision's ResNets, one of `STEMS`: "imagenet" is their own, "cifar" a 3x3 convolution of
             stride 1 without pooling, see `ablate.models.torchvision_nets.cifar_stem`.
         last_relu: of alexnet10, whether a ReLU follows the last fully connected layer as well.
+        model_args: what else a network of the user's, or of timm's, is called with.
 
     Raises:
         ValueError: unknown name or level, a value out of range, an image size that the architecture cannot
             take, a dropout rate above 0 for one without a dropout layer, an activation for one without ReLU,
             a stem for one that is no ResNet, or a last ReLU for another than alexnet10.
+        UserError: whatever is wrong with a network of the user's own.
     """
     check(
         name,
@@ -52,6 +56,7 @@ def build(
         activation=activation,
         stem=stem,
         last_relu=last_relu,
+        model_args=model_args,
     )
     if classes < 1:
         raise ValueError(f"classes must be at least 1, got {classes}")
@@ -62,13 +67,15 @@ def build(
     from ablate.models.activation import replace_relu
     from ablate.models.initialise import initialise
 
-    if name.startswith(TORCHVISION):
-        model = torchvision_nets.named(name, classes=classes, image_size=image_size, dropout=dropout)
+    family = importlib.import_module(f"ablate.models.{module_of(name)}")
+    options: dict[str, Any] = {"classes": classes, "image_size": image_size, "dropout": dropout}
+    if name in REGISTRY:
+        options |= {"last_relu": True} if last_relu else {}  # an option of one network alone
+        model: nn.Module = getattr(family, REGISTRY[name].partition(":")[2])(**options)
     else:
-        module, _, function = REGISTRY[name].partition(":")
-        family = importlib.import_module(f"ablate.models.{module}")
-        own = {"last_relu": True} if last_relu else {}  # an option of one network alone
-        model = getattr(family, function)(classes=classes, image_size=image_size, dropout=dropout, **own)
+        options |= {"args": model_args} if model_args else {}
+        options |= {"activation": activation} if own(name) else {}
+        model = family.named(name, **options)
     if stem == "cifar":
         torchvision_nets.cifar_stem(model)
     if activation is not None:

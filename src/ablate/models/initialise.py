@@ -43,11 +43,13 @@ def initialise(model: nn.Module, init: str = "default", variance: float | None =
         raise ValueError(f"unknown init {init!r}; known: {', '.join(INITS)}")
     if init == "default":
         return
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            _draw(module.weight, init, variance)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
+    layers = [module for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    if not layers:
+        raise ValueError(f"init: acts on Conv2d and Linear layers, and {type(model).__name__} has none; remove it")
+    for module in layers:
+        _draw(module.weight, init, variance)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 def _draw(weight: Tensor, init: str, variance: float | None) -> None:

@@ -9,9 +9,12 @@ from torch import nn
 
 
 def outline(make: Callable[[], nn.Module]) -> nn.Module:
-    """Return what `make` builds, on torch's "meta" device; the global random generator stays as it is."""
+    """Return what `make` builds, on torch's "meta" device, or on the CPU where it insists.
+
+    The global random generator stays as it is.
+    """
     try:
-        with torch.device("meta"):
+        with torch.random.fork_rng(devices=[]), torch.device("meta"):  # a network of the user's draws all the same
             return make()
     except NotImplementedError:  # torchvision's RegNets compute their widths with tensors, which need values
         with torch.random.fork_rng(devices=[]), torch.device("cpu"):

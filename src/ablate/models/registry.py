@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import json
 import math
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 # name -> "module:function" in this package; every function takes (classes, image_size, dropout).
 REGISTRY: dict[str, str] = {
@@ -36,6 +35,12 @@ REGISTRY: dict[str, str] = {
     "cifar-plain9": "residual:cifar_plain9",
 }
 TORCHVISION = "torchvision:"  # before the name of any of torchvision's classification models
+TIMM = "timm:"  # and of timm's
+# A network of the user's: a file, from the folder of params.yaml on, and a class or function in it.
+_OWN = re.compile(r"((?:\w[\w-]*/)*[A-Za-z_][\w-]*\.py):([A-Za-z_]\w*)", re.ASCII)
+MOST = 100  # letters of such a name: it becomes part of a folder's
+OUTPUTS = ("n_classes", "num_classes")  # the first of these that a user's network has gets the number of classes
+GIVEN = (*OUTPUTS, "image_size", "channels")  # and of these, what it has
 
 # What the options of `build` choose from; `None` stands for the architecture's own.
 INITS: tuple[str, ...] = ("default", "gaussian", "xavier", "xavier-normal", "kaiming", "orthogonal", "keras")
@@ -55,15 +60,33 @@ def contaminated(weights: str, layout: str) -> bool:
     return weights == "imagenet" and layout == "tiny-imagenet"
 
 
-def check_name(name: str) -> str:
-    """Return `name` if it is in `REGISTRY` or has the form torchvision:<name>; needs no torch.
+def own(name: str) -> tuple[Path, str] | None:
+    """The file of a network of the user's and what it is called there; None for any other network."""
+    found = _OWN.fullmatch(name)
+    return (Path(found[1]), found[2]) if found and len(name) <= MOST else None
 
-    Whether torchvision has the model shows when it is built: see `torchvision_nets.require`.
+
+def network_text(model: str, args: Mapping[str, Any] | None) -> str:
+    """A network with its arguments as one text, such as my_models.py:Net(width=16)."""
+    said = ", ".join(f"{key}={json.dumps(value)}" for key, value in sorted((args or {}).items()))
+    return f"{model}({said})" if said else model
+
+
+def check_name(name: str) -> str:
+    """Return `name` if it is in `REGISTRY` or has one of the forms of others' networks; needs no torch.
+
+    These are torchvision:<name>, timm:<name> and <file>.py:<name>. Whether there is such a one is asked elsewhere:
+    `torchvision_nets.require`, `plan.fit_rules`.
 
     Raises:
         ValueError: any other name, with the closest ones.
     """
-    if name not in REGISTRY and not re.fullmatch(f"{TORCHVISION}[a-z][a-z0-9_]*", name):
+    if ".py" in name and not own(name):
+        raise ValueError(
+            f"model {name!r}: a network of your own is FILE.py:NAME, such as my_models.py:Net: the file's path from "
+            f"the folder of params.yaml on, of letters, digits, _ and -, {MOST} at most"
+        )
+    if name not in REGISTRY and not own(name) and not re.fullmatch(f"({TORCHVISION}|{TIMM})[a-z][a-z0-9_]*", name):
         close = difflib.get_close_matches(name, REGISTRY, n=3)
         hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(REGISTRY)}"
         raise ValueError(f"unknown model {name!r} ({TORCHVISION}<name> is any other of torchvision's); {hint}")
@@ -76,7 +99,10 @@ def module_of(name: str) -> str:
     Raises:
         ValueError: For an unknown name.
     """
-    return REGISTRY.get(check_name(name), "torchvision_nets").partition(":")[0]
+    if own(check_name(name)):
+        return "own"
+    other = "timm_nets" if name.startswith(TIMM) else "torchvision_nets"
+    return REGISTRY.get(name, other).partition(":")[0]
 
 
 def imagenet_name(name: str) -> str:
@@ -100,6 +126,7 @@ def check(
     activation: str | None = None,
     stem: str | None = None,
     last_relu: bool = False,
+    model_args: Mapping[str, Any] | None = None,
 ) -> None:
     """Refuse options that `build` would refuse, as far as that shows without torch.
 
@@ -123,5 +150,7 @@ def check(
         raise ValueError(f"stem is a choice of torchvision's ResNets (and cnn5), not of {name}")
     if last_relu and name != "alexnet10":
         raise ValueError(f"last_relu is a choice of alexnet10, not of {name}")
+    if model_args and not (own(name) or name.startswith(TIMM)):
+        raise ValueError(f"model_args are for networks of your own and of timm's, not for {name}")
     if activation is not None and name.startswith(f"{TORCHVISION}densenet"):
         raise ValueError(f"{name} calls its last ReLU as a function, so its activation cannot be replaced")

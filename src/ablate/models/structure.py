@@ -43,18 +43,18 @@ class Structure:
 
 
 def structure(module: nn.Module, image: Shape) -> Structure:
-    """Follow an image of the shape (channels, height, width) through a module on torch's "meta" device.
+    """Follow an image of the shape (channels, height, width) through a module, on the device where that is.
 
     Raises:
         ValueError: a forward pass that depends on the values of tensors, which torch.fx cannot follow.
     """
     try:
         traced = fx.symbolic_trace(module.eval())
-    except (fx.proxy.TraceError, TypeError) as error:
+    except Exception as error:  # torch's own, and whatever a user's code makes of torch.fx's stand-ins
         raise ValueError(f"{type(module).__name__} cannot be drawn: {error}") from error
     shapes = _Shapes(traced)
     with torch.no_grad():
-        shapes.run(torch.zeros(1, *image, device="meta"))
+        shapes.run(torch.zeros(1, *image, device=_device(module)))
     places: dict[fx.Node, int] = {}
     boxes: list[Box] = []
     arrows: list[tuple[int, int]] = []
@@ -66,6 +66,10 @@ def structure(module: nn.Module, image: Shape) -> Structure:
         boxes.append(Box(kind, words, shapes.found[node]))
         arrows += [(places[source], places[node]) for source in node.all_input_nodes if source in places]
     return Structure(tuple(boxes), tuple(arrows))
+
+
+def _device(module: nn.Module) -> torch.device:
+    return next((p.device for p in module.parameters()), torch.device("meta"))
 
 
 class _Shapes(fx.Interpreter):
@@ -94,8 +98,13 @@ def _told(node: fx.Node, traced: fx.GraphModule) -> tuple[str, tuple[str, ...]]:
             return ADDITION, ("+",)
         case "flatten":
             return "flatten", ("flatten",)
-        case "avg_pool2d":
-            return "pooling", (f"average pool {_square(node.args[1])}",)
+        case "avg_pool2d" | "max_pool2d":
+            size = node.args[1] if len(node.args) > 1 else node.kwargs.get("kernel_size", "")
+            return "pooling", (f"{'max' if name[0] == 'm' else 'average'} pool {_square(size)}",)
+        case "relu" | "gelu" | "silu" | "elu" | "leaky_relu" | "tanh" | "sigmoid" | "hardswish":
+            return "activation", (name,)
+        case "dropout":
+            return "dropout", ("dropout",)
         case "pad":
             return "padding", ("zeros for new channels",)
     return name, (name.replace("_", " "),)
@@ -180,7 +189,7 @@ def blocks(model: nn.Module, image: Shape) -> dict[str, Structure]:
     known = {path: m for path, m in model.named_modules() if type(m).__name__.endswith(("Block", "Bottleneck"))}
     hooks = [module.register_forward_pre_hook(keep(path)) for path, module in known.items()]
     with torch.no_grad():
-        model.eval()(torch.zeros(1, *image, device="meta"))
+        model.eval()(torch.zeros(1, *image, device=_device(model)))
     for hook in hooks:
         hook.remove()
     found: dict[str, Structure] = {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ablate.models.build import build
 from ablate.models.keras_cnns import keras_count, left_out_biases
 from ablate.models.outline import outline
-from ablate.models.registry import REGISTRY
+from ablate.models.registry import REGISTRY, network_text, own
 
 Shape = tuple[int | None, ...]  # None is the batch
 
@@ -45,6 +46,7 @@ class Summary:
     """A network on paper. Counts are numbers of values, multiply-adds those of one image."""
 
     model: str
+    network: str  # the model with its arguments
     classes: int
     image_size: int  # pixels
     params: int
@@ -65,20 +67,25 @@ def summary(
     activation: str | None = None,
     stem: str | None = None,
     last_relu: bool = False,
+    model_args: Mapping[str, Any] | None = None,
 ) -> Summary:
-    """Summarise one network by running one image through it without memory for weights or activations.
+    """Summarise one network by running one image through it.
+
+    That takes no memory for weights or activations, but for the user's own, whose code may look at values.
 
     Arguments are those of `ablate.models.build.build`, which also says which ValueError it raises.
     """
     options: dict[str, Any] = {"dropout": dropout, "activation": activation, "stem": stem, "last_relu": last_relu}
+    options["model_args"] = model_args
     model = outline(lambda: build(name, classes=classes, image_size=image_size, **options)).eval()
     shapes = _trace(model)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(torch.zeros(1, 3, image_size, image_size, device="meta"))
+        model(torch.zeros(1, 3, image_size, image_size, device=next(model.parameters()).device))
     flops = {path.partition(".")[2]: sum(ops.values()) for path, ops in counter.get_flop_counts().items()}
     flops[""] = counter.get_total_flops()
     return Summary(
         model=name,
+        network=network_text(name, model_args),
         classes=classes,
         image_size=image_size,
         params=sum(p.numel() for p in model.parameters()),
@@ -87,7 +94,7 @@ def summary(
         multiply_adds=flops[""] // 2,
         layers=_layers(model, shapes, flops, keras=name in ("cnn1", "cnn2", "cnn3", "cnn4")),
         note=_note(name, model),
-        about=_about(name),
+        about=_about(name, model),
     )
 
 
@@ -155,12 +162,15 @@ def _note(name: str, model: nn.Module) -> str | None:
     )
 
 
-def _about(name: str) -> str | None:
-    """Return the docstring of the network as unwrapped paragraphs, up to its arguments."""
-    if name not in REGISTRY:
+def _about(name: str, model: nn.Module) -> str | None:
+    """Return the docstring of the network as unwrapped paragraphs, up to its arguments; of one's own, its class's."""
+    if name in REGISTRY:
+        module, _, function = REGISTRY[name].partition(":")
+        text = inspect.getdoc(getattr(importlib.import_module(f"ablate.models.{module}"), function)) or ""
+    elif own(name):
+        text = inspect.cleandoc(vars(type(model)).get("__doc__") or "")
+    else:
         return None
-    module, _, function = REGISTRY[name].partition(":")
-    text = inspect.getdoc(getattr(importlib.import_module(f"ablate.models.{module}"), function)) or ""
     return "\n".join(" ".join(lines.split()) for lines in text.partition("\nArgs:")[0].strip().split("\n\n"))
 
 
@@ -173,7 +183,7 @@ def as_text(summary: Summary) -> Group:
     """Return the layer table in the papers' form, for a rich console; Keras's shapes and counts where it has them."""
     keras = any(layer.keras_shape for layer in summary.layers)
     size = summary.image_size
-    table = Table(title=f"{summary.model}: {summary.classes} classes, {size}x{size} pixels", title_justify="left")
+    table = Table(title=f"{summary.network}: {summary.classes} classes, {size}x{size} pixels", title_justify="left")
     table.add_column("Layer (type)", overflow="fold")
     table.add_column("Output shape")
     table.add_column("Param #", justify="right")

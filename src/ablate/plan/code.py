@@ -16,7 +16,7 @@ from typing import Any
 
 from ablate.errors import UserError
 from ablate.files import atomic_write
-from ablate.models.registry import REGISTRY, module_of
+from ablate.models.registry import REGISTRY, module_of, own
 from ablate.own_code import files, is_own, parted
 from ablate.plan.kinds import FIGURES, TABLES
 from ablate.plan.params import LAYOUTS
@@ -68,7 +68,8 @@ FOLLOWED = (
     "plan/names.py",
 )  # less these, from which tables and figures take words
 # Of networks, loaded by their names: each is a family's.
-FAMILIES = frozenset(f"models/{place.partition(':')[0]}.py" for place in REGISTRY.values())
+OTHERS = ("own", "timm_nets")  # families of networks that REGISTRY does not have
+FAMILIES = frozenset(f"models/{name}.py" for name in (*OTHERS, *(p.partition(":")[0] for p in REGISTRY.values())))
 BUILDER = "models/build.py"
 KNOWN_CODE = Path(".ablate/code-2")  # another number where `_facts` changes
 
@@ -107,13 +108,19 @@ def file_digest(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def own_files(model: str | None) -> list[Path]:
+    """The user's files that a network is made by, from the working directory on; none for any other network."""
+    return files(model) if model and own(model) else []
+
+
 def code_of(step: str, model: str | None = None, kinds: tuple[str, ...] = ()) -> list[Path]:
     """The source files that ``step`` depends on, relative to the working directory.
 
     Of networks, training depends on the file of its ``model`` alone; other steps on all that they import. Tables and
     figures depend on the files of their ``kinds``.
     """
-    return [Path(os.path.relpath(PACKAGE / name)) for name in _followed(step, model, kinds)]
+    followed = [Path(os.path.relpath(PACKAGE / name)) for name in _followed(step, model, kinds)]
+    return followed + own_files(model)
 
 
 @cache

@@ -3,6 +3,7 @@
 Imports no torch, so that the rules can ask while Snakemake reads them.
 """
 
+import hashlib
 import heapq
 import json
 import math
@@ -11,14 +12,17 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
 from ablate.csv_text import read_rows
 from ablate.errors import UserError
-from ablate.files import read_json
+from ablate.files import digest, read_json, write_json
 from ablate.inert import say
+from ablate.models.registry import network_text
+from ablate.plan.code import own_files
 from ablate.plan.params import Compute, Dataset
 from ablate.plan.runs import ENDED, OwnRun, Run
 from ablate.runtime.cores import available_cores, share
@@ -51,6 +55,7 @@ NETWORKS = {
     "cifar-resnet9": (32, 57.5e6, 0.60e6),
     "cifar-plain9": (32, 57.5e6, 0.60e6),
 }
+COUNTED = Path(".ablate/networks")  # what `ablate model` counted of other networks
 # Multiply-adds of forward passes per second while training, on one thread of an AMD EPYC with AVX-512 while the other
 # core trained as well. bf16: median of the 18 networks of results/pilot, whose medians lie between 14e9 and 36e9.
 # fp32: ResNet-18 took 1.8 times as long as in bf16, in the same process.
@@ -86,7 +91,7 @@ class Measured:
     """A run that was trained: what it was, how much of it, and how long it took."""
 
     run: str
-    model: str
+    model: str  # with its arguments, as `Settings.network`
     side: int  # of the images, pixels
     images: float  # through a training step, and a third of those that were evaluated
     wall_s: float
@@ -116,12 +121,12 @@ def expected_seconds(
     known = [m for m in history if m.side == data.image_size or m.model in NETWORKS]
     if machine:
         known = [m for m in known if m.device == machine.device] or [m for m in known if is_gpu(m) == machine.gpu]
-    adds = multiply_adds(s.model, data.image_size)
+    adds = multiply_adds(s.network, data.image_size)
     tiers: list[tuple[str, list[Measured], Callable[[Measured], float]]] = [
         ("of this arm", [m for m in known if m.arm == arm_of(run.id)], lambda m: m.wall_s),
         (
-            f"of {s.model}",
-            [m for m in known if (m.model, m.side) == (s.model, data.image_size)],
+            f"of {s.network}",
+            [m for m in known if (m.model, m.side) == (s.network, data.image_size)],
             lambda m: m.wall_s / m.images * images,
         ),
         (
@@ -141,7 +146,9 @@ def expected_seconds(
             where = ", ".join(sorted({m.device for m in alike}))
             return Estimate(START_S + took, f"measured: {len(alike)} runs {what} on {where}")
     took = images * adds / PRIOR[s.precision] / (cpu_threads or 1)
-    return Estimate(START_S + took, f"prior: {PRIOR[s.precision] / 1e9:g}e9 multiply-adds/s, one thread, AMD EPYC")
+    unknown = "" if known_network(s.network) else "; a median network, until `ablate model` has counted it"
+    basis = f"prior: {PRIOR[s.precision] / 1e9:g}e9 multiply-adds/s, one thread, AMD EPYC{unknown}"
+    return Estimate(START_S + took, basis)
 
 
 def _expected_own(run: Run, history: Iterable[Measured], machine: Machine | None) -> Estimate:
@@ -177,7 +184,7 @@ def expected_bytes(run: Run, data: Dataset | None, *, weights: bool = False) -> 
 
 def weights_bytes(run: Run) -> int:
     """Of a network's weights, float32."""
-    return round(4 * _network(run.settings.model)[2])
+    return round(4 * _network(run.settings.network)[2])
 
 
 def checkpoint_bytes(run: Run) -> int:
@@ -204,15 +211,40 @@ def splits_of(run: Run, data: Dataset) -> tuple[int, int]:
     return train, held
 
 
-def multiply_adds(model: str, side: int) -> float:
-    """Of a forward pass of one image. An unknown network counts as the median of the known ones."""
-    known_side, adds, _ = _network(model)
+def multiply_adds(network: str, side: int) -> float:
+    """Of a forward pass of one image through a `Settings.network`; of an unknown one the median of the known ones."""
+    known_side, adds, _ = _network(network)
     return adds * (side / known_side) ** 2
 
 
-def _network(model: str) -> tuple[int, float, float]:
-    if model in NETWORKS:
-        return NETWORKS[model]
+def keep_count(network: str, side: int, multiply_adds: float, params: int) -> None:
+    """Keep what was counted of a network that NETWORKS does not have; of one's own, as its code is now."""
+    if network not in NETWORKS:
+        with suppress(UserError):  # a folder that cannot be written makes estimates no worse
+            write_json(_count_file(network), {"side": side, "multiply_adds": multiply_adds, "params": params})
+
+
+def known_network(network: str) -> tuple[int, float, float] | None:
+    """As NETWORKS has it, or as `keep_count` kept it."""
+    return NETWORKS.get(network) or _counted(network)
+
+
+@cache
+def _counted(network: str) -> tuple[int, float, float] | None:
+    with suppress(UserError, AttributeError, LookupError, TypeError, ValueError):  # none, or a damaged one
+        found = read_json(_count_file(network))
+        return int(found["side"]), float(found["multiply_adds"]), float(found["params"])
+    return None
+
+
+def _count_file(network: str) -> Path:
+    files = [digest(file) for file in own_files(network.partition("(")[0])]
+    return COUNTED / f"{hashlib.sha256(json.dumps([network, files]).encode()).hexdigest()[:20]}.json"
+
+
+def _network(network: str) -> tuple[int, float, float]:
+    if found := known_network(network):
+        return found
     at_64 = [found for found in NETWORKS.values() if found[0] == 64]
     return 64, median(adds for _, adds, _ in at_64), median(params for *_, params in at_64)
 
@@ -259,7 +291,8 @@ def add_measured(
             facts = timed.model_dump(include={"wall_s", "device", "threads", "precision"})
             found[run] = Measured(run=run, model=str(own), side=NO_IMAGES, images=1, **facts)
             return
-        side, model = datasets[settings["dataset"]].image_size, str(settings["model"])
+        side = datasets[settings["dataset"]].image_size
+        model = network_text(str(settings["model"]), settings.get("model_args"))
         n_train, *held = (int(metrics.get(f"n_{split}") or 0) for split in ("train", "val", "test"))
         epochs = int(metrics["epochs"])
         images = epochs * n_train + (epochs + 1) * sum(held) * FORWARD

@@ -1,18 +1,20 @@
 """Whether an arm fits its data set and its network: counts of images, sizes, and options that a network lacks.
 
 What follows from a network's layers stands here as a table, which tests compare with the networks themselves, since
-building one imports torch, and planning must not. Names of torchvision's models are read from its source text.
+building one imports torch, and planning must not. Names of torchvision's and timm's models are read from their source
+text. Of a network of the user's own nothing is known here: the job that trains it tries it out first (`models.own`).
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 from ablate.errors import choose
-from ablate.models.registry import REGISTRY, TORCHVISION, check_name
+from ablate.models.own_signature import file_fault
+from ablate.models.registry import REGISTRY, TIMM, TORCHVISION, check_name, own
 from ablate.plan.params import Dataset
 from ablate.plan.settings import Settings
 
@@ -69,6 +71,7 @@ NETWORKS: dict[str, Network] = {
     "torchvision:vit_l_32": Network(True, False, 32, step=32),
     "torchvision:wide_resnet": RESNET,
 }
+FORMS = (*REGISTRY, f"{TORCHVISION}<name>", f"{TIMM}<name>", "<file>.py:<name>")  # what a model can be called
 IMAGENET_SIDE = 224  # pixels
 ALONE_CIFAR = 9  # `Network.alone` of a ResNet with the stem for small images, which shrinks a quarter as much
 
@@ -85,7 +88,13 @@ def network_fault(model: str, pixels: int) -> str | None:
     try:
         check_name(model)
     except ValueError:
-        return _unknown(model, [*REGISTRY, f"{TORCHVISION}<name>"])
+        return _unknown(model, FORMS)
+    if model.startswith(TIMM):
+        if not (names := timm_names()):
+            return f"{model}: timm is not installed; pip install 'ablate[timm]'"
+        return None if model.removeprefix(TIMM) in names else _unknown(model, [TIMM + name for name in names])
+    if where := own(model):
+        return file_fault(where[0])
     if model.startswith(TORCHVISION) and model.removeprefix(TORCHVISION) not in torchvision_names():
         return _unknown(model, [TORCHVISION + name for name in torchvision_names()])
     net = facts(model)
@@ -95,8 +104,21 @@ def network_fault(model: str, pixels: int) -> str | None:
     return None
 
 
-def _unknown(model: str, known: list[str]) -> str:
+def _unknown(model: str, known: Collection[str]) -> str:
     return f"{choose('', model, known, 'model')}".removeprefix(": ")
+
+
+@cache
+def timm_names() -> frozenset[str]:
+    """timm's models, as ``list_models`` names them; none where it is not installed."""
+    spec = find_spec("timm")  # imports nothing
+    files = [
+        file
+        for folder in (spec.submodule_search_locations or () if spec else ())
+        for file in Path(folder, "models").glob("*.py")
+    ]
+    texts = (file.read_text(encoding="utf-8") for file in files)
+    return frozenset(name for text in texts for name in re.findall(_TIMM_BUILDER, text))
 
 
 @cache
@@ -113,6 +135,7 @@ def torchvision_names() -> dict[str, bool]:
     return {given or name: "IMAGENET1K_V1 = " in bodies.get(weights, "") for given, name, weights in made}
 
 
+_TIMM_BUILDER = re.compile(r"^@register_model\s*\n(?:@.*\n)*def (\w+)\(", re.MULTILINE)
 _CLASS = re.compile(r"^class (\w+)\(WeightsEnum\):\n((?:    .*\n|\n)+)", re.MULTILINE)
 _BUILDER = re.compile(
     r'^@register_model\((?:name="(\w+)")?\)\n(?:@.*\n(?:[ )].*\n)*)*def (\w+)\(\s*\*, weights: Optional\[(\w+)\]',

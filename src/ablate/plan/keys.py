@@ -35,7 +35,8 @@ def key_digest(key: Any) -> str:
 
 def run_key(run: Run, data: str, start: str | None) -> Key:
     """Of a run on a pack with content digest ``data``, from the weights that ``start`` stands for."""
-    code = with_own(code_digest("train", run.settings.model), [run.settings.augment])
+    s = run.settings
+    code = with_own(code_digest("train", s.model), [s.augment, s.model])
     return {"run": run.id, "data": data, "start": start, "code": code}
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ablate import own_code
 from ablate.errors import UserError, choose
-from ablate.models.registry import REGISTRY
+from ablate.models.registry import REGISTRY, own
 from ablate.own_code import is_own, parted
 from ablate.plan.fit_rules import facts, network_fault
 from ablate.plan.metrics import BUILT_IN, Metrics
@@ -214,8 +214,8 @@ def _network(where: str, argument: str, asked: Asked) -> None:
 def _drawn(where: str, argument: str, asked: Asked) -> None:
     """Networks of ours: among torchvision's others are some with more branches than can be drawn."""
     for name in argument.split("+"):
-        if name not in REGISTRY:
-            raise choose(where, name, REGISTRY, "network")
+        if name not in REGISTRY and not own(name):
+            raise choose(where, name, [*REGISTRY, "<file>.py:<name>"], "network")
     _networks(where, argument, asked)
 
 
@@ -228,7 +228,7 @@ def _drawing(where: str, argument: str, asked: Asked) -> None:
 def _blocks(where: str, argument: str, asked: Asked) -> None:
     _drawn(where, argument, asked)
     for name in argument.split("+"):
-        if not ((net := facts(name)) and net.blocks):
+        if not own(name) and not ((net := facts(name)) and net.blocks):
             raise UserError(f"{where}: {name} is not built of blocks; name another network, or write network:{name}")
 
 

@@ -228,7 +228,9 @@ def _datasets(planned: Iterable[PlannedRun]) -> list[str]:
 def _kinds(made: Mapping[str, str]) -> set[str]:
     """The kinds, and the user's own code among their arguments."""
     words = [parted(kind) for kind in made.values()]
-    return {word for word, _ in words} | {argument for _, argument in words if is_own(argument)}
+    return {word for word, _ in words} | {
+        name for _, argument in words for name in argument.split("+") if is_own(name)
+    }
 
 
 def job_of(jobs: Mapping[str, Job], step: str, paper: str) -> Job:

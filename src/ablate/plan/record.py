@@ -205,7 +205,7 @@ def plan_record(
             data = params.datasets[p.run.settings.dataset]
             arms[place] = {
                 "facts": {key: value for key, value in facts.items() if key in FACTS} | _unequal(p.run, data),
-                "contaminated": contaminated(p.run.settings.weights, data.layout),
+                "contaminated": contaminated(plan.first_weights(p.run), data.layout),
                 "deviations": _deviations(facts, (full or {}).get(place)),
                 "n_classes": facts["n_classes"],
                 "image_size": facts["image_size"],

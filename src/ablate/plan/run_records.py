@@ -155,7 +155,7 @@ class RunRecords:
         for paper, file in self.files.items():
             mine = {p.run.id: p.run for p in self.plan.planned if p.paper == paper}
             places = dict.fromkeys(RUNS / run for run in mine)
-            places |= dict.fromkeys(PRETRAINED / run.start for run in mine.values() if run.start)
+            places |= dict.fromkeys(run.start_folder / run.start for run in mine.values() if run.start)
             before[paper] = read_records(file, self.plan.scale, paper) if file.exists() else {}
             found = {place.name: (place.parent, _of_folder(place)) for place in places if _ended(place)}
             after[paper] = before[paper] | found

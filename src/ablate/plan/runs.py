@@ -5,18 +5,19 @@ import json
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import count, islice, product
 from pathlib import Path
 from typing import Any, Literal
 
-from ablate.errors import UserError, choose
+from ablate.errors import UserError
 from ablate.models.registry import imagenet_name
-from ablate.plan.arms import check_stand_in, resolve
+from ablate.plan.arms import OF_RUN, check_stand_in, resolve
 from ablate.plan.names import arm_name
 from ablate.plan.params import Params, Study
 from ablate.plan.reserved import SHARED
 from ablate.plan.settings import Settings
+from ablate.plan.starts import OTHERS, Arm, Starts, architecture, extended, settled, stated_seed
 from ablate.plan.trainers import VARIANT, OwnSettings
 from ablate.records import Record
 from ablate.seals import read_sealed
@@ -35,36 +36,49 @@ class Run(Record):
     seed: int
     recipe: int
     variant: str  # of the data set: official or embedded; own of an own trainer
-    start: str | None = None  # id of the pretraining run whose weights it starts from
+    start: str | None = None  # id of the run whose weights it starts from
+    parent: str | None = None  # id of the run that it goes on from, to what it would be without: no part of its own
 
     @property
     def id(self) -> str:
         """Readable, and unique by a hash of all that the result depends on, defaults left out."""
         s = self.settings
-        stable = self.model_dump(mode="json", exclude={"seed", "settings"}, exclude_none=True)
+        stable = self.model_dump(mode="json", exclude={"seed", "settings", "parent"}, exclude_none=True)
         stable["settings"] = s.model_dump(mode="json", exclude_defaults=True)
-        if self.start and s.pretraining == "by-seed":
+        if self.start and self.starts_by_seed:
             stable["start"] = self.start.removesuffix(f"_s{self.seed}")  # the seeds of an arm differ in nothing else
         code = hashlib.sha256(json.dumps(stable, sort_keys=True).encode()).hexdigest()[:10]
         data = s.dataset if self.variant == "official" else f"{self.variant}-{s.dataset}"
         classes = f"-{len(s.classes)}names" if s.classes else ""
         if s.class_range:
             classes = "-c{}to{}".format(*s.class_range)
-        return f"{s.model}_{data}{classes}_{s.optimizer}-{s.lr:g}_{code}_s{self.seed}"
+        return f"{s.model.replace('/', '.')}_{data}{classes}_{s.optimizer}-{s.lr:g}_{code}_s{self.seed}"
+
+    @property
+    def starts_by_seed(self) -> bool:
+        """Whether each seed starts from weights of its own."""
+        weights = self.settings.weights
+        return stated_seed(weights) is None if weights.startswith(OF_RUN) else self.settings.pretraining == "by-seed"
+
+    @property
+    def start_folder(self) -> Path:
+        """Where the run is whose weights it starts from."""
+        return RUNS if self.settings.weights.startswith(OF_RUN) else PRETRAINED
 
     def with_seed(self, seed: int) -> "Run":
         """The run of the same arm with another seed, and from weights of that seed where each has its own."""
         start = self.start
-        if start and self.settings.pretraining == "by-seed":
+        if start and self.starts_by_seed:
             start = f"{start.removesuffix(f'_s{self.seed}')}_s{seed}"
-        return self.model_copy(update={"seed": seed, "start": start})
+        parent = f"{self.parent.removesuffix(f'_s{self.seed}')}_s{seed}" if self.parent else None
+        return self.model_copy(update={"seed": seed, "start": start, "parent": parent})
 
     @property
     def start_file(self) -> str | None:
         """The safetensors file that it starts from, or None."""
         weights = self.settings.weights
         if self.start:
-            return f"{PRETRAINED}/{self.start}/weights.safetensors"
+            return f"{self.start_folder}/{self.start}/weights.safetensors"
         if weights == "imagenet":
             return f"{IMAGENET}/{imagenet_name(self.settings.model)}.safetensors"
         return weights.removeprefix("file:") if weights.startswith("file:") else None
@@ -148,6 +162,12 @@ class Plan:
         found = run.with_seed(int(seed)) if run and re.fullmatch("0|[1-9][0-9]{0,8}", seed, re.ASCII) else None
         return found if found and found.id == id else None
 
+    def first_weights(self, run: Run) -> str:
+        """Where the weights come from that a run starts from, through all runs between."""
+        while run.start and run.start_folder == RUNS and (source := self.find(run.start)):
+            run = source
+        return run.settings.weights
+
     def named(self, id: str) -> str:
         """A run by its first place in the plan, ``paper/study: arm, seed 0``; by its id where it has none."""
         arm, _, seed = id.rpartition("_s")
@@ -193,44 +213,52 @@ def make_plan(params: Params, added: Collection[str] | None = None, *, whole: bo
     more = frozenset(added or ())
     check_stand_in(params)
     scale = f"params.yaml: scales.{params.scale}"
-    free = {name for trainer in params.trainers.values() for name in trainer.settings}
-    free |= {"trainer"} if params.trainers else set()
-    planned: list[Planned] = []
-    sources: dict[str, Run] = {}
+    found: list[Arm] = []
     for paper, studies in params.studies.items():
         for name, study in studies.items():
             where = f"params.yaml: studies.{paper}.{name}"
-            seen: set[str] = set()
-            for labels, layers in _arms(study, where, free):
+            for labels, levels in _arms(study, where):
                 # From the general to the particular, the last one winning.
-                arm = resolve(
-                    [
-                        ("params.yaml: defaults", params.defaults),
-                        (f"params.yaml: studies.{paper}.settings", study.of_paper),
-                        (f"{where}.settings", study.settings),
-                        (f"{scale}.overrides", params.overrides),
-                        (f"{scale}.studies.{paper}.settings", study.of_paper_at_scale),
-                        (f"{scale}.studies.{paper}.{name}.settings", study.at_scale),
-                        *layers,
-                    ],
-                    params,
-                )
-                source = _source(arm, params)
-                label = arm_name(labels.values()) if labels else arm.model
-                base = study.seeds or params.seeds
-                for seed in more_seeds(base, looks[-1] if looks else 0):
-                    start = source
-                    if source and arm.pretraining == "by-seed":
-                        start = source.model_copy(update={"seed": seed})
-                    run = _run(arm, seed, params, start)
-                    if seed not in base and not whole and run.id not in more:
-                        continue
-                    if run.id in seen:
-                        raise UserError(f"{where}: arm {label!r} repeats another arm's settings; remove one")
-                    seen.add(run.id)
-                    if start:
-                        sources[start.id] = start
-                    planned.append(Planned(run, paper, name, label, labels))
+                shared = [
+                    ("params.yaml: defaults", params.defaults),
+                    (f"params.yaml: studies.{paper}.settings", study.of_paper),
+                ]
+                own = [
+                    (f"{where}.settings", study.settings),
+                    (f"{scale}.overrides", params.overrides),
+                    (f"{scale}.studies.{paper}.settings", study.of_paper_at_scale),
+                    (f"{scale}.studies.{paper}.{name}.settings", study.at_scale),
+                    *levels,
+                ]
+                parent = extended(values for _, values in own)
+                if parent:  # which has what the scale says of all as well
+                    own[1:3] = [
+                        (place, {k: v for k, v in values.items() if k in OTHERS}) for place, values in own[1:3]
+                    ]
+                arm = None if parent else resolve([*shared, *own], params)
+                label = arm_name(labels.values()) or (arm.model if arm else str(parent))
+                seeds = study.seeds or params.seeds
+                found.append(Arm(paper, name, label, labels, seeds, where, arm, own if parent else ()))
+    arms = settled(found)
+    starts = Starts[Run](arms, partial(_run, params), partial(_source, params))
+    planned: list[Planned] = []
+    sources: dict[str, Run] = {}
+    seen: dict[str, set[str]] = {}  # runs of each study
+    for each in (arms[arm.place] for arm in found):
+        for seed in more_seeds(each.seeds, looks[-1] if looks else 0):
+            start = starts.of(each, seed)
+            run = _run(params, each.resolved, seed, start)
+            if seed not in each.seeds and not whole and run.id not in more:
+                continue
+            if run.id in seen.setdefault(each.where, set()):
+                raise UserError(f"{each.where}: arm {each.name!r} repeats another arm's settings; remove one")
+            seen[each.where].add(run.id)
+            if start and run.start_folder == PRETRAINED:
+                sources[start.id] = start
+            if each.parent and seed in arms[each.parent].seeds:
+                before = _run(params, arms[each.parent].resolved, seed, start).id
+                run = run if before == run.id else run.model_copy(update={"parent": before})
+            planned.append(Planned(run, each.paper, each.study, each.name, each.levels))
     return Plan(params.scale, tuple(planned), sources, looks)
 
 
@@ -240,8 +268,8 @@ def more_seeds(base: Sequence[int], n: int) -> tuple[int, ...]:
     return (*base, *islice(others, max(0, n - len(base))))
 
 
-def _arms(study: Study, where: str, free: Collection[str]) -> Any:
-    """Yield ({axis: label}, settings layers) for each combination; ``free``: what own trainers can vary as well."""
+def _arms(study: Study, where: str) -> Any:
+    """Yield ({axis: label}, settings layers) for each combination of levels."""
     axes = []
     for axis, levels in study.axes.items():
         options = []
@@ -254,10 +282,7 @@ def _arms(study: Study, where: str, free: Collection[str]) -> Any:
                     raise UserError(f"{at}.label: must be text (got {level['label']!r}); write a name, in quotes")
                 options.append((str(level["label"]), (at, {k: v for k, v in level.items() if k != "label"})))
             else:
-                field = axis.replace("-", "_")
-                if field not in (*Settings.model_fields, *free):
-                    raise choose(f"{where}.axes.{axis}", axis, [*Settings.model_fields, *free], "axis")
-                options.append((str(level), (at, {field: level})))
+                options.append((str(level), (at, {axis.replace("-", "_"): level})))
         labels = [label for label, _ in options]
         for label in labels:
             if labels.count(label) > 1:
@@ -270,7 +295,7 @@ def _arms(study: Study, where: str, free: Collection[str]) -> Any:
         )
 
 
-def _run(arm: Settings | OwnSettings, seed: int, params: Params, start: Run | None = None) -> Run:
+def _run(params: Params, arm: Settings | OwnSettings, seed: int, start: Run | None = None) -> Run:
     if isinstance(arm, OwnSettings):  # the recipe is of our own training code
         return OwnRun(settings=arm, seed=seed)
     return Run(
@@ -282,7 +307,7 @@ def _run(arm: Settings | OwnSettings, seed: int, params: Params, start: Run | No
     )
 
 
-def _source(arm: Settings | OwnSettings, params: Params) -> Run | None:
+def _source(params: Params, arm: Settings | OwnSettings, seed: int) -> Run | None:
     """The pretraining run behind ``weights: pretrain:<name>``: the named settings with the arm's own model."""
     if isinstance(arm, OwnSettings) or not arm.weights.startswith("pretrain:"):
         return None
@@ -290,15 +315,9 @@ def _source(arm: Settings | OwnSettings, params: Params) -> Run | None:
     layers = [
         ("params.yaml: defaults", params.defaults),
         (f"params.yaml: scales.{params.scale}.overrides", params.overrides),
-        (f"params.yaml: pretraining.{name}", {**params.pretraining[name], **_architecture(arm)}),
+        (f"params.yaml: pretraining.{name}", {**params.pretraining[name], **architecture(arm)}),
     ]
     source = resolve(layers, params)
     if source.weights != "scratch":
         raise UserError(f"params.yaml: pretraining.{name}.weights: must be scratch")
-    return _run(source, params.seeds[0], params)
-
-
-def _architecture(arm: Settings) -> dict[str, Any]:
-    """What must be the same for weights to fit, and for them to mean the same."""
-    keys = ("model", "stem", "activation", "last_relu")
-    return {key: getattr(arm, key) for key in keys if getattr(arm, key) is not None}
+    return _run(params, source, seed if arm.pretraining == "by-seed" else params.seeds[0])

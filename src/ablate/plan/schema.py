@@ -16,6 +16,10 @@ OR_NULL = {"type": "null"}
 def params_schema() -> Schema:
     """By JSON Schema 2020-12; a misspelt key, another type and a value out of range do not fit."""
     whole, settings = _plain(Params.model_json_schema()), _plain(Settings.model_json_schema())
+    settings["properties"]["extends"] = {
+        "type": "string",
+        "pattern": "^[^/]+/[^/]+/.",
+    }  # another arm, for more epochs
     defs, seeds = (
         whole["$defs"],
         {key: value for key, value in whole["properties"]["seeds"].items() if key != "default"},
@@ -25,7 +29,16 @@ def params_schema() -> Schema:
     defs["Axes"] = _named(_levels()) | {
         "properties": {name.replace("_", "-"): _levels(ref) for name, ref in _refs("Settings", settings).items()}
     }
-    defs["Study"] = _study(seeds, _ref("Axes"))
+    # Where a study's own settings name a network of the user's, arguments of that stand among them and in its axes.
+    argument = _ref("Settings/properties/model_args/anyOf/0/additionalProperties")
+    own = {"model": {"type": "string", "pattern": r"\.py:"}}
+    defs["OwnSettings"] = _record(_refs("Settings", settings) | own, "model") | {"additionalProperties": argument}
+    defs["OwnLevel"] = defs["Level"] | {"additionalProperties": argument}
+    defs["OwnAxes"] = _named(_levels(argument, level="OwnLevel"))
+    defs["Study"] = _either(
+        _study(seeds, _ref("Axes")),
+        _study(seeds, _ref("OwnAxes"), _ref("OwnSettings")) | {"required": ["settings"]},
+    )
     defs["ByLabel"] = {"type": "object", "additionalProperties": _either(_ref("Settings"), OR_NULL)}
     defs["AxesAtScale"] = _named(_either(_levels(), _ref("ByLabel"))) | {
         "properties": {name: _either(ref, _ref("ByLabel")) for name, ref in _refs("Axes", defs["Axes"]).items()}
@@ -66,8 +79,8 @@ def params_schema() -> Schema:
     }
 
 
-def _study(seeds: Schema, axes: Schema) -> Schema:
-    return _record({"settings": _ref("Settings"), "axes": axes, "seeds": _either(seeds, OR_NULL)})
+def _study(seeds: Schema, axes: Schema, settings: Schema | None = None) -> Schema:
+    return _record({"settings": settings or _ref("Settings"), "axes": axes, "seeds": _either(seeds, OR_NULL)})
 
 
 def _studies(study: str) -> Schema:
@@ -75,9 +88,9 @@ def _studies(study: str) -> Schema:
     return _named(_named(_either(_ref(study), OR_NULL)) | {"properties": {"settings": _ref("Settings")}})
 
 
-def _levels(*value: Schema) -> Schema:
+def _levels(*value: Schema, level: str = "Level") -> Schema:
     """Of an axis: values of the setting that it is called after, if it is after one, and labelled ones."""
-    levels = {"type": "array", "minItems": 1, "items": _either(*value, _ref("Level"))}
+    levels = {"type": "array", "minItems": 1, "items": _either(*value, _ref(level))}
     return _either(levels, {"type": "string", "pattern": "^as in ."})
 
 

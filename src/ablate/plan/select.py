@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from itertools import dropwhile
 
 from ablate.errors import UserError, choose
-from ablate.plan.runs import Plan, Planned
+from ablate.plan.runs import PRETRAINED, Plan, Planned
 
 MOST = 10_000  # seeds in one selection: a slip of the keyboard is no range
 NAMED = 8  # arms in an error
@@ -93,7 +93,11 @@ def select(plan: Plan, asked: Selection, *, more_seeds: bool = False) -> Plan:
         found = matching
     if asked.seeds is not None:
         found = _with_seeds(found, asked, more_seeds)
-    sources = {start: source for p in found if (start := p.run.start) and (source := plan.find(start))}
+    sources = {
+        start: source
+        for p in found
+        if (start := p.run.start) and p.run.start_folder == PRETRAINED and (source := plan.find(start))
+    }
     return replace(plan, planned=tuple(found), pretraining=sources)
 
 

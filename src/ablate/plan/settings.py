@@ -6,8 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from ablate.models.registry import ACTIVATIONS, INITS, STEMS
+from ablate.models.registry import ACTIVATIONS, INITS, STEMS, network_text
 from ablate.records import Count, Name, NotNegative, OneOf, Positive, Record
+
+# Of an argument of a user's own network or trainer: what YAML and a command line can say.
+Value = bool | int | Annotated[float, Field(allow_inf_nan=False)] | str | None
 
 # Each is a function, or a pair of them, of its name in train/augment.py.
 AUGMENTS = (
@@ -34,14 +37,18 @@ class Settings(Record):
     subset: Literal["first", "by-seed"] = "first"
     labels: Literal["true", "shuffled"] = "true"  # of training images; shuffled: a control, val stays at chance
     split: Literal["official", "holdout"] = "official"  # holdout: val and test cut from train, 0.8/0.1/0.1
-    model: str
+    model: str  # a name of models/registry.py, torchvision:<name>, timm:<name>, or one's own, <file>.py:<name>
+    # What one's own network, or timm's, is called with; of one's own, a key that is no setting is also one of these.
+    model_args: dict[str, Value | tuple[Value, ...]] | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None  # null: the architecture's own rate
     init: Annotated[str, OneOf(INITS)] = "default"
     init_variance: Positive | None = None  # of gaussian
     activation: Annotated[str, OneOf(ACTIVATIONS)] | None = None  # null: the architecture's own
     stem: Annotated[str, OneOf(STEMS)] | None = None  # of torchvision's ResNets; cifar: 3x3, no pooling
     last_relu: bool = False  # of alexnet10: a ReLU after the last fully connected layer as well
-    weights: str = "scratch"  # or imagenet, pretrain:<name under pretraining>, file:<path>.safetensors
+    # Or imagenet, pretrain:<name under pretraining>, file:<path>.safetensors, run:<group>/<study>/<arm>: of the arm's
+    # run with the same seed, or with the one that stands behind an @.
+    weights: str = "scratch"
     pretraining: Literal["shared", "by-seed"] = "shared"  # a run of pretrain:<name> for all seeds, or one for each
     finetune: Literal["all", "head"] = "all"  # which parameters are trained; head goes with weights to start from
     augment: Annotated[str, OneOf(AUGMENTS, own=True)] = "none"  # or FILE.py:NAME, a function of one's own
@@ -65,6 +72,8 @@ class Settings(Record):
     stop_after: Count | None = None  # epochs without a better val accuracy, after which the run stops
     epochs: Count
     batch_size: Count
+    # Of its weights, what is kept: for `weights: run:...` and `ablate predict`. Of a pretraining run, none is last.
+    keep: Literal["none", "last", "best"] = "none"
     precision: Literal["fp32", "bf16", "auto"] = "fp32"  # bf16: autocast; auto: measured on the machine
 
     @model_validator(mode="after")
@@ -89,6 +98,11 @@ class Settings(Record):
     def plain(self) -> dict[str, Any]:
         """All settings as JSON has them, defaults included."""
         return self.model_dump(mode="json")
+
+    @property
+    def network(self) -> str:
+        """The model with its arguments, as one text."""
+        return network_text(self.model, self.model_args)
 
     @property
     def class_range(self) -> tuple[int, int] | None:

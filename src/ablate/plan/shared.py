@@ -5,7 +5,9 @@ Their spread then says nothing of it, and a statement about seeds holds for this
 
 from collections.abc import Collection
 
+from ablate.plan.arms import OF_RUN
 from ablate.plan.record import PlannedRun
+from ablate.plan.starts import stated_seed
 from ablate.plan.trainers import OwnSettings
 
 
@@ -33,4 +35,6 @@ def _fixed(p: PlannedRun) -> list[str]:
         factors.append("one shuffle of the labels")
     if s.pretraining == "shared" and s.weights.startswith("pretrain:"):
         factors.append("one pretraining run")
+    if s.weights.startswith(OF_RUN) and stated_seed(s.weights) is not None:
+        factors.append("one run whose weights they start from")
     return factors

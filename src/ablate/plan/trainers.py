@@ -38,6 +38,8 @@ class OwnSettings(Record):
     pretraining: ClassVar[str] = "shared"
     classes: ClassVar[None] = None
     class_range: ClassVar[None] = None
+    keep: ClassVar[str] = "none"
+    model_args: ClassVar[None] = None
 
     trainer: str
     values: dict[str, JsonValue]  # those that differ from the schema's defaults
@@ -46,6 +48,11 @@ class OwnSettings(Record):
     @property
     def model(self) -> str:
         """What stands where the built-in trainer has its network."""
+        return self.trainer
+
+    @property
+    def network(self) -> str:
+        """As of `Settings`."""
         return self.trainer
 
     @property

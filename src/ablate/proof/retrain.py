@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ablate.errors import UserError
-from ablate.files import read_json
+from ablate.files import read_json, write_text
+from ablate.plan.code import own_files
 from ablate.plan.keys import FILES, RECEIPTS, UNKNOWN
 from ablate.plan.project import Project
 from ablate.plan.run_records import Kept
@@ -66,6 +67,8 @@ def train_in(folder: Path, project: Project, run: Run, told: Mapping[str, Any], 
     """
     pack = (Keys(project.params, project.plan).folder(run.settings.dataset) / RECEIPTS["pack"]).absolute()
     out = folder.absolute() / "again" / run.id
+    for file in own_files(run.settings.model):
+        write_text(folder / file, file.read_text(encoding="utf-8"))
     words = ["--pack", str(pack), "--out", str(out), "--device", project.params.compute.device]
     if run.start_file:
         words += ["--start", str(Path(run.start_file).absolute())]

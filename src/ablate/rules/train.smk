@@ -62,10 +62,10 @@ rule pretrain:
     params:
         run=lambda w: PIPELINE.run(w.run).to_json(),
         out=f"{PRETRAINED}/{{run}}",
-        options=lambda w: PIPELINE.train_options(w.run),
+        options=lambda w: PIPELINE.train_options(w.run, PRETRAINED),
     shell:
         "ablate train --run {params.run:q} --out {params.out:q}"
-        " --weights {output.weights:q} --threads {resources.torch_threads:q} {params.options:q}"
+        " --threads {resources.torch_threads:q} {params.options:q}"
         " 2>&1 | tee -i {log:q}"
 
 
@@ -89,7 +89,7 @@ rule train:
     params:
         run=lambda w: PIPELINE.run(w.run).to_json(),
         out=f"{RUNS}/{{run}}",
-        options=lambda w: PIPELINE.train_options(w.run),
+        options=lambda w: PIPELINE.train_options(w.run, RUNS),
     shell:
         "ablate train --run {params.run:q} --out {params.out:q}"
         " --threads {resources.torch_threads:q} {params.options:q}"

@@ -37,7 +37,7 @@ class Checkpoint:
         """The newest state that is whole and of the same key, or None. What is not says so on stderr."""
         for path in sorted(self.folder.glob("*.pt"), reverse=True):
             try:
-                state = _read(path)
+                state = read_state(path)
             except (OSError, ValueError) as error:
                 print(f"{path}: damaged checkpoint ({error}); passed over for the one before", file=sys.stderr)
                 continue
@@ -67,14 +67,10 @@ class Checkpoint:
 
     def keep(self, epoch: int, step: int, state: dict[str, Any]) -> None:
         """Write the state before ``step`` of ``epoch``, whole, and drop all but the last two."""
-        import torch  # here and not above, so that `ablate plan` and `ablate status` do without
-
         began = time.monotonic()
-        buffer = io.BytesIO()  # torch's own writer turns a full disk into an error of another kind
-        torch.save(state | {"key": self.key}, buffer)
         with atomic_write(self.folder / f"{epoch:06d}-{step:08d}.pt") as part, part.open("wb") as file:
-            file.write(hashlib.sha256(buffer.getbuffer()).hexdigest().encode())
-            file.write(buffer.getbuffer())
+            for piece in pieces(state | {"key": self.key}):
+                file.write(piece)
         for old in sorted(self.folder.glob("*.pt"))[:-KEPT]:
             with suppress(OSError):  # not one of ours
                 old.unlink()
@@ -86,7 +82,22 @@ class Checkpoint:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def pieces(state: dict[str, Any]) -> tuple[bytes, memoryview]:
+    """What a file of a state holds: its digest, and itself."""
+    import torch  # here and not above, so that `ablate plan` and `ablate status` do without
+
+    buffer = io.BytesIO()  # torch's own writer turns a full disk into an error of another kind
+    torch.save(state, buffer)
+    return hashlib.sha256(buffer.getbuffer()).hexdigest().encode(), buffer.getbuffer()
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """The state of a run that `pieces` made a file of.
+
+    Raises:
+        ValueError: For a file that is not as it was written.
+        OSError: For one that cannot be read.
+    """
     import torch
 
     content = path.read_bytes() if path.is_file() else b""

@@ -21,13 +21,19 @@ def as_printed(model: str, planned: Iterable[PlannedRun]) -> Summary:
 
     Those of the first of ``planned`` that has the network, by the paper's protocol; of Tiny ImageNet where none has.
     """
-    return summary(model, *next((p.printed for p in planned if p.settings.model == model), TINY_IMAGENET))
+    mine = next((p for p in planned if p.settings.model == model), None)
+    return summary(model, *(mine.printed if mine else TINY_IMAGENET), model_args=args_of(mine, model))
 
 
 def of_study(results: StudyResults, model: str) -> Summary:
     """`as_printed`; a network that the study does not train has the classes and pixels of its first arm."""
     mine = [p for p in results.planned if p.settings.model == model] or results.planned
-    return summary(model, *mine[0].printed)
+    return summary(model, *mine[0].printed, model_args=args_of(mine[0], model))
+
+
+def args_of(planned: PlannedRun | None, model: str) -> dict[str, Any] | None:
+    """What ``model`` is called with in a run: of one's own network, in the first arm that has it."""
+    return planned.settings.model_args if planned and planned.settings.model == model else None
 
 
 def depth(network: Summary) -> int:

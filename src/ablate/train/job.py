@@ -25,9 +25,10 @@ from torch import nn
 from ablate.data.views import Pack
 from ablate.errors import UserError
 from ablate.files import as_json, atomic_write, write_json
+from ablate.models.own import faults_of
 from ablate.plan.keys import Key, content_digest, run_key, start_key
 from ablate.plan.runs import Run
-from ablate.runtime.checkpoint import Checkpoint
+from ablate.runtime.checkpoint import Checkpoint, pieces
 from ablate.runtime.cores import keep_freed_memory
 from ablate.runtime.gpus import Use, usable
 from ablate.runtime.manifest import manifest, source
@@ -37,6 +38,7 @@ from ablate.runtime.signals import Interrupted, Signals
 from ablate.runtime.slots import SharedGpuOutOfMemory, gpu_slot
 from ablate.seals import sealed, sha256_of
 from ablate.train import health
+from ablate.train.continued import STATE, goes_on, state_of
 from ablate.train.evaluate import Predictions
 from ablate.train.trainer import Trainer, limit_memory, name_of, out_of_memory, pick_device
 
@@ -48,6 +50,7 @@ def train(
     out: Path,
     start: Path | None = None,
     weights: Path | None = None,
+    parent: Path | None = None,
     threads: int = 1,
     device: str = "auto",
     tensorboard: Path | None = None,
@@ -56,9 +59,10 @@ def train(
 ) -> None:
     """Train ``run`` on ``pack`` (pack.json) and write run, metrics, history, predictions and manifest into ``out``.
 
-    ``start`` holds the weights to start from, ``weights`` is where to keep the trained ones (safetensors),
-    ``tensorboard`` a folder for event files. How it ended is ``status`` in the metrics: ``done``; ``plateau`` when
-    early stopping ended it; ``diverged`` when the loss was no longer finite; ``out-of-memory``. All are results.
+    ``start`` holds the weights to start from, ``weights`` is where to keep the trained ones (safetensors), ``parent``
+    the folder of a shorter run of the same settings to go on from, ``tensorboard`` a folder for event files. How it
+    ended is ``status`` in the metrics: ``done``; ``plateau`` when early stopping ended it; ``diverged`` when the loss
+    was no longer finite; ``out-of-memory``. All are results.
 
     Raises:
         Interrupted: After a signal, once the state is saved.
@@ -90,13 +94,14 @@ def train(
         key = run_key(run, content_digest(opened.meta), start_key(run, start))
         saved = Checkpoint(run.id, json.dumps(key))
         trainer = Trainer(run, opened, start, threads, target, compile_mode)
-        state = saved.restore()
+        state = saved.restore() or (state_of(parent, run, key) if parent else None)
         if state:
             trainer.load(state)
         trainer.at.starts += 1
         origin = source(out.parent / "patches")  # before the steps: who waits for a run edits meanwhile
         try:
-            status = _fit(trainer, saved, signals, tensorboard)
+            with faults_of(run.settings.model, but=out_of_memory):
+                status = _fit(trainer, saved, signals, tensorboard)
         except RuntimeError as error:
             if compiled and isinstance(error, torch._dynamo.exc.TorchDynamoException):
                 raise UserError(
@@ -218,8 +223,9 @@ def _write(
     }
     places = {out / name: content for name, content in contents.items()}
     if weights:
-        state = trainer.evaluated.state_dict()
-        places = {weights: save({k: v.cpu().contiguous() for k, v in state.items()}), **places}
+        places = {weights: save(trainer.kept), **places}
+    if goes_on(run, status):
+        places = {out / STATE: b"".join(pieces(trainer.state() | {"key": json.dumps(key)})), **places}
     record = manifest(
         key=key,
         files={path.name: hashlib.sha256(content).hexdigest() for path, content in places.items()},
@@ -242,8 +248,13 @@ def _put(target: Path, content: bytes) -> None:
 
 
 def _first_filters(model: nn.Module) -> np.ndarray[Any, np.dtype[np.float16]]:
-    """The first convolution's weights, (filters, 3, height, width): to be looked at, and half as long in records."""
-    first = next(part for part in model.modules() if isinstance(part, nn.Conv2d))
+    """The first convolution's weights, (filters, 3, height, width): to be looked at, and half as long in records.
+
+    No filters where nothing of the network takes colours so.
+    """
+    first = next((part for part in model.modules() if isinstance(part, nn.Conv2d)), None)
+    if first is None or first.weight.shape[1] != 3:
+        return np.zeros((0, 3, 1, 1), np.float16)
     return first.weight.detach().half().cpu().contiguous().numpy()
 
 

@@ -43,13 +43,7 @@ class Loader:
         images = torch.from_numpy(view.images[view.positions]).permute(0, 3, 1, 2)
         self.images = images.contiguous().to(home(device, images.nbytes))  # (n, 3, S, S) uint8
         self.labels = torch.from_numpy(view.labels).to(device)
-        own = settings.normalize == "pack"
-        mean, std = (meta["mean"], meta["std_over_pixels"]) if own else (IMAGENET_MEAN, IMAGENET_STD)
-        # (pixel / 255 - mean) / std, as one multiplication and one addition
-        self.scale, self.shift = (
-            torch.tensor(v, device=device).view(1, 3, 1, 1)
-            for v in ([1 / s for s in std], [-m / s for m, s in zip(mean, std, strict=True)])
-        )
+        self.scale, self.shift = colours(settings, meta, device)
         self.augment = augmentation(settings.augment)
         self.batch_size = settings.batch_size
         self.bounds = _bounds(len(self.labels), settings.batch_size)
@@ -92,6 +86,17 @@ class Loader:
     def _normalised(self, images: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n 3 s s"]:
         """In place, and in whatever layout they have: the first convolution takes them into its own."""
         return images.mul_(self.scale).add_(self.shift)
+
+
+def colours(settings: Settings, meta: dict[str, Any], device: torch.device) -> tuple[Tensor, Tensor]:
+    """What pixels in [0, 1] are multiplied by, and what is added then, (1, 3, 1, 1) each: (pixel - mean) / std."""
+    own = settings.normalize == "pack"
+    mean, std = (meta["mean"], meta["std_over_pixels"]) if own else (IMAGENET_MEAN, IMAGENET_STD)
+    scale, shift = (
+        torch.tensor(v, device=device).view(1, 3, 1, 1)
+        for v in ([1 / s for s in std], [-m / s for m, s in zip(mean, std, strict=True)])
+    )
+    return scale, shift
 
 
 def home(device: torch.device, size: int) -> torch.device:

@@ -15,12 +15,16 @@ from torch import Tensor, nn
 from ablate.data.views import Pack
 from ablate.errors import UserError
 from ablate.models.build import build
+from ablate.models.head import head_of
+from ablate.models.own import seed_others
+from ablate.models.registry import own
 from ablate.models.weights import freeze_all_but_head, load_start, train_mode
 from ablate.plan.runs import Run
+from ablate.plan.settings import Settings
 from ablate.runtime.gpus import GIB, Use
 from ablate.runtime.manifest import processor
 from ablate.train import augment
-from ablate.train.batch_norm import reestimate
+from ablate.train.batch_norm import reestimate, trained_norms
 from ablate.train.evaluate import Predictions, Tally, evaluate, sums_of
 from ablate.train.graphs import Graphs
 from ablate.train.loader import Loader, seed_for
@@ -69,6 +73,29 @@ def name_of(device: torch.device) -> str:
     return torch.cuda.get_device_name() if device.type == "cuda" else processor()
 
 
+def network_of(s: Settings, classes: int, image_size: int) -> nn.Module:
+    """The network of an arm, drawn from torch's generator.
+
+    Raises:
+        UserError: For one that cannot be built so.
+    """
+    try:
+        return build(
+            s.model,
+            classes=classes,
+            image_size=image_size,
+            dropout=s.dropout,
+            init=s.init,
+            init_variance=s.init_variance,
+            activation=s.activation,
+            stem=s.stem,
+            last_relu=s.last_relu,
+            model_args=s.model_args,
+        )
+    except ValueError as error:
+        raise UserError(f"{s.model} cannot be built for this data set: {error}") from error
+
+
 @dataclass
 class Position:
     """How far a run is, and what it has found: plain values, which a checkpoint holds beside the tensors."""
@@ -103,11 +130,13 @@ class Trainer:
         views = opened.views(s, run.seed)
         self.loaders = {name: Loader(view, s, opened.meta, device) for name, view in views.items()}
         self.model, self.replaced = self._network(opened, start)
+        self.draws = own(s.model) is not None  # whose forward pass may draw from Python and NumPy as well
         self.optimizer = make_optimizer(self.model, s)
         self.schedule = Schedule(self.optimizer, s, self.loaders["train"].steps)
         self.average = Average(self.model, s.ema) if s.ema else None
         self.patience = Patience(s.stop_after)
         self.at = Position()
+        self.best: dict[str, Tensor] | None = None  # with `keep: best`, weights of the epoch that is best so far
         self.precision = s.precision if s.precision != "auto" else self._measured(opened, threads)
         self.forward: Callable[[Tensor], Tensor] = self.model  # of training steps
         self.rates = Rates(self.optimizer, device) if on_gpu else None
@@ -123,20 +152,16 @@ class Trainer:
     def _network(self, opened: Pack, start: Path | None) -> tuple[nn.Module, list[str]]:
         s = self.s
         torch.manual_seed(seed_for(self.run.seed, "init"))
+        model = network_of(s, len(opened.chosen(s)), opened.meta["image_size"])
         try:
-            model = build(
-                s.model,
-                classes=len(opened.chosen(s)),
-                image_size=opened.meta["image_size"],
-                dropout=s.dropout,
-                init=s.init,
-                init_variance=s.init_variance,
-                activation=s.activation,
-                stem=s.stem,
-                last_relu=s.last_relu,
-            )
+            if s.finetune == "head" or start:
+                head_of(model)
         except ValueError as error:
             raise UserError(f"{s.model} cannot be built for this data set: {error}") from error
+        if own(s.model) and s.batchnorm == "reestimated" and not trained_norms(model):
+            raise UserError(
+                f"batchnorm: reestimated, but {s.model} has no batch normalisation with running averages; remove it"
+            )
         replaced = load_start(model, start) if start else []
         if replaced:
             print(f"{self.run.id}: head of another size replaced: {', '.join(replaced)}", file=sys.stderr)
@@ -147,7 +172,7 @@ class Trainer:
     def _measured(self, opened: Pack, threads: int) -> str:
         images, labels = self.loaders["train"].batch(self.run.seed, 0, 0)
         where = f"{name_of(self.device)}, {threads} threads"
-        return fastest(self.s.model, lambda: use_products(self._network(opened, None)[0]), images, labels, where)
+        return fastest(self.s.network, lambda: use_products(self._network(opened, None)[0]), images, labels, where)
 
     def autocast(self) -> Any:
         """The arithmetic of forward passes."""
@@ -163,6 +188,7 @@ class Trainer:
             "schedule": self.schedule.state_dict(),
             "average": self.average.state_dict() if self.average else None,
             "patience": self.patience.state_dict(),
+            "best": self.best,
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -178,6 +204,7 @@ class Trainer:
         if self.average:
             self.average.load_state_dict(state["average"])
         self.patience.load_state_dict(state["patience"])
+        self.best = state["best"]
 
     def step(self) -> Tensor:
         """One optimiser step on the next batch; returns its mean loss, which the next step may write over.
@@ -191,6 +218,8 @@ class Trainer:
             generator = torch.Generator().manual_seed(seed_for(seed, "mix", at.epoch, at.step))
             images, partner, share = augment.MIXES[s.mix](images, generator)
         torch.manual_seed(seed_for(seed, "dropout", at.epoch, at.step))
+        if self.draws:
+            seed_others(seed_for(seed, "dropout", at.epoch, at.step))
         if self.rates:
             self.rates.write()
         loss, sums = self.update(images, labels, partner, share)
@@ -235,6 +264,16 @@ class Trainer:
         """The network that results are of: the averaged one where there is one."""
         return self.average.module if self.average else self.model
 
+    @property
+    def kept(self) -> dict[str, Tensor]:
+        """The weights to keep, on the CPU: of the best epoch where that is asked for, else as they are."""
+        return self.best or self._weights()
+
+    def _weights(self) -> dict[str, Tensor]:
+        """A copy of each entry: safetensors refuses tensors that share memory, as tied weights do."""
+        state = self.evaluated.state_dict()
+        return {k: v.cpu().contiguous().clone() for k, v in state.items() if isinstance(v, Tensor)}
+
     def measure(self, split: str) -> tuple[Tally, Predictions]:
         """`evaluate` on a split."""
         return evaluate(self.evaluated, self.loaders[split].batches(), self.autocast)
@@ -257,6 +296,8 @@ class Trainer:
         }
         if self.patience.better(row["val_top1"]):
             at.best = {"best_val_top1": row["val_top1"], "best_val_epoch": at.epoch + 1}
+            if self.s.keep == "best":
+                self.best = self._weights()
             if "test" in self.loaders:
                 at.best["test_top1_at_best_val"] = self.measure("test")[0].metrics("test")["test_top1"]
         self.schedule.after_epoch(row["val_loss"])

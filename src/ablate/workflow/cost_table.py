@@ -77,8 +77,8 @@ def _total(
     planned = list(planned)
     runs = {p.run.id: p.run for p in planned}
     due = {run: record for run, record in runs.items() if reason[run]}
-    after = {run: record.start for run, record in due.items() if record.start and reason[record.start]}
-    sources = {start: plan.pretraining[start] for start in after.values()}
+    after = {run: record.start for run, record in due.items() if record.start and reason.get(record.start)}
+    sources = {start: plan.pretraining[start] for start in after.values() if start in plan.pretraining}
     took = {run: seconds[run].seconds for run in {**due, **sources}}
     arms = Counter((p.study, p.arm, p.paper) for p in planned)
     kept = sorted((checkpoint_bytes(run) for run in (*due.values(), *sources.values())), reverse=True)
@@ -94,7 +94,7 @@ def _total(
         "jobs": len(took),
         "wall_s": round(wall_seconds(took, machine.slots, after)),
         "hours": round(sum(took.values()) * (1 if machine.gpu else machine.threads) / 3600, 3),
-        "disk_bytes": sum(_bytes(run, params) for run in due.values())
+        "disk_bytes": sum(_bytes(run, params, weights=run.settings.keep != "none") for run in due.values())
         + sum(_bytes(run, params, weights=True) for run in sources.values()),
         "checkpoint_bytes": sum(kept[: machine.slots]),
     }

@@ -2,7 +2,7 @@
 
 import os
 from contextlib import suppress
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from ablate.plan.keys import (
 from ablate.plan.params import Dataset, Fingerprint, Params
 from ablate.plan.record import PlanRecord
 from ablate.plan.run_records import RunRecords
-from ablate.plan.runs import PRETRAINED, RUNS, OwnRun, Plan, Run
+from ablate.plan.runs import RUNS, OwnRun, Plan, Run
 from ablate.plan.trainer_code import own_key
 from ablate.seals import check_file, manifest_of, read_if_sealed, sha256_of
 from ablate.stored import Receipt, fits
@@ -54,7 +54,8 @@ class Keys:
         """Why ``run`` would be trained into ``folder`` (RUNS or PRETRAINED); None: its result is what is asked for.
 
         ``new``; ``settings changed``, ``data changed``, ``start weights changed``, ``code changed`` or ``no key``;
-        ``files missing``; ``result damaged`` when a file is not as training wrote it. A pack that is not there is no
+        ``files missing``; ``weights missing`` of a run from which one that is due starts; ``result damaged`` when a
+        file is not as training wrote it. A pack that is not there is no
         reason; whoever makes it must ask again. Of a run without a folder, its record is as good as one. Without
         ``whole`` nobody looks whether files are as training wrote them.
         """
@@ -72,8 +73,12 @@ class Keys:
         manifest = _read(here / "manifest.json")
         if manifest is None:
             return "result damaged"
-        if (reason := self._difference(run, manifest.get("key"))) or not whole:
+        if reason := self._difference(run, manifest.get("key")):
             return reason
+        if run.settings.keep != "none" and WEIGHTS not in there and folder == RUNS and self._weights_wanted(run.id):
+            return "weights missing"
+        if not whole:
+            return None
         try:
             sealed = manifest_of(here, run.id)
             for name in (there & {*FILES, WEIGHTS}) - {"manifest.json"}:
@@ -81,6 +86,19 @@ class Keys:
         except UserError:
             return "result damaged"
         return None
+
+    def _weights_wanted(self, id: str) -> bool:
+        """Whether a run that is due starts from this one: else weights may be gone, as records leave them out."""
+        return any(self.run_reason(run, whole=False) for run in self._from_run.get(id, ()))
+
+    @cached_property
+    def _from_run(self) -> dict[str, list[Run]]:
+        """{run: those that start from its weights}."""
+        found: dict[str, list[Run]] = {}
+        for run in self.plan.runs.values():
+            if run.start and run.start_folder == RUNS:
+                found.setdefault(run.start, []).append(run)
+        return found
 
     def _difference(self, run: Run, found: Any) -> str | None:
         words = {"run": "settings", "data": "data", "start": "start weights"}
@@ -93,17 +111,17 @@ class Keys:
             return own_key(run.id, run.settings, self._trainers[run.settings.trainer])
         start = None
         if run.start and (source_run := self.plan.find(run.start)):
-            source = self._source_key(source_run)
+            source = self._source_key(source_run, run.start_folder)
             start = UNKNOWN if UNKNOWN in source.values() else key_digest(source)
         elif run.start_file and run.settings.weights.startswith("file:"):
             start = self._bytes(Path(run.start_file))
         return run_key(run, self._pack(run.settings.dataset), start)
 
-    def _source_key(self, source: Run) -> Key:
+    def _source_key(self, source: Run, folder: Path) -> Key:
         """The key of the run whose weights another starts from: with the code that it had, where that is kept."""
         key = self.key(source)
         if self.keep:
-            found = self._key_there(source, PRETRAINED)
+            found = self._key_there(source, folder)
             if found and not _difference(key, found, dict.fromkeys(("run", "data", "start"), "")):
                 return {**key, "code": found["code"]}
         return key

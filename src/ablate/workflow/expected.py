@@ -54,7 +54,7 @@ class Expected:
         """What ``run`` is expected to take as a whole; ``id`` is its own, which takes time to tell."""
         s, data = run.settings, self._datasets.get(run.settings.dataset)
         own = self._of_arm.get(arm_of(id), [])
-        kind = arm_of(id) if own else (s.model, s.dataset, s.precision, images_of(run, data)) if data else s.model
+        kind = arm_of(id) if own else (s.network, s.dataset, s.precision, images_of(run, data)) if data else s.model
         if kind not in self._seconds:
             history = {m.run: m for m in (*own, *self._sample)}.values()
             machine = None if self._elsewhere else self._machine

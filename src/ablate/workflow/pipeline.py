@@ -14,7 +14,7 @@ from typing import Any
 from ablate.errors import UserError
 from ablate.papers.paper import check_files
 from ablate.plan.cost import Estimate, Measured, expected_seconds, limit_minutes, read_history
-from ablate.plan.keys import NEW, RECEIPTS, content
+from ablate.plan.keys import NEW, RECEIPTS, WEIGHTS, content
 from ablate.plan.params import Dataset
 from ablate.plan.project import Project, open_project
 from ablate.plan.receipts import CONTROLS, Rendering, describing, rendering
@@ -184,8 +184,12 @@ class Pipeline:
         arrays = [self.data_file(data, name) for name in ("images.npy", "labels.npy")]
         files: dict[str, str | list[str]] = {"pack": self.data_file(data, "pack.json"), "arrays": arrays}
         # A file with braces in its name could be taken for a pattern; its key is compared all the same.
-        if run.start_file and not {"{", "}"} & set(run.start_file):
+        if run.start and run.start_folder == RUNS:  # whose weights are no output, since most runs have none
+            files["start"] = f"{RUNS}/{run.start}/metrics.json"
+        elif run.start_file and not {"{", "}"} & set(run.start_file):
             files["start"] = run.start_file
+        if run.parent:
+            files["parent"] = f"{RUNS}/{run.parent}/metrics.json"
         return _inputs(reason, **files)
 
     def new_data_of(self, id: str, folder: Path) -> str | None:
@@ -246,14 +250,16 @@ class Pipeline:
         """What the look before this one has found, as an option of `ablate decide`."""
         return options(previous=self.results / f"decide/look-{look - 1}.json" if look else None)
 
-    def train_options(self, id: str) -> list[str]:
-        """What `ablate train` takes besides the run: data and start weights or the trainer, how work is spread."""
+    def train_options(self, id: str, folder: Path = RUNS) -> list[str]:
+        """What `ablate train` takes besides the run: data and weights, or the trainer, and how work is spread."""
         compute, run = self.project.params.compute, self.run(id)
         own = self.project.params.trainers[run.settings.trainer] if isinstance(run, OwnRun) else None
         given = options(
             pack=None if own else self.data_file(run.settings.dataset, RECEIPTS["pack"]),
             trainer=own.to_json() if own else None,
             start=run.start_file,
+            weights=folder / id / WEIGHTS if folder == PRETRAINED or run.settings.keep != "none" else None,
+            parent=RUNS / run.parent if run.parent else None,
             device=compute.device,
             tensorboard=f"logs/tensorboard/{id}" if compute.tensorboard else None,
             compile=compute.compile,

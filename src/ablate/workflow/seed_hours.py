@@ -22,7 +22,7 @@ class SeedHours:
             found.add(arm_of(p.run.id))
             if p.run.start:
                 found.add(arm_of(p.run.start))
-                if p.run.settings.pretraining == "shared":
+                if not p.run.starts_by_seed:
                     self._once.add(arm_of(p.run.start))
 
     @property
