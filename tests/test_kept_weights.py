@@ -333,7 +333,8 @@ def test_the_workflow_trains_what_others_start_from_first(workspace: Workspace) 
     """Oracle: Snakemake's own count of jobs, and what each run's log says."""
     (workspace.folder / "nets.py").write_text(
         "from torch import nn\ndef net(n_classes, width=2):\n"
-        "  return nn.Sequential(nn.Conv2d(3, width, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, n_classes))\n"
+        "  layers = nn.Conv2d(3, width, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, n_classes)\n"
+        "  return nn.Sequential(*layers)\n"
     )
     workspace.edit(
         "studies:\n",
