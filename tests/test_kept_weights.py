@@ -26,7 +26,7 @@ from ablate.train.continued import STATE
 from ablate.train.job import train
 from ablate.train.trainer import Trainer
 from ablate.workflow.due import Keys
-from conftest import ROOT, TINY, Ablate, made_packs
+from conftest import ROOT, TINY, Ablate, Workspace, made_packs
 
 pytestmark = pytest.mark.usefixtures("own_folder")
 SAME = ("metrics.json", "history.csv", "predictions.csv", "filters.npy", keys.WEIGHTS)
@@ -48,6 +48,7 @@ def history(folder: Path) -> list[dict[str, str]]:
     return list(csv.DictReader((folder / "history.csv").open()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes", [{}, {"optimizer": "adam", "momentum": 0.0, "lr": 0.01, "ema": 0.9}], ids=["sgd", "adam, averaged"]
 )
@@ -70,6 +71,7 @@ def test_the_best_weights_outlive_a_stop(packs: dict[str, Path]) -> None:
     assert all(torch.equal(again.kept[key], value) for key, value in first.kept.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "schedule",
     [
@@ -96,6 +98,7 @@ def test_a_run_goes_on_to_the_bytes_of_an_unbroken_one(
     assert len(history(on)) == 4 and json.loads((on / "run.json").read_text())["parent"] == parent.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("parent", "child", "why"),
     [
@@ -115,6 +118,7 @@ def test_where_it_cannot_go_on_it_begins_anew_and_says_why(
     assert [name for name in SAME if (on / name).read_bytes() != (whole / name).read_bytes()] == []
 
 
+@pytest.mark.slow
 def test_a_state_of_other_code_or_damaged_is_passed_over(
     packs: dict[str, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,6 +195,7 @@ def test_contamination_goes_on_through_runs() -> None:
     assert not contaminated(planned()[1].first_weights(arm(planned()[1], "on")[0]), "tiny-imagenet")
 
 
+@pytest.mark.slow
 def test_a_run_is_due_when_its_source_is_another_and_its_source_where_weights_are_wanted(
     packs: dict[str, Path],
 ) -> None:
@@ -289,6 +294,7 @@ def test_an_extension_is_refused_that_cannot_be(more: str, words: list[str]) -> 
     assert all(word in str(caught.value) for word in words), caught.value
 
 
+@pytest.mark.slow
 def test_ablate_predict_says_what_training_said(ablate: Ablate, tmp_path: Path) -> None:
     """Oracle: predictions.csv of the run, for its validation images as files."""
     params, plan = planned()
@@ -320,3 +326,30 @@ def test_ablate_predict_says_what_training_said(ablate: Ablate, tmp_path: Path) 
         assert (ended, out, len(err.splitlines())) == (2, "", 1) and fault in err
     ended, _, err = ablate("predict", "tinyimage10/optimiser", "pictures")
     assert ended == 2 and "has 4 runs; say --arm and --seeds" in err
+
+
+@pytest.mark.slow
+def test_the_workflow_trains_what_others_start_from_first(workspace: Workspace) -> None:
+    """Oracle: Snakemake's own count of jobs, and what each run's log says."""
+    (workspace.folder / "nets.py").write_text(
+        "from torch import nn\ndef net(n_classes, width=2):\n"
+        "  layers = nn.Conv2d(3, width, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, n_classes)\n"
+        "  return nn.Sequential(*layers)\n"
+    )
+    workspace.edit(
+        "studies:\n",
+        """studies:
+  mine:
+    width: {settings: {model: "nets.py:net", keep: last}, axes: {width: [2, 3]}}
+    second: {settings: {model: "nets.py:net", width: 3, weights: "run:mine/width/3"}}
+""",
+    )
+    assert workspace.jobs("mine/second")["train"] == 2  # with its source, and not the other width
+    workspace.do("ablate extend mine/width --arm 3 --epochs 2")
+    assert workspace.jobs("mine/width-to-2")["train"] == 1
+    said = "".join(path.read_text() for path in (workspace.folder / "logs/train").glob("*.log"))
+    assert "goes on from nets.py:net_embedded-cifar10" in said and "after epoch 1" in said
+    workspace.edit("nn.Flatten(), nn.Linear", "nn.Flatten(), nn.ReLU(), nn.Linear", "nets.py")
+    found = json.loads(workspace.run("ablate", "plan", "--json", "mine").stdout)
+    whys = {(entry["study"], entry["arm"]): entry["why"] for entry in found}
+    assert whys["second", "nets.py:net"] == "start weights changed" and whys["width", "3"] == "code changed"

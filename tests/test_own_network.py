@@ -355,6 +355,7 @@ def trained(run: Run, packs: dict[str, Path], name: str = "run") -> dict[str, An
     return found
 
 
+@pytest.mark.slow
 def test_a_run_of_it_repeats_to_the_byte(packs: dict[str, Path]) -> None:
     run = run_of(model_args={"width": 8}, activation="gelu", init="kaiming", batchnorm="reestimated")
     assert trained(run, packs, "a")["status"] == "done"
@@ -363,11 +364,13 @@ def test_a_run_of_it_repeats_to_the_byte(packs: dict[str, Path]) -> None:
         assert (Path("a") / name).read_bytes() == (Path("b") / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_network_without_convolutions_leaves_no_filters(packs: dict[str, Path]) -> None:
     assert trained(run_of(model="nets.py:perceptron"), packs)["status"] == "done"
     assert np.load("run/filters.npy").shape == (0, 3, 1, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -441,6 +444,7 @@ def test_the_page_shows_what_the_commands_print(ablate: Ablate, project: Path) -
     assert own == [{"depth": 3, "width": 8}, {"depth": 3, "width": 32}]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_figures_left")
 def test_a_figure_and_a_table_show_it(packs: dict[str, Path], project: Path) -> None:
     """Oracle: shapes and counts by hand, of the arguments that the first arm with it has."""
@@ -475,6 +479,7 @@ def test_an_edit_of_it_draws_it_anew() -> None:
 # Of others.
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not timm_names(), reason="timm, an extra, is not installed")
 def test_timm_s_networks_by_name(packs: dict[str, Path]) -> None:
     """Oracle: timm itself, for the names and for a network's parameters."""
