@@ -4,7 +4,9 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from conftest import ROOT, programs
 from test_package import done
@@ -52,6 +54,43 @@ claims:
   - {id: deepest, kind: effect, study: depth, metric: f1, axis: depth, level: "12", reference: "8",
      direction: greater, margin: 0.1}
 """
+
+NETWORK = """from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, n_classes, width=16):
+        super().__init__()
+        layers = []
+        for channels in (3, width):
+            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(), nn.MaxPool2d(4)]
+        self.body = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.head = nn.Linear(width, n_classes)
+
+    def forward(self, images):
+        return self.head(self.body(images))
+"""
+WIDTHS = {
+    "    shortcuts:": "    width:",
+    "      settings:": "      settings: {model: my_models.py:Net, lr: 0.1, momentum: 0.9, epochs: 6, batch_size: 16}",
+    "      axes:": "      axes: {width: [2, 16]}",
+}
+WIDER = """claims:
+  - {id: wider, kind: order, study: width, metric: val_top1, arms: ["16", "2"], margin: 0.02, needs: {learnt: none}}
+"""
+BIRDS = {"finch": (60, (200, 40, 40)), "gull": (40, (220, 220, 230)), "owl": (25, (120, 90, 40))}  # images, colour
+
+
+def birds(folder: Path) -> None:
+    """Squares of a colour on noise, 48 pixels, in three classes of unlike sizes."""
+    drawn = np.random.default_rng(0)
+    for name, (n, colour) in BIRDS.items():
+        (folder / name).mkdir(parents=True)
+        for i in range(n):
+            pixels = drawn.integers(0, 255, (48, 48, 3))
+            top, left = drawn.integers(0, 24, 2)
+            pixels[top : top + 24, left : left + 24] = colour
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{i}.png")
 
 
 class Study:
@@ -105,4 +144,30 @@ def test_a_script_of_scikit_learn_with_f1_and_two_hypotheses(tmp_path: Path) -> 
     assert {key: run[key] for key in by_hand} == by_hand
     assert "0.8" in (tmp_path / "results/full/mine/table-depth.md").read_text()
     study.say("ablate records pack")
+    assert "nothing wrong found" in study.say("ablate verify")
+
+
+def test_unequal_classes_of_images_with_a_network_of_ones_own_and_its_width(tmp_path: Path) -> None:
+    """Oracles: the images that were written, of which a fifth is held out; the largest class's share of those."""
+    study = Study(tmp_path)
+    birds(tmp_path / "birds")
+    (tmp_path / "my_models.py").write_text(NETWORK)
+    assert len(NETWORK.splitlines()) <= 15 and len(WIDTHS) + len(WIDER.splitlines()) <= 10
+    assert "ablate plan; snakemake --cores 8 all" in study.say("ablate init --data birds")
+    study.write(WIDTHS)
+    (tmp_path / "papers/mine.yaml").write_text(WIDER)
+    assert "6 planned, 6 to train once each, 0 of them done" in study.say("ablate plan")
+    assert "made: 6 runs trained" in study.say("snakemake --cores 8 all")
+    described = json.loads((tmp_path / "results/full/data/birds.json").read_text())
+    assert described["classes"] == sorted(BIRDS)
+    assert {name: sum(counts) for name, counts in described["class_counts"].items()} == {
+        name: n for name, (n, _) in BIRDS.items()
+    }
+    runs = [json.loads(path.read_text()) for path in tmp_path.glob("results/runs/*/metrics.json")]
+    held = {name: round(0.2 * n) for name, (n, _) in BIRDS.items()}
+    chance = max(held.values()) / sum(held.values())
+    assert {(run["n_train"], run["n_val"], run["val_chance"]) for run in runs} == {(100, 25, chance)}
+    assert max(run["best_val_top1"] for run in runs) > chance
+    assert study.found().keys() == {"wider"}
+    study.say("ablate data --pin; ablate records pack")
     assert "nothing wrong found" in study.say("ablate verify")

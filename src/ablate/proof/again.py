@@ -18,6 +18,7 @@ from ablate.plan.runs import seeds_file
 from ablate.seals import read_if_sealed, sha256_of
 
 RESULTS = Path("results")
+MADE = ("results", "logs")
 NOT_KEPT = (PLAN, "report.html")  # made with the rest, and not committed
 BY_HAND = "README.md"
 GIVEN = (FROZEN, "looked.json")  # beside the records, what a step reads that no step makes of them
@@ -37,26 +38,28 @@ class Comparison:
 def make_again(project: Project, into: Path) -> Path:
     """Render a scale anew in the folder ``into`` from the committed records.
 
-    Read are params.yaml, papers, the records, what is frozen and looked at, what the data gate found, and packs where
-    they are there; no table, figure or collected file. Returns results/<scale> in ``into``.
+    Read are the study's own files (params.yaml, papers, code, images), the records, what is frozen and looked at,
+    what the data gate found, and packs where they are there; no table, figure or collected file. Returns
+    results/<scale> in ``into``.
 
     Raises:
         UserError: If rendering ends with an error; it is that error.
     """
     scale = project.params.scale
     here, there = RESULTS / scale, into / RESULTS / scale
-    shutil.copy("params.yaml", into / "params.yaml")
-    shutil.copytree("papers", into / "papers")
+    for path in Path().iterdir():
+        if path.name not in MADE and not path.name.startswith("."):
+            (into / path).symlink_to(path.absolute())
     receipts = [here / FOLDER / f"describe_{name}.json" for name in project.params.datasets]
     given = [*here.glob(f"*/{NAME}"), *(here / name for name in GIVEN), seeds_file(scale), *receipts]
     for path in [*given, *(here / "data").glob("*")]:
         if path.is_file():
             (into / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, into / path)
-    for name in ("data", ".ablate/digests"):  # digests: what the packs' files were last found to hold
-        if Path(name).is_dir():
-            (into / name).parent.mkdir(exist_ok=True)
-            (into / name).symlink_to(Path(name).absolute())
+    digests = Path(".ablate/digests")  # what the packs' files were last found to hold
+    if digests.is_dir():
+        (into / digests).parent.mkdir(exist_ok=True)
+        (into / digests).symlink_to(digests.absolute())
     run_here(into, "render", "--scale", scale, "--partial")
     return there
 
