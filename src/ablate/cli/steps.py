@@ -7,14 +7,17 @@ from typing import Annotated, Any
 import typer
 
 from ablate.cli.jobs import figure_jobs, table_jobs
+from ablate.cli.selecting import Scale, Scope
 from ablate.errors import UserError
 from ablate.files import read_json, write_json
+from ablate.inert import say
 from ablate.plan import keys
 from ablate.plan.params import Dataset, load, values_of
 from ablate.plan.project import papers_protocol
 from ablate.plan.receipts import Job, describing, job_of, rendering
 from ablate.plan.record import read_plan
 from ablate.plan.runs import RUNS
+from ablate.plan.select import selection
 from ablate.seals import sealed, sha256_of
 
 steps = typer.Typer()
@@ -273,16 +276,28 @@ def report(
     pack: Annotated[list[Path] | None, typer.Option(help="<data set>/pack.json; once for each data set")] = None,
     serve: Annotated[bool, typer.Option("--serve", help="show it at 127.0.0.1, with the study as it runs")] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="of --serve; 0: a free one")] = 8765,
-    scale: Annotated[str | None, typer.Option(help="of --serve; instead of the one in params.yaml")] = None,
+    scale: Scale = None,
+    scope: Scope = None,
 ) -> None:
-    """Write the report, one HTML file, from the tables and figures in the folders beside it."""
+    """Write the report, one HTML file, from the tables and figures beside it.
+
+    Of a paper or study alone it is results/<scale>/report-<paper>.html, or as --output says.
+    """
+    values = {"scale": scale} if scale else {}
     if serve:
         from ablate.cli.serve import serve as show
 
-        show(Path("params.yaml"), papers, {"scale": scale} if scale else {}, port)
+        show(Path("params.yaml"), papers, values, port, selection(scope))
+        return
+    if scope:
+        from ablate.cli.serve import write_part
+
+        say(str(write_part(Path("params.yaml"), papers, values, selection(scope), output)))
         return
     if plan_file is None or output is None:
-        raise UserError("--plan and --output: say both; `ablate render` writes a report, --serve shows it")
+        raise UserError(
+            "--plan and --output: say both, or a paper; `ablate render` writes the report, --serve shows it"
+        )
     from ablate.report.page import write_report
 
     packs = {path.absolute().parent.name: path for path in pack or []}

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, field_serializer, model_serializer
 
+from ablate.errors import choose
 from ablate.models.registry import contaminated
 from ablate.plan.drawn import Drawn
 from ablate.plan.health import Health
@@ -16,6 +17,7 @@ from ablate.plan.metrics import BUILT_IN, Metrics, together
 from ablate.plan.names import title_of
 from ablate.plan.params import Adaptive, Dataset, Params
 from ablate.plan.runs import OwnRun, Plan, Run
+from ablate.plan.select import Selection
 from ablate.plan.settings import Settings
 from ablate.plan.studies import DRAWN
 from ablate.plan.trainers import AnySettings, OwnSettings, Trainer, metrics_of
@@ -132,6 +134,23 @@ class PlanRecord(Stored):
     def papers(self) -> list[str]:
         """The names of those that have a study."""
         return list(dict.fromkeys(key.split("/")[0] for key in self.studies))
+
+    def part(self, asked: Selection) -> "PlanRecord":
+        """The papers, studies and runs that are asked for.
+
+        Raises:
+            UserError: It names what there is not, and the nearest that there is.
+        """
+        if asked.paper is None:
+            return self
+        if asked.paper not in self.papers:
+            raise choose("PAPER[/STUDY]", asked.paper, self.papers, "paper")
+        if asked.study is not None and asked.study not in self.studies_of(asked.paper):
+            raise choose(f"{asked.paper}/{asked.study}", asked.study, self.studies_of(asked.paper), "study")
+        names = [asked.study] if asked.study else self.studies_of(asked.paper)
+        studies = {f"{asked.paper}/{name}": self.studies_of(asked.paper)[name] for name in names}
+        runs = tuple(p for p in self.of(asked.paper) if p.study in names)
+        return self.model_copy(update={"studies": studies, "runs": runs})
 
     def studies_of(self, paper: str) -> dict[str, StudyPlan]:
         """{name: study} of one paper."""

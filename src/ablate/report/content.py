@@ -1,6 +1,6 @@
 """What the page shows at once: the board, each paper's studies with tables and figures, and the data sets."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from ablate.plan.runs import ENDED
 from ablate.report.packed import Asset, figure, opened
 from ablate.results.study import other_images
 from ablate.results.table import in_words, read_again, shown
+from ablate.verdicts.evidence_table import ALL
 from ablate.verdicts.rubric import rubrics
 
 SAVED = (".csv", ".md", ".tex")  # of each table
@@ -62,23 +63,40 @@ class Page:
             "health": legend(plan.health),
             "metrics": {name: _metric(name, metric) for name, metric in every_metric(plan).items()},
             "runs": len({p.run for p in plan.runs}),
-            "board": self._board(),
+            "board": self._board(plan),
             "papers": [self._paper(plan, name) for name in plan.papers],
             "data": [self._data_set(name, facts) for name, facts in self.data.items()],
             "checks": f"{CHECKED} {UNSEEN}",
             "marks": MEANING,
         }
 
-    def _board(self) -> dict[str, Any]:
+    def _board(self, plan: PlanRecord) -> dict[str, Any]:
         board: dict[str, Any] = {"claims": [], "controls": [], "tally": "", "frozen": {}, "looked": ""}
         file = self._folder / "claims.json"
         if file.exists():
             board |= read_json(file)
             self._keep("claims", ".json", *SAVED)
+        board["claims"] = [
+            found
+            for found in board["claims"]
+            if found["paper"] in plan.papers
+            and found["claim"].get("study") in (None, *plan.studies_of(found["paper"]))
+        ]
         return board | {
-            "tables": {name: self._table(name, ".") for name in ("evidence", "models", "power", "comparison")},
+            "tables": {
+                name: self._of_papers(name, plan.papers) for name in ("evidence", "models", "power", "comparison")
+            },
             "power": self._asset("power", figure(self._folder / "power.svg")),
         }
+
+    def _of_papers(self, name: str, papers: Collection[str]) -> dict[str, Any]:
+        """A table of the scale, without the rows of papers that the page leaves out."""
+        table = self._table(name, ".")
+        if table["rows"] is None or "paper" not in table["columns"]:
+            return table
+        at = table["columns"].index("paper")
+        kept = [n for n, row in enumerate(table["rows"]) if row[at] in (*papers, ALL)]
+        return table | {key: [table[key][n] for n in kept] for key in ("rows", "labels")}
 
     def _paper(self, plan: PlanRecord, name: str) -> dict[str, Any]:
         paper, rubric = self._papers[name], self._rubrics[name]

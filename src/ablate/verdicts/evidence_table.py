@@ -73,7 +73,7 @@ def _row(runs: pd.DataFrame) -> dict[str, Any]:
     return {
         "planned": len(runs),
         "ended": int(runs["there"].sum()),
-        "above chance": learnt,
+        "above chance": learnt if len(asked) else None,  # of a learner without classes nothing is chance
         "above chance %": round(100 * learnt / len(asked), 1) if len(asked) else None,
         "hours": round(float(runs["seconds"].sum()) / 3600, 2),
         "machines": "; ".join(sorted({machine for machine in runs["machine"][runs["there"]] if machine})),

@@ -220,7 +220,8 @@ function forest(claims) {
     return sorted[Math.floor((sorted.length - 1) * 0.9)] || 1;
   };
   const ends = new Map([...units.keys()].map((unit) => [unit, reach(unit)]));
-  const legends = [...ends].map(([unit, end]) => `${unit}: −${number(end)} to ${number(end)}`).join("; ");
+  const axisOf = (unit, end) => `${unit ? `${unit}: ` : ""}−${number(end)} to ${number(end)}`;
+  const legends = [...ends].map(([unit, end]) => axisOf(unit, end)).join("; ");
   return h(
     "div",
     {},
