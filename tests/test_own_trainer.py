@@ -197,7 +197,7 @@ REFUSED = {
     "no script": (("train.py", "trian.py"), None, "trainers.tree.command: there is no file trian.py"),
     "placeholder": (("{depth} {seed}", "{dpeth} {seed}"), None, "{dpeth} is no setting of its schema"),
     "quote": (("python train.py", "python 'train.py"), None, "cannot be split into words"),
-    "both": (("schema:", "function: train.py:run\n    schema:"), None, "write command or function"),
+    "both": (("schema:", "function: train.py:run\n    schema:"), None, "write command, function or results"),
     "schema": (("minimum: 1", "minimun: 1"), None, "did you mean 'minimum'?"),
     "type of schema": (("type: integer", "type: int"), None, "is no JSON Schema"),
     "default": (("minimum: 1", "minimum: 1, default: 0"), None, "its default 0 is less than the minimum of 1"),

@@ -27,6 +27,7 @@ class Metric(Record):
     of: str | None = (
         None  # the metric that says over how many images or cases it is a share: its variance is binomial
     )
+    column: str | None = None  # its name in results that are imported; null: its own
     pattern: str | None = None  # of a line on standard output, with the number as its group: the last one counts
 
     @model_validator(mode="after")

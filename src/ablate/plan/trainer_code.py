@@ -12,7 +12,7 @@ from pathlib import Path
 from ablate.errors import UserError
 from ablate.own_code import check, files
 from ablate.plan.code import file_digest
-from ablate.plan.trainers import PLACEHOLDER, OwnSettings, Trainer, command_digest
+from ablate.plan.trainers import PLACEHOLDER, OwnSettings, Trainer, as_text, command_digest
 from ablate.seals import sha256_of
 
 SCRIPT = re.compile(r".*\.(py|R|r|jl|sh|pl|rb|js|lua|do|m)")  # a word that means a file, whether it is there or not
@@ -27,7 +27,26 @@ def own_key(run: str, settings: OwnSettings, trainer: Trainer) -> dict[str, str 
     """
     code = [command_digest(trainer), code_digest(tuple(scripts(trainer).items())), settings.defaults]
     digest = hashlib.sha256(json.dumps(code, sort_keys=True).encode()).hexdigest()
-    return {"run": run, "data": files_digest(trainer.files), "start": None, "code": digest}
+    files = trainer.files
+    if trainer.results:
+        files = (*files, str(results_of(settings, int(run.rpartition("_s")[2]), trainer)))
+    return {"run": run, "data": files_digest(files), "start": None, "code": digest}
+
+
+def results_of(settings: OwnSettings, seed: int, trainer: Trainer) -> Path:
+    """Where the results of a run lie that are imported.
+
+    Raises:
+        UserError: For a setting that there is not, and for a path that is not there.
+    """
+    where, values = f"params.yaml: trainers.{settings.trainer}.results", settings.every | {"seed": seed}
+    for name in PLACEHOLDER.findall(trainer.results or ""):
+        if name not in values:
+            raise UserError(f"{where}: {{{name}}} is no setting of the arm; set it in the study, or correct it")
+    path = Path(PLACEHOLDER.sub(lambda name: as_text(values[name[1]]), trainer.results or ""))
+    if not path.exists():
+        raise UserError(f"{where}: there is no {path}; correct the path, or leave the arm or the seed {seed} out")
+    return path
 
 
 def check_there(trainer: Trainer, where: str) -> None:

@@ -83,6 +83,8 @@ class Trainer(Record):
 
     command: str | None = None  # split into words, in which {placeholders} are replaced; no shell reads it
     function: Annotated[str, Field(pattern=r"^[^:]+\.py:[A-Za-z_]\w*$")] | None = None  # file.py:name
+    results: str | None = None  # in place of both: a file or folder of results that exist, which are imported
+    seed: str = "seed"  # of these, the column that has it
     settings: dict[Word, Schema] = Field(default={}, alias="schema")  # a JSON Schema of each setting
     metrics: Annotated[dict[Word, Metric], Field(min_length=1)]  # the main one first
     files: tuple[str, ...] = ()  # further files or folders that its results depend on
@@ -92,8 +94,8 @@ class Trainer(Record):
     @model_validator(mode="after")
     def _possible(self) -> "Trainer":
         """Refuse what cannot run; the message's first word is the key to blame."""
-        if (self.command is None) == (self.function is None):
-            raise ValueError("command: write command or function, and one of the two alone")
+        if sum(way is not None for way in (self.command, self.function, self.results)) != 1:
+            raise ValueError("command: write command, function or results, and one of them alone")
         for name in self.settings:
             if name in (*GIVEN, "trainer", "label"):
                 raise ValueError(f"schema: {name} is a name that every trainer gets already; choose another")
@@ -129,6 +131,11 @@ class Trainer(Record):
             raise UserError(
                 f"--trainer: no record of a trainer ({error}); it is what a rule's command says"
             ) from None
+
+    @property
+    def free(self) -> bool:
+        """Whether it takes any setting: of results that are imported, columns tell."""
+        return self.results is not None and not self.settings
 
     @property
     def words(self) -> list[str]:
@@ -215,6 +222,9 @@ def own_settings(name: str, trainer: Trainer, given: Mapping[str, Any], origin: 
     values: dict[str, Any] = {}
     defaults = {key: schema["default"] for key, schema in trainer.settings.items() if "default" in schema}
     for key, value in given.items():
+        if trainer.free:
+            values[key] = json.loads(json.dumps(value))
+            continue
         if key not in trainer.settings:
             raise choose(origin[key], key, ["trainer", *trainer.settings], f"setting of the trainer {name}")
         if fault := _fault(trainer.settings[key], value):
@@ -235,8 +245,12 @@ def own_settings(name: str, trainer: Trainer, given: Mapping[str, Any], origin: 
 def command_digest(trainer: Trainer) -> str:
     """Stands for all of its declaration that a result follows from but its code, settings and files."""
     told = {
-        "run": trainer.command or trainer.function,
-        "metrics": {name: metric.pattern for name, metric in trainer.metrics.items() if metric.pattern},
+        "run": trainer.command or trainer.function or [trainer.results, trainer.seed],
+        "metrics": {
+            name: metric.pattern or metric.column
+            for name, metric in trainer.metrics.items()
+            if metric.pattern or metric.column
+        },
     }
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 

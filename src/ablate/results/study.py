@@ -119,6 +119,8 @@ class StudyResults:
         settings = next(p.settings for p in self.planned if p.arm == arm)
         if not isinstance(settings, OwnSettings):
             return ""
+        if self.trainers[settings.trainer].results:
+            return "imported"
         seeds = equal_seeds(self.runs[self.runs["arm"] == arm], self.trainers[settings.trainer])
         return f"equal scores of seeds {', '.join(map(str, seeds))}" if seeds else ""
 

@@ -35,8 +35,10 @@ from ablate.runtime.run_lock import RunLock
 from ablate.runtime.signals import Interrupted, Signals
 from ablate.runtime.slots import gpu_slot
 from ablate.seals import sealed
+from ablate.train.imported import imported
 from ablate.train.own_results import HISTORY, Left, last_of, left_in
 
+IMPORTED = "imported"  # the device of a run that was not trained here
 LOOK_S, BEAT_S = 0.1, 2.0  # between looks at the process, and at its curve
 GRACE_S = 30.0  # that a script has to save its state after SIGTERM
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -57,9 +59,12 @@ def train_own(
         began, folder = time.perf_counter(), _folder(run, key)
         origin = source(out.parent / "patches")
         place = _place(device, use)
-        with Heartbeat(heartbeat_path(run.id), run=run.id, epochs=0) as heart:
-            printed = _watched(run, trainer, folder, threads, place, s, heart)
-        left = left_in(folder / "out", run, trainer, printed)
+        if trainer.results:
+            left, place = imported(run, trainer), IMPORTED
+        else:
+            with Heartbeat(heartbeat_path(run.id), run=run.id, epochs=0) as heart:
+                printed = _watched(run, trainer, folder, threads, place, s, heart)
+            left = left_in(folder / "out", run, trainer, printed)
         facts = {"wall_s": time.perf_counter() - began, "device": processor() if place == "cpu" else place}
         _write(run, trainer, left, out, key, facts | {"git": origin, "threads": threads})
         shutil.rmtree(folder, ignore_errors=True)
@@ -70,6 +75,8 @@ def tried(run: OwnRun, trainer: Trainer, folder: Path, *, device: str, gpus: Use
     with gpu_slot(run.id, usable(device, gpus), gpus.jobs_per_gpu), Signals() as asked:
         for name in ("out", "resume"):
             (folder / name).mkdir(parents=True)
+        if trainer.results:
+            return imported(run, trainer)
         printed = _watched(run, trainer, folder, 1, _place(device, gpus), asked)
         return left_in(folder / "out", run, trainer, printed)
 

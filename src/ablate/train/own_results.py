@@ -45,7 +45,20 @@ def left_in(out: Path, run: OwnRun, trainer: Trainer, printed: list[str]) -> Lef
                 f"{where}: is of the {key} {about[key]!r}, and this is {ours!r}; the script must write what "
                 f"comes of the {key} that it gets, and nothing else"
             )
-    status = about.get("status", "done")
+    metrics = checked(found, epochs, run, trainer, where, about.get("status", "done"))
+    answers = (out / PREDICTIONS).read_bytes() if (out / PREDICTIONS).is_file() else NO_ANSWERS
+    return Left(metrics, history, answers)
+
+
+def checked(
+    found: Mapping[str, Any], epochs: int, run: OwnRun, trainer: Trainer, where: str, status: Any = "done"
+) -> dict[str, Any]:
+    """metrics.json of a run, of the metrics ``found``; ``where`` is what messages begin with.
+
+    Raises:
+        UserError: For a status that there is not, and for a metric that is not declared, missing, or no number of its
+            range.
+    """
     if status not in STATUSES:
         raise choose(f"{where}: status", status, STATUSES, "status")
     for name, value in found.items():
@@ -60,9 +73,7 @@ def left_in(out: Path, run: OwnRun, trainer: Trainer, printed: list[str]) -> Lef
             f"{where}: has no {missing[0]}, which trainers.{run.settings.trainer}.metrics declares; let the script "
             f"write it, or status: diverged for a run without a result"
         )
-    metrics = {name: found[name] for name in trainer.metrics if name in found}
-    answers = (out / PREDICTIONS).read_bytes() if (out / PREDICTIONS).is_file() else NO_ANSWERS
-    return Left({"status": status, "epochs": epochs, **metrics}, history, answers)
+    return {"status": status, "epochs": epochs} | {name: found[name] for name in trainer.metrics if name in found}
 
 
 def _found(out: Path, trainer: Trainer, printed: list[str]) -> dict[str, Any]:

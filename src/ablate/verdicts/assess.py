@@ -20,6 +20,7 @@ from ablate.papers.words import GENERATED, NEAR, PAPERS, PLANNED, REDUCED, devia
 from ablate.plan.receipts import CONTROLS
 from ablate.plan.record import PlanRecord
 from ablate.plan.shared import shared_factors
+from ablate.plan.trainers import OwnSettings
 from ablate.results.study import archives, collected_history, collected_runs
 from ablate.verdicts.collected import Collected
 from ablate.verdicts.controls import broken, outcomes
@@ -121,7 +122,8 @@ def assess_paper(
         tested = verdict or Verdict("not testable")
         judged = Judged(name, claim, statement(claim, paper), headline, e, tested, OPEN, at, word, "", bars)
         judged = _counted(judged) if verdict is None else _named(judged)
-        mine[claim.id] = _said(judged, paper, planned, family, plan.looks)
+        judged = _said(judged, paper, planned, family, plan.looks)
+        mine[claim.id] = replace(judged, sentence=f"{judged.sentence}{_imported(plan, planned, e)}")
     return [_beside(j, mine) for j in mine.values()]
 
 
@@ -214,6 +216,13 @@ def _said(j: Judged, paper: Paper, planned: Planned, family: int, looks: tuple[i
     if j.protocol == REDUCED:
         said.append("Reduced protocol.")
     return replace(j, sentence=" ".join(filter(None, said)))
+
+
+def _imported(plan: PlanRecord, planned: Planned, e: Evidence) -> str:
+    """That numbers of arms were not trained here, where they were imported."""
+    own = {p.arm: p.settings for p in planned if p.run in e.runs and isinstance(p.settings, OwnSettings)}
+    arms = [arm for arm, settings in own.items() if plan.trainers[settings.trainer].results]
+    return f" Imported, not trained here: {', '.join(arms)}." if arms else ""
 
 
 def _beside(j: Judged, of_paper: Mapping[str, Judged]) -> Judged:
