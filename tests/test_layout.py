@@ -21,6 +21,7 @@ def changed(values: Any, text: str = SHIPPED) -> tuple[list[str], list[str]]:
     return [line[2:] for line in lines if line[0] == "-"], [line[2:] for line in lines if line[0] == "+"]
 
 
+@pytest.mark.papers("tinyimage10")
 @pytest.mark.parametrize(
     ("place", "value", "came"),
     [

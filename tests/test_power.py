@@ -186,6 +186,7 @@ def test_the_printed_difference_is_assumed_where_all_arms_have_one(tmp_path: Pat
     assert every[1].arms["c"].floor == pytest.approx(100**2 * binomial(MIDDLE, IMAGES))
 
 
+@pytest.mark.papers("tinyimage10")
 def test_images_are_all_that_a_run_is_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten classes of 500 images, of which a fifth is held out, half for validation and half for test."""
     project = open_project(ROOT / "params.yaml", {"scale": "paper"})

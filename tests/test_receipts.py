@@ -326,6 +326,7 @@ def test_a_receipt_is_sealed_itself(here: Path) -> None:
     assert reasons() == {}
 
 
+@pytest.mark.papers("tinyimage10")
 def test_the_committed_results_are_as_their_receipts_say() -> None:
     """A clone has no runs to make them from: receipts and Git vouch for them."""
     listed = subprocess.run(

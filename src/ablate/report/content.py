@@ -19,8 +19,7 @@ from ablate.plan.record import PlannedRun, PlanRecord
 from ablate.plan.runs import ENDED
 from ablate.report.packed import Asset, figure, opened
 from ablate.results.study import other_images
-from ablate.results.table import in_words, read_again, shown
-from ablate.verdicts.evidence_table import ALL
+from ablate.results.table import ALL, in_words, read_again, shown
 from ablate.verdicts.rubric import rubrics
 
 SAVED = (".csv", ".md", ".tex")  # of each table

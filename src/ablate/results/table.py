@@ -17,6 +17,8 @@ from ablate.results.captions import Caption, label
 from ablate.results.latex import NONE, latex
 from ablate.results.stats import PM, SEEDS, Sources
 
+ALL = "all"  # in place of a paper's name, the row of all of them
+
 
 @dataclass
 class Table:

@@ -13,10 +13,9 @@ from ablate.plan.record import PlanRecord
 from ablate.plan.runs import ENDED
 from ablate.plan.settings import Settings
 from ablate.results.study import collected_runs
-from ablate.results.table import Table
+from ablate.results.table import ALL, Table
 from ablate.verdicts.assess import COUNTED, WORDS, Judged
 
-ALL = "all"
 CAPTION = (
     "Runs that two studies share count once. Above chance: of the runs that ended and were trained on true labels, "
     "those whose validation answers are not what guessing gives. Hours are of training, one run after the other."
