@@ -22,7 +22,18 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="there is a fork server on Linux alone"),
 ]
-OF_TIMES = {"training", "wall_s", "images_per_s", "peak_memory_mb", "git", "starts", "command", "seal"}
+OF_TIMES = {
+    "training",
+    "started",
+    "ended",
+    "wall_s",
+    "images_per_s",
+    "peak_memory_mb",
+    "git",
+    "starts",
+    "command",
+    "seal",
+}
 NOTING = """
     import sys
     from pathlib import Path

@@ -193,7 +193,7 @@ def test_markdown_has_the_texts_and_no_markup_but_ours(nasty: Fabricated) -> Non
     reader = MarkdownIt("commonmark").enable(["table", "strikethrough"])
     files = sorted(nasty.plan.parent.rglob("*.md"))
     tables = [file for file in files if file.with_suffix(".runs.json").exists()]
-    assert len(tables) == len(TABLES) + 4  # two comparisons, claims, models
+    assert len(tables) == len(TABLES) + 5  # two comparisons, claims, evidence, models
     figures = {str(file.relative_to(nasty.plan.parent)) for file in files if file.with_suffix(".svg").exists()}
     assert figures == {"board.md", "needed.md", "p/board.md", "power.md"}
     assert len(files) == len(tables) + len(figures) + 1  # findings

@@ -209,9 +209,9 @@ def test_a_locale_of_few_characters_and_hostile_words(monkeypatch: pytest.Monkey
 def test_the_end_of_a_real_call(rendered: Rendered) -> None:
     """All of it; nothing; a dry run, a part, and all where the report alone is gone."""
     workspace, first = rendered.workspace, rendered
-    # A table and a figure of each of two papers. Tables besides: networks, claims, and the comparisons of both and of
+    # A table and a figure of each of two papers. Tables besides: networks, evidence, claims, and the comparisons of both and of
     # all; figures: the boards of both and of all, power, and the seeds needed.
-    assert "made: 3 runs trained, 0 reused; 7 of 7 tables, 7 of 7 figures" in first.stdout
+    assert "made: 3 runs trained, 0 reused; 8 of 8 tables, 7 of 7 figures" in first.stdout
     link = (workspace.folder / HERE / "report.html").resolve().as_uri()
     assert first.stdout.rstrip().endswith(link) and first.stdout.count("scale tiny\n") == 1
     assert first.stdout.endswith(workspace.do("ablate outputs"))
@@ -224,5 +224,5 @@ def test_the_end_of_a_real_call(rendered: Rendered) -> None:
     assert "made:" not in workspace.snakemake(str(HERE / "report.html")).stdout
     report.unlink()
     third = workspace.snakemake("all")
-    assert "made: 0 runs trained, 3 reused; 0 of 7 tables, 0 of 7 figures" in third.stdout
+    assert "made: 0 runs trained, 3 reused; 0 of 8 tables, 0 of 7 figures" in third.stdout
     assert third.stdout.rstrip().endswith(link)

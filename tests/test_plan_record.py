@@ -43,6 +43,7 @@ def test_the_file_has_the_keys_and_values_of_the_plan_in_this_order(demo: PlanRe
     drawn = {paper: read_yaml(ROOT / f"papers/{paper}.yaml") for paper in params.studies}
     record: dict[str, Any] = {
         "scale": plan.scale,
+        "label": params.label,
         "looks": list(plan.looks),
         "adaptive": params.adaptive and params.adaptive.model_dump(mode="json"),
         "health": params.health.model_dump(mode="json"),
@@ -52,6 +53,7 @@ def test_the_file_has_the_keys_and_values_of_the_plan_in_this_order(demo: PlanRe
                 "axes": list(study.axes),
                 "tables": drawn[paper]["drawn"][name]["tables"],
                 "figures": drawn[paper]["drawn"][name]["figures"],
+                "show": {},
             }
             for paper, studies in params.studies.items()
             for name, study in studies.items()

@@ -55,7 +55,7 @@ def test_table_figure_and_report(made: Fabricated, packs: dict[str, Path]) -> No
     assert json.loads((folder / "metrics.json").read_text())["s"] == {"one": 0.3, "two": 0.5}
     markdown = (folder / "t.md").read_text()
     assert markdown.startswith("**Study s.** n: 1 to 2 of 2 seeds of each arm. ")
-    assert "Scale: demo (embedded data: no evidence)." in markdown
+    assert "Scale: demo." in markdown
     assert "| validation (%) " in markdown and "30.0 (20.0, 40.0)" in markdown
     runs = json.loads((folder / "t.runs.json").read_text())
     assert runs["one"]["val_top1 %"] == {"s_one_s0": 20.0, "s_one_s1": 40.0}

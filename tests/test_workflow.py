@@ -54,7 +54,7 @@ def test_a_changed_lr_retrains_its_study_alone_and_changing_it_back_trains_nothi
 
 
 def test_a_paper_may_draw_nothing(workspace: Workspace) -> None:
-    workspace.draw("tinyimage10", "")
+    workspace.draw("tinyimage10", "drawn: {optimiser: {tables: {}, figures: {}}}")
     jobs = workspace.jobs("--dry-run", "all")
     assert jobs["train"] == 3 and jobs["tables_resnet-vs-plain"] == 1 and "tables_tinyimage10" not in jobs
 

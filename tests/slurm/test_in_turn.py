@@ -89,7 +89,7 @@ def tiny(folder: Path) -> Workspace:
 def run_through_losses(folder: Path, base: Path) -> Seen:
     there, here = tiny(folder / "cluster"), tiny(folder / "local")
     there.start_programs()  # which Slurm watches
-    there.edit(BREAKS.splitlines(keepends=True)[0], BREAKS, "src/ablate/cli/steps.py")
+    there.edit(BREAKS.splitlines(keepends=True)[0], BREAKS, "src/ablate/cli/train.py")
     batches = json.loads(there.run(sys.executable, "-c", BATCHES).stdout)
     shared = [[run for run in batches if batches[run] == name] for name in sorted(set(batches.values()))]
     seen = Seen(there, here, dict(zip([*LOST, "failed"], shared, strict=True)))

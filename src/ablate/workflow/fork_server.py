@@ -69,7 +69,10 @@ THREADS = [
     "VECLIB_MAXIMUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 ]
-OF_A_JOB = {SERVER, *THREADS, "TMPDIR", "TMP", "TEMPDIR", "TEMP", "_", "SHLVL", "PWD", "OLDPWD", "COLUMNS", "LINES"}
+# pandas imports pyarrow where it is installed, whose allocator would start a thread of its own.
+NO_THREAD = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
+OF_A_JOB = {SERVER, *THREADS, *NO_THREAD, "TMPDIR", "TMP", "TEMPDIR", "TEMP", "_", "SHLVL", "PWD", "OLDPWD"}
+OF_A_JOB |= {"COLUMNS", "LINES"}
 
 
 def start() -> str:
@@ -131,7 +134,7 @@ class Server:
 
     def serve(self) -> None:
         """Until Snakemake has gone and all jobs have ended."""
-        os.environ.update(dict.fromkeys(THREADS, "1"), MPLBACKEND="agg")  # as ablate.figures sets it
+        os.environ.update(dict.fromkeys(THREADS, "1") | NO_THREAD, MPLBACKEND="agg")  # as ablate.figures sets it
         # Who sends one to all processes of a machine's job means the jobs. A fork takes them once it is ready.
         signal.pthread_sigmask(signal.SIG_BLOCK, HANDED_ON)
         self.selector.register(self.listener, selectors.EVENT_READ, self._accept)
