@@ -209,8 +209,8 @@ def test_a_locale_of_few_characters_and_hostile_words(monkeypatch: pytest.Monkey
 def test_the_end_of_a_real_call(rendered: Rendered) -> None:
     """All of it; nothing; a dry run, a part, and all where the report alone is gone."""
     workspace, first = rendered.workspace, rendered
-    # A table and a figure of each of two papers. Tables besides: networks, evidence, claims, and the comparisons of both and of
-    # all; figures: the boards of both and of all, power, and the seeds needed.
+    # A table and a figure of each of two papers. Tables besides: networks, evidence, claims, and the comparisons of
+    # both and of all; figures: the boards of both and of all, power, and the seeds needed.
     assert "made: 3 runs trained, 0 reused; 8 of 8 tables, 7 of 7 figures" in first.stdout
     link = (workspace.folder / HERE / "report.html").resolve().as_uri()
     assert first.stdout.rstrip().endswith(link) and first.stdout.count("scale tiny\n") == 1

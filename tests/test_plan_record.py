@@ -33,8 +33,8 @@ def demo() -> PlanRecord:
 
 def facts(params: Params, run: Run) -> dict[str, Any]:
     """What a run's settings come to on its data."""
-    n_classes, each, _ = params.datasets[run.settings.dataset].counts(run.settings)
-    return {"n_classes": n_classes, "images": n_classes * each, "data": run.variant}
+    n_classes, images, _ = params.datasets[run.settings.dataset].counts(run.settings)
+    return {"n_classes": n_classes, "images": images, "data": run.variant}
 
 
 def test_the_file_has_the_keys_and_values_of_the_plan_in_this_order(demo: PlanRecord) -> None:
@@ -77,6 +77,8 @@ def test_the_file_has_the_keys_and_values_of_the_plan_in_this_order(demo: PlanRe
             for i, p in enumerate(plan.planned)
         ],
     }
+    plain = {key: value for key, value in demo.plain.items() if key not in ("digest", "seal")}
+    assert plain == record
     digest = hashlib.sha256(json.dumps(record).encode()).hexdigest()[:16]
     assert demo.digest == digest
     assert as_json(demo.plain) == as_json(sealed({"digest": digest, **record}))
