@@ -9,6 +9,7 @@ import pandas as pd
 from ablate.files import read_json
 from ablate.plan.health import BETWEEN, NOT_ABOVE_CHANCE
 from ablate.plan.names import shown_arm
+from ablate.plan.receipts import CONTROLS
 from ablate.plan.record import PlanRecord
 from ablate.plan.runs import ENDED
 from ablate.plan.settings import Settings
@@ -17,7 +18,7 @@ from ablate.results.table import ALL, Table
 from ablate.verdicts.assess import COUNTED, WORDS, Judged
 
 CAPTION = (
-    "Runs that two studies share count once. Above chance: of the runs that ended and were trained on true labels, "
+    "Runs that two studies share count once. Above chance: of the runs that ended, controls aside, "
     "those whose validation answers are not what guessing gives. Hours are of training, one run after the other."
 )
 
@@ -58,7 +59,9 @@ def _runs(plan: PlanRecord, collected: Path) -> pd.DataFrame:
             ],
             "run": runs["run"],
             "there": there,
-            "asked": there & ~runs["run"].isin(unasked),
+            "asked": there
+            & ~runs["run"].isin(unasked)
+            & (collected.name != CONTROLS),  # these have a criterion of their own
             "at_chance": runs["health"].map(lambda words: NOT_ABOVE_CHANCE in words.split(BETWEEN)),
             "seconds": runs["wall_s"],
             "machine": runs["run"].map(lambda run: records.get(run, {}).get("device", "")),
