@@ -71,6 +71,7 @@ NOT_RUN = {
     "ablate data --pin": OWN_DATA,
     "pip install 'ablate[parquet]'": "a package index",
     "ablate report --serve": SERVES,
+    "ablate check mine/depth": "a trainer of the reader's: test_own_trainer.py has some",
     "ablate init birds --data ~/pictures/birds": OWN,
     "ablate init forest --script train.py": OWN,
     "snakemake --profile profiles/slurm all": CLUSTER,
