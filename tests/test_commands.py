@@ -281,7 +281,7 @@ def test_nothing_needs_an_activated_environment(tmp_path: Path) -> None:
     folder = tmp_path / 'it\'s a "fôlder" of $HOME; (数据)'
     clone = Clone(folder, None, environment=Path(sys.prefix))
     del clone.env[SERVER]  # the programs are none of the tests' server, so that each workflow has its own
-    clone.edit("studies:\n", "pretraining: {}\nhealth: {}\nstudies:\n")  # which DVC asks for
+    clone.edit("studies:\n", "pretraining: {}\nhealth: {}\ntrainers: {}\nstudies:\n")  # which DVC asks for
     assert clone.run("bash", "-c", "command -v ablate snakemake dvc").returncode != 0
     for command in (
         ".venv/bin/ablate plan",
