@@ -272,12 +272,9 @@ def test_a_run_comes_back_from_its_line(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def reasons() -> list[str | None]:
-    """Why each planned run would be trained, by caches of nobody: they are by content, of one process each."""
-    from ablate.plan import trainer_code
+    """Why each planned run would be trained: in one process, in which files change from call to call."""
     from ablate.plan.runs import current_plan
 
-    trainer_code.code_digest.cache_clear()
-    trainer_code.files_digest.cache_clear()
     params = load(Path("params.yaml"))
     plan = current_plan(params)
     keys = Keys(params, plan)

@@ -56,16 +56,26 @@ def check(reference: str, where: str) -> None:
         raise UserError(
             f"{where}: there is no file {file}; make it, or correct the path, which starts at params.yaml"
         )
-    names: dict[str, ast.AST] = {}
-    for node in _tree(file, where).body:
-        names |= _bound(node)
-    if any("*" in name for name in names):
+    names = bound(file, where)
+    if "*" in names:
         return  # `from x import *` may bring it
     if name not in names:
         raise choose(f"{where}: {file}", name, [n for n in names if not n.startswith("_")], "name")
     if isinstance(found := names[name], ast.Constant | ast.List | ast.Dict | ast.Tuple | ast.Set | ast.Module):
         line = getattr(found, "lineno", 1)
         raise UserError(f"{where}: {file}, line {line}: {name} cannot be called; name a function or a class")
+
+
+def bound(file: Path, where: str) -> dict[str, ast.AST]:
+    """{name: what it is} at the top of a file; ``*`` is one where another file's names are imported unseen.
+
+    Raises:
+        UserError: For a file that cannot be read as Python; it begins with ``where``.
+    """
+    names: dict[str, ast.AST] = {}
+    for node in _tree(file, where).body:
+        names |= _bound(node)
+    return names
 
 
 def files(reference: str, folder: Path | None = None) -> list[Path]:

@@ -74,7 +74,7 @@ def opened(content: bytes) -> Image.Image:
             image = Image.open(io.BytesIO(content))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise ValueError(f"has more than {Image.MAX_IMAGE_PIXELS:,} pixels; make it smaller") from None
-    except Exception as error:
+    except Exception as error:  # Pillow's plugins raise whatever a broken header makes them
         what = "is no picture that Pillow reads" if content else "is empty"
         raise ValueError(f"{what}; mend or remove it") from error
     if image.format in LEFT_OUT:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Collection, Iterable, Iterator
-from functools import cache
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
 from ablate.errors import UserError, choose
 from ablate.models.registry import GIVEN, OUTPUTS
+from ablate.own_code import bound
 
 TAKEN = sys.stdlib_module_names | {"ablate", "numpy", "timm", "torch", "torchvision"}
 
@@ -68,26 +68,26 @@ def signature(
     if (file, name) in seen:  # files that import it from each other
         return None
     seen |= {(file, name)}
-    node = _defined(file, where).get(name)
-    match node:
-        case None if _stars(file):
+    names = bound(file, where)
+    match names.get(name):
+        case None if "*" in names:
             return None
         case None:
-            raise choose(where, name, [n for n in _defined(file, where) if n[0] != "_"], f"network of {file}")
-        case ast.ImportFrom():
-            original = next(alias.name for alias in node.names if (alias.asname or alias.name) == name)
-            source = [p for p in _places(node.module or "", node.level, file, file.parent) if p.is_file()]
+            raise choose(where, name, [n for n in names if n[0] != "_"], f"network of {file}")
+        case ast.ImportFrom(module=module, names=aliases, level=level):
+            original = next(alias.name for alias in aliases if (alias.asname or alias.name) == name)
+            source = [p for p in _places(module or "", level, file, file.parent) if p.is_file()]
             return signature(source[-1], original, where, seen) if source else None
-        case ast.FunctionDef() if not node.decorator_list:
-            return _of(node.args)
-        case ast.ClassDef() if not node.decorator_list and not node.keywords:
+        case ast.FunctionDef(decorator_list=[], args=args):
+            return _of(args)
+        case ast.ClassDef(decorator_list=[], keywords=[]) as node:
             methods = {part.name: part for part in node.body if isinstance(part, ast.FunctionDef)}
             if "__new__" in methods:
                 return None
             if init := methods.get("__init__"):
                 return _of(init.args, own=1) if not init.decorator_list else None
             bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
-            known = len(bases) == len(node.bases) == 1 and bases[0] in _defined(file, where)
+            known = len(bases) == len(node.bases) == 1 and bases[0] in names
             return signature(file, bases[0], where, seen) if known else None
     return None
 
@@ -101,63 +101,6 @@ def _of(args: ast.arguments, own: int = 0) -> Signature:
     only_by_place = {arg.arg for arg in args.posonlyargs}
     names = tuple(name for name in (*both[own:], *by_name) if name not in only_by_place)
     return Signature(names, (*free[own:], *needed), args.kwarg is not None)
-
-
-@cache
-def _parsed(path: Path, at: tuple[int, int]) -> ast.Module:
-    """Of the file as it was ``at`` a time and size."""
-    try:
-        return ast.parse(path.read_bytes(), str(path))
-    except SyntaxError as error:
-        raise UserError(f"{path}, line {error.lineno}: {error.msg}; mend it there") from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: is no Python that can be read ({error})") from None
-
-
-def _tree(path: Path) -> ast.Module:
-    try:
-        stat = path.stat()
-        return _parsed(path, (stat.st_mtime_ns, stat.st_size))
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be read ({error.strerror}); its path starts at the folder of params.yaml"
-        ) from None
-
-
-def _statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
-    """Of a module, those inside of `if`, `try` and `with` as well."""
-    for node in body:
-        yield node
-        for part in ("body", "orelse", "finalbody", "handlers"):
-            if not isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
-                inner = getattr(node, part, [])
-                yield from _statements(
-                    [s for each in inner for s in (each.body if isinstance(each, ast.ExceptHandler) else [each])]
-                )
-
-
-def _defined(file: Path, where: str) -> dict[str, ast.stmt]:
-    """{name: the statement of a file that gives it its value}."""
-    try:
-        tree = _tree(file)
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from None
-    found: dict[str, ast.stmt] = {}
-    for node in _statements(tree.body):
-        match node:
-            case ast.FunctionDef() | ast.ClassDef():
-                found[node.name] = node
-            case ast.ImportFrom():
-                found |= {alias.asname or alias.name: node for alias in node.names}
-            case ast.Assign() | ast.AnnAssign():
-                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                found |= {t.id: node for target in targets for t in ast.walk(target) if isinstance(t, ast.Name)}
-    return {name: node for name, node in found.items() if name != "*"}
-
-
-def _stars(file: Path) -> bool:
-    imports = [node for node in _statements(_tree(file).body) if isinstance(node, ast.ImportFrom)]
-    return any(alias.name == "*" for node in imports for alias in node.names)
 
 
 def _places(module: str, level: int, file: Path, beside: Path) -> list[Path]:

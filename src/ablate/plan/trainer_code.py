@@ -6,7 +6,7 @@ Of Python, comments, docstrings and layout do not count, as for our own code (`c
 import hashlib
 import json
 import re
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 
 from ablate.errors import UserError
@@ -19,18 +19,31 @@ SCRIPT = re.compile(r".*\.(py|R|r|jl|sh|pl|rb|js|lua|do|m)")  # a word that mean
 PASSED_OVER = {"__pycache__", ".git", ".ablate", ".snakemake", ".venv"}
 
 
-def own_key(run: str, settings: OwnSettings, trainer: Trainer) -> dict[str, str | None]:
+Begun = tuple[tuple[Path, Path], ...]  # scripts, each with the folder in which its imports are looked for
+
+
+def own_key(
+    run: str,
+    settings: OwnSettings,
+    trainer: Trainer,
+    code_of: Callable[[Begun], str] | None = None,
+    data_of: Callable[[tuple[str, ...]], str | None] | None = None,
+) -> dict[str, str | None]:
     """Of the run called so, as `keys.run_key`: ``data`` stands for the trainer's files, ``code`` for all that runs.
+
+    ``code_of`` and ``data_of`` are `code_digest` and `files_digest` of whoever asks for many runs at one moment, and
+    keeps their answers for as long.
 
     Raises:
         UserError: For a file that is not there.
     """
-    code = [command_digest(trainer), code_digest(tuple(scripts(trainer).items())), settings.defaults]
+    code_of, data_of = code_of or code_digest, data_of or files_digest
+    code = [command_digest(trainer), code_of(tuple(scripts(trainer).items())), settings.defaults]
     digest = hashlib.sha256(json.dumps(code, sort_keys=True).encode()).hexdigest()
     files = trainer.files
     if trainer.results:
         files = (*files, str(results_of(settings, int(run.rpartition("_s")[2]), trainer)))
-    return {"run": run, "data": files_digest(files), "start": None, "code": digest}
+    return {"run": run, "data": data_of(files), "start": None, "code": digest}
 
 
 def results_of(settings: OwnSettings, seed: int, trainer: Trainer) -> Path:
@@ -83,9 +96,8 @@ def scripts(trainer: Trainer) -> dict[Path, Path]:
     return found
 
 
-@cache
-def code_digest(begun: tuple[tuple[Path, Path], ...]) -> str:
-    """Of scripts and the local modules that they import, each with the folder in which its imports are looked for."""
+def code_digest(begun: Begun) -> str:
+    """Of scripts and the local modules that they import."""
     found: dict[str, str] = {}
     for script, folder in begun:
         own = files(f"{script}:main", folder) if script.suffix == ".py" else [script]
@@ -93,7 +105,6 @@ def code_digest(begun: tuple[tuple[Path, Path], ...]) -> str:
     return hashlib.sha256(json.dumps(sorted(found.items())).encode()).hexdigest()
 
 
-@cache
 def files_digest(files: tuple[str, ...]) -> str | None:
     """Of files, and of all in folders; None of none.
 

@@ -28,7 +28,7 @@ from ablate.plan.params import Dataset, Fingerprint, Params
 from ablate.plan.record import PlanRecord
 from ablate.plan.run_records import RunRecords
 from ablate.plan.runs import RUNS, OwnRun, Plan, Run
-from ablate.plan.trainer_code import own_key
+from ablate.plan.trainer_code import code_digest, files_digest, own_key
 from ablate.seals import check_file, manifest_of, read_if_sealed, sha256_of
 from ablate.stored import Receipt, fits
 
@@ -49,6 +49,7 @@ class Keys:
         self._packs: dict[tuple[str, int], str] = {}
         self._own: dict[tuple[str, str | None], str | None] = {}
         self._bytes = cache(digest)
+        self._of_code, self._of_files = cache(code_digest), cache(files_digest)
 
     def run_reason(self, run: Run, folder: Path = RUNS, *, whole: bool = True) -> str | None:
         """Why ``run`` would be trained into ``folder`` (RUNS or PRETRAINED); None: its result is what is asked for.
@@ -108,7 +109,7 @@ class Keys:
     def key(self, run: Run) -> Key:
         """The key that ``run`` must have."""
         if isinstance(run, OwnRun):
-            return own_key(run.id, run.settings, self._trainers[run.settings.trainer])
+            return own_key(run.id, run.settings, self._trainers[run.settings.trainer], self._of_code, self._of_files)
         start = None
         if run.start and (source_run := self.plan.find(run.start)):
             source = self._source_key(source_run, run.start_folder)
