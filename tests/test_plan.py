@@ -30,10 +30,12 @@ ARMS = {
     ("resnet18-init", "subset"): 2,
     ("resnet18-init", "clean-transfer"): 2,
     ("resnet18-init", "initialisation"): 3,
+    ("resnet18-init", "initialisation-rate"): 6,  # these three x two rates
     ("resnet18-init", "activation"): 5,
     ("resnet-vs-plain", "nets"): 6,
     ("resnet-vs-plain", "regularisation"): 4,  # dropout on, off x augmentation on, off
     ("resnet-vs-plain", "original"): 4,  # ResNet-18, Net 1 x augmentation on, off
+    ("resnet-vs-plain", "averages"): 4,  # two networks x running and exact averages
     ("resnet-vs-plain", "seven-layers"): 2,
     ("resnet-vs-plain", "nine-layers"): 2,
     ("resnet-vs-plain", "fifteen-layers"): 2,
