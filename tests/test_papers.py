@@ -176,7 +176,8 @@ def test_choices_are_written_down_with_a_place_and_a_reason(id: str, plan: Plan)
     paper = PAPERS[id]
     assert len({s.what for s in paper.silent}) == len(paper.silent)
     assert len({s.what for s in paper.protocol}) == len(paper.protocol)
-    said = " ".join([*(s.choice for s in paper.silent), *(s.stated for s in paper.protocol), *(s.what for s in paper.own)])
+    told = [*(s.choice for s in paper.silent), *(s.stated for s in paper.protocol), *(s.what for s in paper.own)]
+    said = " ".join(told)
     # Every learning rate, batch size and number of epochs that is used is stated, chosen, or of a study of our own.
     for planned in plan.planned:
         if planned.paper == id:
