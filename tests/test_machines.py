@@ -199,6 +199,36 @@ def test_the_processor_has_a_name_on_macos_and_without_proc(monkeypatch: pytest.
     assert provenance.processor()
 
 
+@pytest.mark.parametrize(
+    ("flags", "limits", "expected"),
+    [
+        ("fpu sse2 avx2 avx512f avx512_bf16 amx_bf16", {}, "Some CPU, AVX-512 with bf16"),
+        ("fpu sse2 avx2 avx512f", {}, "Some CPU, AVX-512"),
+        ("sse2 avx avx2 avx_vnni", {"ONEDNN_MAX_CPU_ISA": ""}, "Some CPU, AVX2"),
+        ("sse2", {}, "Some CPU, SSE2"),
+        (None, {}, "Some CPU"),  # ARM has no such line
+        ("sse2 avx2", {"ATEN_CPU_CAPABILITY": "default"}, "Some CPU, AVX2, ATEN_CPU_CAPABILITY=default"),
+    ],
+)
+def test_a_processor_is_told_with_the_units_that_decide_the_last_bits(
+    flags: str | None, limits: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By hand. Two processors of one name with other units give other bytes: they are not one kind of machine."""
+    lines = [
+        "processor\t: 0",
+        "model name\t: Some CPU",
+        *([f"flags\t\t: {flags}"] if flags else []),
+        "bugs\t\t: avx512f",
+        "",
+    ]
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: "\n".join(lines * 2))
+    for name in provenance.LIMITS:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in limits.items():
+        monkeypatch.setenv(name, value)
+    assert provenance.processor() == expected
+
+
 def test_signals_that_a_system_lacks_are_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(signal, "SIGUSR1")
     assert runpy.run_path(str(interrupt.__file__))["ASKED"] == [signal.SIGINT, signal.SIGTERM]

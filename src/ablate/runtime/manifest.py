@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -18,6 +19,13 @@ from ablate.files import atomic_write, digest
 from ablate.runtime.run_lock import taken_at
 
 PACKAGE = Path(__file__).parents[1]
+# Flags of /proc/cpuinfo, the widest first, as people call them.
+UNITS = {"avx512_bf16": "AVX-512 with bf16", "avx512f": "AVX-512", "avx2": "AVX2", "sse2": "SSE2"}
+LIMITS = (
+    "ONEDNN_MAX_CPU_ISA",
+    "DNNL_MAX_CPU_ISA",
+    "ATEN_CPU_CAPABILITY",
+)  # with which users forbid torch a part of it
 MOST_PATCH = 2**20  # bytes of a patch that are kept
 UNBORN = "(initial)"  # Git's word for the commit that is to come
 NO_REPOSITORY = "the package lies in no Git repository, as one that was installed"
@@ -170,16 +178,38 @@ def _ask(*words: str, at: Path | None = None) -> _Said:
 
 
 def processor() -> str:
-    """The processor's name, for people."""
-    with suppress(OSError):  # Linux alone has the file, and ARM's has no such line
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
+    """The processor's name, and what of its instructions decides speed and the last bits of a product.
+
+    Processors of one name have AVX-512 or not; and a user may forbid what there is.
+    """
+    limits = [f"{name}={os.environ[name]}" for name in LIMITS if os.environ.get(name)]
+    return ", ".join([_processor_name(), *_vector_units(), *limits])
+
+
+def _processor_name() -> str:
+    for value in _cpuinfo("model name"):  # ARM's has no such line
+        return value
     if sys.platform == "darwin":
         with suppress(OSError, subprocess.SubprocessError):
             name = ["sysctl", "-n", "machdep.cpu.brand_string"]
             return subprocess.run(name, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     return platform.processor() or platform.machine()
+
+
+def _vector_units() -> list[str]:
+    """Of x86, the widest; of others nothing, where a name says enough."""
+    flags = next((set(value.split()) for value in _cpuinfo("flags")), set[str]())
+    found = [unit for flag, unit in UNITS.items() if flag in flags]
+    return found[:1]
+
+
+def _cpuinfo(field: str) -> Iterator[str]:
+    """Each processor's value of a field; Linux alone has the file."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == field:
+                yield value.strip()
 
 
 def peak_memory_mb() -> int:
