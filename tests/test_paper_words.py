@@ -111,7 +111,7 @@ BY_EYE = {
     ("tinyimage10", "optimiser", "SGD", "epochs"): "choice choice choice",
     ("tinyimage10", "optimiser", "SGD", "last_relu"): "deviation deviation deviation",
     ("tinyimage10", "optimiser", "Adam with weight decay", "weight_decay"): "own own own",
-    ("tinyimage10", "classes", "200 classes", "n_classes"): "deviation stated stated",
+    ("tinyimage10", "classes", "200 classes", "n_classes"): "deviation - stated",
     ("resnet18-init", "subset", "pretrained", "epochs"): "choice choice choice",
     ("resnet18-init", "subset", "pretrained", "batch_size"): "choice choice choice",
     ("resnet18-init", "subset", "pretrained", "images"): "deviation deviation stated",
