@@ -1,5 +1,9 @@
 """`ablate weave`. Oracle: the cells that a table of three runs shows, worked out by hand."""
 
+import csv
+import json
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,7 +14,7 @@ from ablate.errors import UserError
 from ablate.proof.weave import marks, pinned, tables_of, weave
 from ablate.results.stats import rounded
 from ablate.results.table import Table
-from conftest import Workspace
+from conftest import ROOT, Workspace
 
 RESULTS = Path("results/tiny")
 
@@ -67,7 +71,7 @@ def test_in_latex_the_cell_is_latex_and_all_else_stays() -> None:
         ("p/table-2:1:test_acc", "unknown table 'p/table-2'; allowed: p/table-1"),
         ("p/table-1:3:test_acc", "unknown row '3'"),
         ("p/table-1:1:val_acc", "unknown column 'val_acc'"),
-        ("p/table-1:1:note", "row 1, column note is empty"),
+        ("p/table-1:1:note", "row SGD, column note is empty"),
         ("p/table-1:1:test_acc = 57.7", "ablate:p/table-1:1:test_acc is 57.6, and the text was written for 57.7"),
         ("p/table-1:1", "is no mark"),
     ],
@@ -125,6 +129,103 @@ def test_a_table_that_was_edited_by_hand_is_refused(tmp_path: Path, monkeypatch:
     table.write(RESULTS / "p/table-1.csv", "A table")
     with pytest.raises(UserError, match="has no receipt of the step that made it"):
         weave(text("{{ ablate:p/table-1:1:n }}"), RESULTS)
+
+
+@pytest.fixture
+def claims(table: Table) -> None:
+    """Beside the table: three claims of p, one of q, and a table with colons in its rows and columns."""
+    words = [("p", "open"), ("p", "reproduced"), ("p", "counted"), ("q", "open")]
+    RESULTS.joinpath("claims.json").write_text(
+        json.dumps({"claims": [{"paper": paper, "verdict": word} for paper, word in words]})
+    )
+    other = Table()
+    other.add("p", {"paper": "p", "claims: open": 1, "loss (nats)": -0.25})
+    other.add("a: b", {"paper": "a: b", "claims: open": 2, "loss (nats)": 0.5})
+    other.write(RESULTS / "evidence.csv", "Evidence")
+    table.rows[0]["n"] = 8
+    table.write(RESULTS.with_name("paper") / "p/table-1.csv", "A table of another scale")
+
+
+@pytest.mark.usefixtures("claims")
+@pytest.mark.parametrize(
+    ("mark", "expected"),
+    [
+        ("paper:p/table-1:1:n", "8"),  # of another scale
+        ("tiny:p/table-1:1:n", "3"),  # of this one, by its name
+        ("p/table-1:1:n", "3"),
+        ("findings:p:claims", "2"),  # what is counted is outside of them, as in the tally
+        ("findings:p:open", "1"),
+        ("findings:all:open", "2"),
+        ("findings:q:contradicted", "0"),
+        ("tiny:findings:all:claims", "3"),
+        ("evidence:a: b:claims: open", "2"),
+        ("evidence:p:loss", "-0.25"),  # without its unit
+        ("tiny:evidence:a: b:loss (nats)", "0.5"),
+    ],
+)
+def test_marks_name_other_scales_counts_of_findings_and_names_with_colons(mark: str, expected: str) -> None:
+    assert weave(text(f"{{{{ ablate:{mark} }}}}"), RESULTS) == expected
+    assert weave(text(f"{{{{ ablate:{mark} = {expected} }}}}"), RESULTS) == expected
+
+
+@pytest.mark.usefixtures("claims")
+@pytest.mark.parametrize(
+    ("mark", "expected"),
+    [
+        ("pilot:p/table-1:1:n", "pilot: no table of results/tiny, and no scale of which results are here"),
+        ("paper:findings:p:open", "results/paper/claims.json: no such file"),
+        ("paper:p/table-2:1:n", "results/paper: unknown table 'p/table-2'"),
+        ("findings:p:opne", "results/tiny/claims.json: unknown column 'opne'"),
+        ("findings:r:open", "results/tiny/claims.json: unknown row 'r'; allowed: all, p, q"),
+        ("evidence:a: c:claims: open", "unknown row 'a: c:claims'"),
+    ],
+)
+def test_what_they_name_has_to_be_there(mark: str, expected: str) -> None:
+    with pytest.raises(UserError) as refused:
+        weave(text(f"{{{{ ablate:{mark} }}}}"), RESULTS)
+    assert str(refused.value).startswith("text.md:1: ") and expected in str(refused.value)
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="needs pdflatex: apt-get install texlive-latex-base")
+@pytest.mark.usefixtures("claims")
+def test_a_woven_document_compiles() -> None:
+    """Oracle: pdflatex, which stops at the first error."""
+    marks = "{{ ablate:p/table-1:2:note }} ${{ ablate:evidence:p:loss }}$ {{ablate:paper:p/table-1:1:steps}} \\%"
+    source = text(rf"\documentclass{{article}}\begin{{document}}{marks}\end{{document}}", "a.tex")
+    Path("woven.tex").write_text(weave(source, RESULTS))
+    assert r"a\_b $-0.25$ 12,345 \%" in Path("woven.tex").read_text()
+    words = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "woven.tex"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_committed_results_answer_marks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With the receipts that they have, from another scale's text. Oracle: the rows, read here."""
+    monkeypatch.chdir(ROOT)
+    cells = {
+        "tinyimage10/table-1:1:test_acc": rows("tinyimage10/table-1")[0]["test_acc %"],
+        "claims:tinyimage10/sgd-over-adam:effect": next(
+            row["effect"] for row in rows("claims") if row["claim"].startswith("SGD has a higher validation accuracy")
+        ),
+        "comparison:tinyimage10/trial-1-test:printed": "54.6",  # as the paper has it
+        "evidence:tinyimage10:ended": next(row["ended"] for row in rows("evidence") if row["paper"] == "tinyimage10"),
+        "findings:all:open": str(sum(row["verdict"] == "open" for row in rows("claims"))),
+    }
+    source = tmp_path / "text.md"
+    source.write_text("\n".join(f"{{{{ ablate:paper:{mark} }}}}" for mark in cells))
+    assert weave(source, Path("results/pilot")).splitlines() == list(cells.values())
+    assert weave(Path("docs/proof.md"), Path("results/paper"))  # whose marks are pinned
+
+
+def rows(table: str) -> list[dict[str, str]]:
+    with Path(f"results/paper/{table}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.usefixtures("claims")
+def test_the_dag_waits_for_the_claims_and_takes_another_scale_s_tables_as_they_are() -> None:
+    source = text("{{ ablate:findings:p:open }} {{ ablate:paper:p/table-1:1:n }} {{ ablate:paper:p/table-9:1:n }}")
+    assert tables_of(source, RESULTS) == [RESULTS / "claims.json", RESULTS.with_name("paper") / "p/table-1.csv"]
 
 
 @pytest.mark.usefixtures("table")

@@ -1,11 +1,12 @@
 """Numbers inside prose: marks in a text that name a cell of a table, and give way to what the cell shows.
 
-A mark is ``{{ ablate:<paper>/<table>:<row>:<column> }}``, its row a label or a number from 1. With ``= <digits>``
-behind the column it holds only as long as the cell shows these digits, for which the sentence around it was written.
+A mark is ``{{ ablate:<paper>/<table>:<row>:<column> }}``, its row a label or a number from 1; with ``<scale>:``
+before the table it is of that scale. With ``= <digits>`` behind the column it holds only as long as the cell shows
+these digits, for which the sentence around it was written. The table ``findings`` counts claims.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from ablate.inert import in_latex, in_markdown
 from ablate.plan.receipts import check
 from ablate.results.explain import SUFFIX, find
 
-MARK = re.compile(r"\{\{\s*ablate:(?P<table>[^:{}\s]+):(?P<row>[^{}\n]+):(?P<column>[^:={}\n]+?)\s*"
-                  r"(?:=\s*(?P<pin>[^{}\n]*?)\s*)?\}\}")  # fmt: skip
+MARK = re.compile(r"\{\{\s*ablate:(?P<cell>[^{}\n]+?)(?:\s+=\s+(?P<pin>[^{}\n]*?))?\s*\}\}")
 BEGINS = re.compile(r"\{\{\s*ablate\b")
+UNIT = re.compile(r" (%|points|\([^()]*\))$")  # ends a column's name
+FINDINGS, CLAIMS = "findings", "claims"  # a table that is counted here, and its column of all claims but counted ones
 FORMS: dict[str, Callable[[str], str]] = {".md": in_markdown, ".tex": in_latex}
 
 
@@ -27,15 +29,24 @@ class Mark:
     """A mark in a text."""
 
     where: str  # the text's file and line
-    table: str
-    row: str
-    column: str
+    cell: str  # [<scale>:]<table>:<row>:<column>; rows and columns may have colons of their own
     pin: str | None  # the digits that it was written for
 
     @property
     def text(self) -> str:
         """The mark without its pin."""
-        return f"ablate:{self.table}:{self.row}:{self.column}"
+        return f"ablate:{self.cell}"
+
+    def place(self, results: Path) -> tuple[Path, str, str]:
+        """Results of its scale, its table, and row and column: of ``results``, results/<scale>, if it names no other.
+
+        A first word is a scale where it is a folder beside ``results``, and no table.
+        """
+        first, second, *rest = self.cell.split(":")
+        other = results.parent / first
+        if len(rest) > 1 and "/" not in first and other.is_dir():
+            return other, second, ":".join(rest)
+        return results, first, ":".join([second, *rest])
 
 
 def marks(source: Path) -> list[Mark]:
@@ -48,13 +59,13 @@ def marks(source: Path) -> list[Mark]:
         raise UserError(f"{source}: must be Markdown or LaTeX; name it .md or .tex")
     with reading(source, "no text in UTF-8"):
         text = source.read_text(encoding="utf-8")
-    every = [_mark(source, text, found) for found in MARK.finditer(text)]
-    whole = {found.start() for found in MARK.finditer(text)}
+    found = [mark for mark in MARK.finditer(text) if mark["cell"].count(":") > 1]
+    whole = {mark.start() for mark in found}
     for begin in BEGINS.finditer(text):
         if begin.start() not in whole:
             where = _where(source, text, begin.start())
             raise UserError(f"{where}: is no mark; write {{{{ ablate:<paper>/<table>:<row>:<column> }}}}")
-    return every
+    return [Mark(_where(source, text, mark.start()), mark["cell"], mark["pin"]) for mark in found]
 
 
 def weave(source: Path, results: Path) -> str:
@@ -76,8 +87,12 @@ def pinned(source: Path, results: Path) -> str:
 
 
 def tables_of(source: Path, results: Path) -> list[Path]:
-    """The files that the text takes cells from: each table's .csv, whether it is there or not."""
-    return list(dict.fromkeys(results / f"{mark.table}.csv" for mark in marks(source)))
+    """The files that the text takes cells from, whether they are there or not; of another scale those that are."""
+    files = []
+    for mark in marks(source):
+        folder, table, _ = mark.place(results)
+        files.append(folder / (f"{CLAIMS}.json" if table == FINDINGS else f"{table}.csv"))
+    return [file for file in dict.fromkeys(files) if file.is_relative_to(results) or file.exists()]
 
 
 def cell_of(mark: Mark, results: Path) -> str:
@@ -86,25 +101,48 @@ def cell_of(mark: Mark, results: Path) -> str:
     Raises:
         UserError: If it is not there, is empty, or its table was changed since it was made.
     """
+    folder, table, cell = mark.place(results)
     try:
-        file = find(mark.table, results)
-        csv = file.with_name(file.name.removesuffix(SUFFIX) + ".csv")
-        check(results, [file, csv])
-        heads, rows = read_lines(csv)
-        labels = list(read_json(file))
-        row = rows[_place(mark.row, labels if len(labels) == len(rows) else [row[0] for row in rows], csv)]
-        cell = row[heads.index(_column(mark.column, heads, csv))]
+        found = _counted(folder, cell) if table == FINDINGS else _cell(folder, table, cell)
     except UserError as error:
         raise UserError(f"{mark.where}: {error}") from None
-    if not cell:
-        raise UserError(f"{mark.where}: {csv}: row {mark.row}, column {mark.column} is empty")
-    if not NUMBER.fullmatch(cell):
-        return cell
+    if not NUMBER.fullmatch(found):
+        return found
     from ablate.results.table import (
         text as shown,
     )  # here: pandas takes a second, and the workflow asks for marks alone
 
-    return shown(float(cell) if "." in cell or "e" in cell.lower() else int(cell))
+    return shown(float(found) if "." in found or "e" in found.lower() else int(found))
+
+
+def _cell(folder: Path, table: str, cell: str) -> str:
+    if "/" not in table and cell.count(":") > 1 and not any(folder.glob(f"{table}{SUFFIX}")):
+        raise UserError(f"{table}: no table of {folder}, and no scale of which results are here")
+    file = find(table, folder)
+    csv = file.with_name(file.name.removesuffix(SUFFIX) + ".csv")
+    check(folder, [file, csv])
+    heads, rows = read_lines(csv)
+    labels = list(read_json(file))
+    if len(labels) != len(rows):
+        labels = [row[0] for row in rows]
+    row, column = _chosen(cell, labels, heads, csv)
+    if not (found := rows[row][column]):
+        raise UserError(f"{csv}: row {labels[row]}, column {heads[column]} is empty")
+    return found
+
+
+def _counted(folder: Path, cell: str) -> str:
+    """How many claims of a paper, or of ``all``, have a verdict."""
+    from ablate.results.table import ALL
+    from ablate.verdicts.assess import COUNTED, WORDS  # here as above
+
+    file = folder / f"{CLAIMS}.json"
+    check(folder, [file])
+    claims = read_json(file)[CLAIMS]
+    papers, words = [*dict.fromkeys(claim["paper"] for claim in claims), ALL], [CLAIMS, *WORDS]
+    row, column = _chosen(cell, papers, words, file)
+    mine = [claim["verdict"] for claim in claims if papers[row] in (claim["paper"], ALL)]
+    return str(len(mine) - mine.count(COUNTED) if words[column] == CLAIMS else mine.count(words[column]))
 
 
 def _replaced(source: Path, results: Path, form: Callable[[Mark, str], str], *, hold: bool = True) -> str:
@@ -131,31 +169,41 @@ def _replaced(source: Path, results: Path, form: Callable[[Mark, str], str], *, 
     return woven
 
 
-def _mark(source: Path, text: str, found: re.Match[str]) -> Mark:
-    pin = found["pin"]
-    return Mark(_where(source, text, found.start()), found["table"], found["row"].strip(), found["column"], pin)
-
-
 def _where(source: Path, text: str, at: int) -> str:
     return f"{source}:{text.count(chr(10), 0, at) + 1}"
 
 
-def _place(row: str, labels: list[str], csv: Path) -> int:
+def _chosen(cell: str, labels: list[str], heads: list[str], file: Path) -> tuple[int, int]:
+    """Row and column, both from 0, of ``<row>:<column>``, whichever of its colons parts the two.
+
+    Raises:
+        UserError: For a row or column that is not there, with the last colon parting them.
+    """
+    faults = []
+    for part in [at for at, sign in enumerate(cell) if sign == ":"][::-1]:
+        try:
+            return _row(cell[:part].strip(), labels, file), _column(cell[part + 1 :].strip(), heads, file)
+        except UserError as error:
+            faults.append(error)
+    raise faults[0]
+
+
+def _row(row: str, labels: list[str], file: Path) -> int:
     """The number of a row, from 0: of its label, or as a number from 1 where no label is so."""
     if row in labels:
         return labels.index(row)
     if row in map(str, range(1, len(labels) + 1)):
         return int(row) - 1
-    raise choose(str(csv), row, labels, "row")
+    raise choose(str(file), row, labels, "row")
 
 
-def _column(column: str, heads: list[str], csv: Path) -> str:
-    """The column of a name; without its unit where that leaves one: test_acc for ``test_acc %``."""
-    near = [head for head in heads if head == column] or [head for head in heads if head in _units(column)]
+def _column(column: str, heads: list[str], file: Path) -> int:
+    """The number of a column, from 0; without its unit where that leaves one: test_acc for ``test_acc %``."""
+    near = [head for head in heads if head == column] or [head for head in heads if _but_unit(head) == column]
     if len(near) != 1:
-        raise choose(str(csv), column, heads, "column")
-    return near[0]
+        raise choose(str(file), column, heads, "column")
+    return heads.index(near[0])
 
 
-def _units(column: str) -> Iterator[str]:
-    yield from (f"{column} %", f"{column} points", f"{column}(m)")
+def _but_unit(head: str) -> str:
+    return UNIT.sub("", head)
