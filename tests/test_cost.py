@@ -139,10 +139,10 @@ def test_the_history_is_read_from_runs_and_from_committed_results(tmp_path: Path
     """Oracle: results/pilot's own lines; and what is put beside them here."""
     datasets = load(ROOT / "params.yaml", {"scale": "pilot"}).datasets
     pilot = {m.run: m for m in read_history(ROOT / "results", datasets)}
-    name = "alexnet_tiny-imagenet-c0to10_sgd-0.01_a9e97d931a_s0"
+    name = "resnet18_tiny-imagenet-c0to10_sgd-0.05_ecbf1471bc_s1"
     there = read_json(ROOT / "results/pilot/alexnet-vs-resnet/provenance.json")[name]
-    assert pilot[name] == Measured(  # five epochs of 2,000 images, and six times 500 evaluated
-        name, "alexnet", 64, 5 * 2000 + 6 * 500 / 3, there["wall_s"], there["device"], 1, "bf16"
+    assert pilot[name] == Measured(  # twelve epochs of 2,500 images, and thirteen times 500 evaluated
+        name, "resnet18", 64, 12 * 2500 + 13 * 500 / 3, there["wall_s"], there["device"], 1, "bf16"
     )
     for source, changes in (("a_s0", {}), ("b_s0", {"starts": 2}), ("c_s0", {"status": "diverged"}), ("d_s0", {})):
         folder = tmp_path / "runs" / source
