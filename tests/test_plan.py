@@ -61,8 +61,8 @@ def test_every_study_has_the_arms_that_its_paper_asks_for(
     arms = {scale: {entry for entry in found if entry[:2] in ARMS} for scale, found in arms.items()}
     assert Counter((paper, study) for paper, study, _ in arms["paper"]) == ARMS
     assert arms["paper"] == arms["demo"]
-    # The pilot is without the trials that results/paper has, and without what needs more steps than it has: AlexNet at
-    # some rates, 200 classes.
+    # The pilot is without the trials that results/paper has, and without what needs more steps: AlexNet at some
+    # rates, 200 classes.
     left_out = {("tinyimage10", "grid"), ("tinyimage10", "classes"), ("alexnet-vs-resnet", "sweep")}
     assert {at[:2] for at in arms["paper"] - arms["pilot"]} == left_out and arms["pilot"] < arms["paper"]
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from ablate.errors import UserError
+from ablate.errors import UserError, choose
 from ablate.figures import curves as drawn
 from ablate.plan.kinds import FIGURES, HISTORY, TABLES, Kind
 from ablate.plan.params import load
@@ -28,9 +28,9 @@ SHALLOW = "drawn.resnet-vs-plain.shallow"  # in the paper's file
 KEY = "papers/resnet-vs-plain.yaml: drawn.shallow"  # and in messages
 # SHA-256 of all ids of a scale, sorted, a line each: what they were when this was written.
 IDS = {
-    "demo": "1bc7b101646f4ba64b597c950758835a8686bcdca525f5e2b278e57fbd3cc077",
-    "pilot": "86c99a6c3f589a5e9c0f6dda5389af7b1830deacd60349cb960ba4727f201dd8",
-    "paper": "95ee555c1ea7febde3c4e3b40c8223517d74a6ce243afc2896f27abc8e4d64b2",
+    "demo": "30e535ae9325e2daed6de764c37440d00cfefce47769dc9f2cba9b0b405fd949",
+    "pilot": "cbb78469e4ec95581312c37a8fb9b3539d1305650153fcd56268a129641cf9e0",
+    "paper": "8d58ec5fe2d702777d712a3d8839b80fcbc3e0d52c5c8a31b55dc3ea33850048",
 }
 
 
@@ -265,6 +265,14 @@ def test_arguments_of_kinds(what: str, kind: str, argument: str, refused: bool, 
 @pytest.mark.parametrize("kind", ["acuracy", "bars", "", ":", "curve", "Dots", "table_kinds:accuracy"])
 def test_kinds_that_there_are_not(what: str, kind: str, tmp_path: Path) -> None:
     assert f"{KEY}.{what}.mine: unknown {what[:-1]} " in said(tmp_path, (f"{SHALLOW}.{what}.mine", kind))
+
+
+def test_of_many_names_a_refusal_lists_the_most_alike() -> None:
+    """By hand: of a hundred, ten, the nearest among them and as what may have been meant; of a few, all."""
+    many = choose("file", "trial-7", [f"p/trial-{i}" for i in range(100)], "row")
+    assert str(many).startswith("file: unknown row 'trial-7'; allowed: 100 names, most like it p/trial-7, ")
+    assert str(many).count("p/trial-") == 11 and str(many).endswith("; did you mean 'p/trial-7'?")
+    assert str(choose("file", "c", ["a", "b"])) == "file: unknown value 'c'; allowed: a, b"
 
 
 def test_kinds_that_need_an_axis_want_it(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ class UserError(Exception):
 
 
 def choose(path: str, got: object, allowed: Iterable[str], what: str = "value") -> UserError:
-    """The refusal of ``got`` at ``path``: what is allowed there, of much the most alike, and the nearest right spelling."""
+    """The refusal of ``got`` at ``path``: what is allowed there, of much the most alike, and the nearest spelling."""
     names = sorted(allowed)
     near = get_close_matches(str(got), names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
