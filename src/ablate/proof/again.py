@@ -47,9 +47,7 @@ def make_again(project: Project, into: Path) -> Path:
     """
     scale = project.params.scale
     here, there = RESULTS / scale, into / RESULTS / scale
-    for path in Path().iterdir():
-        if path.name not in MADE and not path.name.startswith("."):
-            (into / path).symlink_to(path.absolute())
+    link_study(into)
     receipts = [here / FOLDER / f"describe_{name}.json" for name in project.params.datasets]
     given = [*here.glob(f"*/{NAME}"), *(here / name for name in GIVEN), seeds_file(scale), *receipts]
     for path in [*given, *(here / "data").glob("*")]:
@@ -62,6 +60,13 @@ def make_again(project: Project, into: Path) -> Path:
         (into / digests).symlink_to(digests.absolute())
     run_here(into, "render", "--scale", scale, "--partial")
     return there
+
+
+def link_study(into: Path) -> None:
+    """Put links to the study's own files into the folder ``into``: to all that lies here and is not made of runs."""
+    for path in Path().iterdir():
+        if path.name not in MADE and not path.name.startswith("."):
+            (into / path).symlink_to(path.absolute())
 
 
 def run_here(folder: Path, *words: str) -> None:

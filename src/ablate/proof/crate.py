@@ -13,14 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import UserError
-from ablate.files import read_json
+from ablate.files import as_json, read_json
 from ablate.plan.project import Project
 from ablate.plan.receipts import PLAN
 from ablate.plan.run_records import RunRecords, read_records
-from ablate.plan.runs import ENDED
+from ablate.plan.runs import ENDED, OwnRun
 from ablate.plan.status import statuses
+from ablate.plan.trainer_code import results_of
 from ablate.proof.again import NOT_KEPT, RESULTS
 from ablate.proof.extra import need
+from ablate.proof.own import own_code
+from ablate.workflow.due import Keys
 
 PROFILES = ("process/0.5", "workflow/0.5", "provenance/0.5")
 WORKFLOW_PROFILE = "https://w3id.org/workflowhub/workflow-ro-crate/1.0"
@@ -65,6 +68,7 @@ class _Crate:
 
     def __init__(self, crate: Any, project: Project, paper: str | None, run: str | None) -> None:
         self.crate, self.project, self.paper, self.run = crate, project, paper, run
+        self.keys = Keys(project.params, project.plan)
         self.tools: dict[str, Any] = {}
 
     def write(self, runs: dict[str, dict[str, bytes]], target: Path) -> int:
@@ -128,31 +132,31 @@ class _Crate:
 
     def _action(self, run: str, contents: dict[str, bytes]) -> Any:
         """One training: what it was made of, on which machine, and how it ended."""
-        manifest, metrics = json.loads(contents["manifest.json"]), json.loads(contents["metrics.json"])
+        manifest, metrics, asked = (json.loads(contents[f"{name}.json"]) for name in ("manifest", "metrics", "run"))
         files = {}
         for name in OF_RUN:
-            facts = {"sha256": hashlib.sha256(contents[name]).hexdigest(), "contentSize": str(len(contents[name]))}
-            facts |= {"name": f"{name} of {run}", "encodingFormat": "application/json"}
-            files[name] = self.crate.add_file(BytesIO(contents[name]), f"runs/{run}/{name}", properties=facts)
-        action = self._entity(f"#run-{run}", "CreateAction", name=run, instrument=self._tool(manifest))
-        action["object"] = [files["run.json"], self._data(json.loads(contents["run.json"]), manifest)]
+            files[name] = self._written(run, name, contents[name])
+        action = self._entity(f"#run-{run}", "CreateAction", name=run, instrument=self._tool(run, manifest))
+        action["object"] = [files["run.json"], *self._data(run, asked["settings"], manifest)]
         action["result"] = [files["metrics.json"], files["manifest.json"]]
         ended = metrics["status"] in ENDED
         action["actionStatus"] = f"http://schema.org/{'Completed' if ended else 'Failed'}ActionStatus"
         if not ended:
             action["error"] = f"{metrics['status']} after {metrics['epochs']} epochs"
-        starts = manifest.get("starts") or 1
+        starts, imported = manifest.get("starts") or 1, (manifest.get("trainer") or {}).get("results")
         times = {"startTime": manifest.get("started") if starts == 1 else None, "endTime": manifest.get("ended")}
         for name, time in times.items():
-            if time:
+            if time and not imported:
                 action[name] = time
-        resumed = f", resumed {starts - 1} times" if starts > 1 else ""
-        action["description"] = f"{metrics['status']}{resumed}; {' '.join(manifest['command'][:2])}"
+        how = f", resumed {starts - 1} times" if starts > 1 else ""
+        how = f", imported from {imported} and not trained here" if imported else how
+        action["description"] = f"{metrics['status']}{how}; {' '.join(manifest['command'][:2])}"
         facts = {name: manifest[name] for name in MACHINE if manifest.get(name) is not None}
         facts |= {f"version of {name}": found for name, found in (manifest.get("versions") or {}).items()}
-        facts |= {"status": metrics["status"], "seed": json.loads(contents["run.json"])["seed"]}
+        facts |= {"status": metrics["status"], "seed": asked["seed"]}
         action["environment"] = [self._value(run, name, value) for name, value in facts.items()]
-        action["resourceUsage"] = [self._value(run, "wall_s", manifest["wall_s"], unit="SEC")]
+        if not imported:  # of which neither times nor seconds are known
+            action["resourceUsage"] = [self._value(run, "wall_s", manifest["wall_s"], unit="SEC")]
         return action
 
     def _without_result(self) -> list[dict[str, Any]]:
@@ -167,32 +171,55 @@ class _Crate:
         )
         self.tools["here"] = tool
         action = self._entity(f"#run-{found['run']}", "CreateAction", name=found["run"], instrument=tool)
+        if run := self.project.plan.find(found["run"]):
+            asked = as_json({"run": run.id, **run.model_dump(mode="json")}).encode()
+            action["object"] = self._written(run.id, "run.json", asked)
         action["actionStatus"] = "http://schema.org/FailedActionStatus"
         action["error"] = f"{found['state']}: {found.get('error', 'its checkpoint waits')}"
         return action
 
-    def _tool(self, manifest: dict[str, Any]) -> Any:
-        """The training code of a run: a tool for each digest of it."""
-        code, git = manifest["key"]["code"], manifest.get("git") or {}
+    def _tool(self, run: str, manifest: dict[str, Any]) -> Any:
+        """The training code of a run: a tool for each digest of it, with the files of the user's own."""
+        code, git, own = manifest["key"]["code"], manifest.get("git") or {}, manifest.get("trainer") or {}
         if code not in self.tools:
-            facts = {"name": "ablate train", "softwareVersion": str(git.get("commit")), "sha256": code}
-            if git.get("dirty"):
-                facts["description"] = "not as that commit has it: the runs' manifests say how"
+            name = own.get("command") or own.get("function") or "ablate train"
+            facts: dict[str, Any] = {"name": name, "softwareVersion": str(git.get("commit")), "sha256": code}
+            said = ["not as that commit has it: the runs' manifests say how"] if git.get("dirty") else []
+            planned = self.project.plan.find(run)
+            files = own_code(planned, self.project.params.trainers) if planned else []
+            if planned and files and self.keys.key(planned)["code"] != code:
+                said.append(f"of other files than are here: {', '.join(map(str, files))}")
+                files = []
+            if said:
+                facts["description"] = "; ".join(said)
             self.tools[code] = self._entity(f"#code-{code[:16]}", "SoftwareApplication", **facts)
+            if files:
+                self.tools[code]["hasPart"] = [self._file(path) for path in files]
         return self.tools[code]
 
-    def _data(self, run: dict[str, Any], manifest: dict[str, Any]) -> Any:
-        """A data set as it was packed: the digest of its content, and of the archive that it came from."""
-        name, pack, archive = (
-            run["settings"]["dataset"],
-            manifest["data"]["pack"],
-            manifest["data"].get("archive") or {},
-        )
-        facts = {"name": f"{name}, packed", "sha256": pack}
+    def _data(self, run: str, settings: dict[str, Any], manifest: dict[str, Any]) -> list[Any]:
+        """What a run was trained on, by the digest of its content: a data set as it was packed, or a trainer's files.
+
+        A data set has that of its archive beside it; a file of results that were imported is in the crate.
+        """
+        data, own = manifest["data"], manifest.get("trainer")
+        if own:
+            planned, results = self.project.plan.find(run), []
+            if isinstance(planned, OwnRun) and own.get("results"):
+                trainer = self.project.params.trainers[planned.settings.trainer]
+                path = results_of(planned.settings, planned.seed, trainer)
+                results = [self._file(path)] if path.is_file() else []
+            if data["pack"] is None:
+                return results
+            facts = {"name": "files of the trainer", "sha256": data["pack"]}
+            facts["description"] = ", ".join([*own.get("files", ()), *filter(None, [own.get("results")])])
+            return [*results, self._entity(f"#data-{data['pack'][:16]}", "CreativeWork", **facts)]
+        name, archive = settings["dataset"], data.get("archive") or {}
+        facts = {"name": f"{name}, packed", "sha256": data["pack"]}
         facts["description"] = (
             f"from {archive.get('archive')}, {archive.get('digest')}, SHA-256 {archive.get('sha256')}"
         )
-        return self._entity(f"#data-{name}-{pack[:16]}", "CreativeWork", **facts)
+        return [self._entity(f"#data-{name}-{data['pack'][:16]}", "CreativeWork", **facts)]
 
     def _value(self, run: str, name: str, value: object, unit: str | None = None) -> Any:
         facts = {"name": name, "propertyID": name.replace(" ", "-"), "value": str(value)}
@@ -201,8 +228,17 @@ class _Crate:
         )
 
     def _file(self, path: Path) -> Any:
+        """A file of this folder, once; one from elsewhere lies in ``elsewhere``, after its digest."""
         facts = _digest(path) | {"name": path.as_posix(), "encodingFormat": _form(path)}
-        return self.crate.add_file(str(path), path.as_posix(), properties=facts)
+        outside = path.is_absolute() or ".." in path.parts
+        place = f"elsewhere/{facts['sha256'][:16]}/{path.name}" if outside else path.as_posix()
+        return self.crate.get(place) or self.crate.add_file(str(path), place, properties=facts)
+
+    def _written(self, run: str, name: str, content: bytes) -> Any:
+        """A file of a run, which no folder has."""
+        facts = {"sha256": hashlib.sha256(content).hexdigest(), "contentSize": str(len(content))}
+        facts |= {"name": f"{name} of {run}", "encodingFormat": "application/json"}
+        return self.crate.add_file(BytesIO(content), f"runs/{run}/{name}", properties=facts)
 
     def _entity(self, id: str, type: str, **facts: Any) -> Any:
         if there := self.crate.get(id):

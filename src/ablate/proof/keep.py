@@ -14,7 +14,7 @@ from ablate.inert import in_markdown
 from ablate.plan.keys import FILES, WEIGHTS
 from ablate.plan.project import Project
 from ablate.plan.run_records import RunRecords, read_records
-from ablate.plan.runs import ENDED, PRETRAINED, Run
+from ablate.plan.runs import ENDED, PRETRAINED, OwnRun, Run
 from ablate.proof.crate import write_crate
 from ablate.proof.retrain import train_in
 from ablate.seals import of_run, read_if_sealed
@@ -30,11 +30,14 @@ def keep(project: Project, id: str, target: Path) -> bool:
     the record is returned, and stands in the card; the card's numbers are those of the weights that are kept.
 
     Raises:
-        UserError: For a run that is not planned, has no record, or did not end; and as training does.
+        UserError: For a run that is not planned, has no record, did not end, or is of an own trainer; and as
+            training does.
     """
     runs = project.plan.runs | project.plan.pretraining
     if id not in runs:
         raise choose("RUN", id, runs, "run")
+    if isinstance(runs[id], OwnRun):
+        raise UserError(f"{id}: is of the trainer {runs[id].settings.model}, whose weights are its own affair")
     if target.exists() and any(target.iterdir()):
         raise UserError(f"{target}: is not empty; name another folder, or delete it")
     recorded = _recorded(project, id)
