@@ -137,14 +137,17 @@ def _followed(step: str, model: str | None, kinds: tuple[str, ...]) -> list[str]
     return sorted(found)
 
 
-def _imports(name: str) -> Iterator[str]:
+@cache
+def _imports(name: str) -> list[str]:
     """The package's files that a file of it imports, anywhere in its text, and that are followed."""
+    found = []
     for module, part in _facts(PACKAGE / name)[1]:
         place = "/".join(module.split(".")[1:])
         files = (f"{place}/{part}.py", f"{place}/{part}/__init__.py", f"{place}.py", f"{place}/__init__.py")
         file = next((f for f in (f.removeprefix("/") for f in files) if (PACKAGE / f).is_file()), None)
         if file and (file in FOLLOWED or file.removesuffix(".py").split("/")[0] not in AROUND):
-            yield file
+            found.append(file)
+    return found
 
 
 Facts = tuple[str, list[tuple[str, str]]]  # digest of the code; (module, name) of each import of the package's own
