@@ -23,6 +23,7 @@ from ablate.errors import UserError
 from ablate.figures.style import CHARACTER, crossed, level_colours
 from ablate.inert import visible
 from ablate.plan.health import STALE
+from ablate.plan.names import called_arm
 from ablate.plan.record import PlannedRun
 from ablate.plan.runs import ENDED
 from ablate.results.study import StudyResults
@@ -113,21 +114,9 @@ def title(results: StudyResults, arm: str) -> str:
 
     The name stays as it is where that would be another arm's as well.
     """
-    names = {
-        p.arm: " / ".join(named(axis, results.shown(level)) for axis, level in p.levels.items())
-        for p in results.planned
-    }
-    mine = names[arm]
-    return mine if mine and list(names.values()).count(mine) == 1 else results.shown(arm)
-
-
-def named(axis: str, level: str) -> str:
-    """A level in words: 'lr 0.01' for a bare number of the axis lr, and any other level as it is."""
-    try:
-        float(level)
-    except ValueError:
-        return level
-    return f"{axis.replace('-', ' ')} {level}"
+    names = [called_arm(each, results.axes, results.show) for each in results.arms]
+    mine = names[results.arms.index(arm)]
+    return mine if names.count(mine) == 1 else results.shown(arm)
 
 
 def label(results: StudyResults, arm: str, *, name: str | None = None) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from ablate.papers.paper import Paper
-from ablate.plan.names import shown_arm
 from ablate.plan.record import PlannedRun
 from ablate.plan.settings import Settings
 
@@ -134,7 +133,7 @@ def words(paper: Paper, planned: Iterable[PlannedRun], scale: str, archives: Col
         if entry.at(scale) and any(entry.covers(arms[a].study, a, arms[a].levels.values()) for a in compared)
     ]
     deviations = [*_told("deviation", compared.values()), *(f"{label} data" for label in sorted(labels)), *declared]
-    named = tuple(shown_arm(arm, paper.shown(arms[arm].study)) for arm in own)
+    named = tuple(paper.called(arms[arm].study, arm) for arm in own)
     return Words(tuple(deviations), tuple(_told("choice", compared.values())), named)
 
 

@@ -119,12 +119,21 @@ def assess_paper(
         at = protocol(claim, planned, e, others, of_paper=paper.is_document)
         word, bars = why(claim, e)
         headline = bool(paper.headlines and claim.id in paper.headlines.claims)
-        tested = verdict or Verdict("not testable")
+        tested = _in_bounds(verdict, claim, e) if verdict else Verdict("not testable")
         judged = Judged(name, claim, statement(claim, paper), headline, e, tested, OPEN, at, word, "", bars)
         judged = _counted(judged) if verdict is None else _named(judged)
         judged = _said(judged, paper, planned, family, plan.looks)
         mine[claim.id] = replace(judged, sentence=f"{judged.sentence}{_imported(plan, planned, e)}")
     return [_beside(j, mine) for j in mine.values()]
+
+
+def _in_bounds(verdict: Verdict, claim: Claim, e: Evidence) -> Verdict:
+    """With an interval that ends where what is measured does; the finding was made before."""
+    part = next((p for p in e.parts if p.name == verdict.part), None)
+    if part is None:
+        return verdict
+    low, high = claim.measure.bounds(part.weights.values())
+    return verdict.within(low - part.claimed, high - part.claimed)
 
 
 def deviating(paper: Paper, planned: Planned, scale: str, other_archives: Collection[str]) -> set[tuple[str, str]]:
@@ -209,7 +218,7 @@ def _said(j: Judged, paper: Paper, planned: Planned, family: int, looks: tuple[i
     else:
         head = j.word if j.finding == j.word else f"{j.word} ({j.finding})"
         said.append(f"{head.capitalize()}. {finding_text(part, v, family, claims)}")
-        said += remarks(e, v, looks[-1] if looks else None, paper.shown(j.claim.study))
+        said += remarks(j.claim, paper, e, v, looks[-1] if looks else None)
     said += [f"{note.capitalize()}." for note in e.notes]
     if shared := shared_factors([p for p in planned if p.run in e.runs]):
         said.append(f"All seeds share {', '.join(shared)}.")

@@ -25,7 +25,8 @@ from ablate.verdicts.sentence import p_text, rounded
 
 CAPTION = (
     "Finding and interval follow from one family of simultaneous 95 % intervals over the claims of a paper, which "
-    "hold over seeds and, where accuracies are compared, over images; p is adjusted as they are. An arm that must "
+    "hold over seeds and, where accuracies are compared, over images, and end where what is measured does (a "
+    "difference of accuracies at 100 points); p is adjusted as they are. An arm that must "
     "learn is told by the runs that have learnt."
 )
 

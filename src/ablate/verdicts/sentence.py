@@ -1,11 +1,10 @@
 """What is said of a claim, generated from its numbers: the arms' means, the finding, and what it rests on."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from ablate.papers.claim import Claim
 from ablate.papers.paper import Paper
 from ablate.plan.metrics import BUILT_IN
-from ablate.plan.names import shown_arm
 from ablate.verdicts.contrasts import Contrast
 from ablate.verdicts.evidence import Evidence
 from ablate.verdicts.judge import MOST
@@ -40,7 +39,6 @@ def means(claim: Claim, paper: Paper, e: Evidence, contrast: Contrast | None) ->
     if contrast is None or not any(arm.values for arm in e.arms.values()):
         return ""
     unit = "%" if e.unit == "points" and not _gap(claim) else e.unit
-    show = paper.shown(claim.study)
     chosen = [contrast] if claim.kind in ("effect", "interaction") else list(e.contrasts)
     arms = list(dict.fromkeys(arm for c in chosen for arm in c.weights))
     if len(arms) > NAMED and all(contrast.sides):
@@ -62,7 +60,7 @@ def means(claim: Claim, paper: Paper, e: Evidence, contrast: Contrast | None) ->
     for arm in shown:
         mean = e.arms[arm].mean
         of = "" if same else f" ({_count(e, arm)})"
-        parts.append(f"{shown_arm(arm, show)} {'no number' if mean is None else number(mean, unit)}{of}")
+        parts.append(f"{paper.called(claim.study, arm)} {'no number' if mean is None else number(mean, unit)}{of}")
     more = f" and {len(arms) - len(shown)} arms more" if len(arms) > len(shown) else ""
     seeds = f" ({_seeds(e, shown)})" if same else ""
     return f"{', '.join(parts)}{more}{seeds}.{_printed(claim, paper, shown)}"
@@ -93,8 +91,10 @@ def _printed(claim: Claim, paper: Paper, arms: list[str]) -> str:
     found = {arm: every[arm][claim.metric] for arm in arms if claim.metric in every.get(arm, {})}
     metric = claim.own or BUILT_IN.get(claim.metric)
     unit = metric.shown_unit if metric else claim.measure.unit
-    show = paper.shown(claim.study)
-    values = [f"{shown_arm(arm, show)} {number(value * claim.measure.factor, unit)}" for arm, value in found.items()]
+    values = [
+        f"{paper.called(claim.study, arm)} {number(value * claim.measure.factor, unit)}"
+        for arm, value in found.items()
+    ]
     who = "The paper prints" if paper.is_document else "Printed elsewhere:"
     return f" {who} {', '.join(values)}." if values else ""
 
@@ -136,13 +136,10 @@ def _direction(part: Part, *, opposite: bool = False) -> str:
     return "above zero" if (part.direction == "greater") != opposite else "below zero"
 
 
-def remarks(e: Evidence, v: Verdict, last: int | None, show: Mapping[str, str]) -> Iterator[str]:
-    """What else the reader has to know.
-
-    ``last`` is how many seeds the last look has, where there are looks; ``show`` is what readers see of labels.
-    """
+def remarks(claim: Claim, paper: Paper, e: Evidence, v: Verdict, last: int | None) -> Iterator[str]:
+    """What else the reader has to know; ``last`` is how many seeds the last look has, where there are looks."""
     part = next((p for p in e.parts if p.name == v.part), None)
-    if part and len(part.weights) == 2 and (said := _failing(e, list(part.weights), show)):
+    if part and len(part.weights) == 2 and (said := _failing(claim, paper, e, list(part.weights))):
         yield said
     if v.failing:
         yield "Runs that failed would turn it round, were they counted; so it stays open."
@@ -155,11 +152,11 @@ def remarks(e: Evidence, v: Verdict, last: int | None, show: Mapping[str, str]) 
         yield "The interval is over seeds alone, not over images."
 
 
-def _failing(e: Evidence, arms: list[str], show: Mapping[str, str]) -> str:
+def _failing(claim: Claim, paper: Paper, e: Evidence, arms: list[str]) -> str:
     """How many of each arm's runs have learnt, where they differ, and Fisher's exact test of it."""
     from scipy.stats import fisher_exact
 
-    (first, a), (second, b) = ((shown_arm(arm, show), e.arms[arm]) for arm in arms)
+    (first, a), (second, b) = ((paper.called(claim.study, arm), e.arms[arm]) for arm in arms)
     if not (a.must_learn and b.must_learn) or a.learnt * b.ended == b.learnt * a.ended:
         return ""
     p = float(fisher_exact([[a.learnt, a.ended - a.learnt], [b.learnt, b.ended - b.learnt]]).pvalue)
