@@ -44,6 +44,10 @@ class Measure(NamedTuple):
         return sum(end for end, _ in ends), sum(end for _, end in ends)
 
 
+def _measure(metric: Metric, name: str) -> Measure:
+    return Measure(metric.words or name, metric.of_differences, metric.factor, metric.range or NO_RANGE)
+
+
 # Beside the metrics that trainers declare; of the built-in trainer's runs alone.
 GAP = Measure("gap between training and validation accuracy", "points", range=(-1, 1))
 # Of a network, on which no run has a say: in a claim of kind `order`, whose arms are then networks.
@@ -170,18 +174,12 @@ class Claim(Record):
                 return Measure(str(self.behaviour).rpartition(":")[2].replace("_", " "), self.unit, 1)
             return BEHAVIOURS[str(self.behaviour)]
         if self.own:
-            return Measure(
-                self.own.words or str(self.metric),
-                self.own.of_differences,
-                self.own.factor,
-                self.own.range or NO_RANGE,
-            )
+            return _measure(self.own, str(self.metric))
         if self.metric in OF_NETWORKS:
             return OF_NETWORKS[self.metric]
         if "gap" in (self.kind, self.metric):
             return GAP
-        known = BUILT_IN[str(self.metric)]
-        return Measure(str(known.words), known.of_differences, known.factor, known.range or NO_RANGE)
+        return _measure(BUILT_IN[str(self.metric)], str(self.metric))
 
     @property
     def named(self) -> dict[str, tuple[str, ...]]:

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 from ablate.papers.paper import Paper
 from ablate.plan.record import PlannedRun
 from ablate.plan.settings import Settings
+from ablate.plurals import many
 
 Word = Literal["stated", "deviation", "choice", "own"]
 # How far a claim's arms are from what its paper did; of studies without a paper, from what was planned.
@@ -76,15 +77,11 @@ class Words(NamedTuple):
         if self.own == (ALL_OF_IT,):
             return "our own study, not in the paper"
         parts = [
-            _number(len(self.deviations), "deviation") + " from the paper" if self.deviations else "",
-            _number(len(self.choices), "choice") + " where it is silent" if self.choices else "",
+            many(len(self.deviations), "deviation") + " from the paper" if self.deviations else "",
+            many(len(self.choices), "choice") + " where it is silent" if self.choices else "",
             f"our own: {', '.join(self.own)}" if self.own else "",
         ]
         return "; ".join(filter(None, parts))
-
-
-def _number(n: int, word: str) -> str:
-    return f"{n} {word}{'' if n == 1 else 's'}"
 
 
 def standings(paper: Paper, planned: PlannedRun, scale: str) -> dict[str, Standing]:

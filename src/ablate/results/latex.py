@@ -15,7 +15,7 @@ PREAMBLE = r"""\usepackage{booktabs,longtable,array,graphicx}
 \sisetup{separate-uncertainty=true,group-separator={,},group-minimum-digits=4,retain-zero-uncertainty=true}
 """
 NUMBER = re.compile(r"[+\-−]?\d[\d,]*(\.\d+)?( ± \d[\d,]*(\.\d+)?)?")
-ENDS = re.compile(NUMBER.pattern + r" \(.* to .*\)")  # a mean with the ends of its interval
+NUMBER_OR_ENDS = re.compile(NUMBER.pattern + r"( \(.* to .*\))?")  # a mean with the ends of its interval
 NONE = "No rows."  # in place of those of an empty table
 ROWS = 30  # beyond which a table may break between pages
 ACROSS = 95.0  # characters that a line of text holds at \footnotesize
@@ -26,8 +26,7 @@ def latex(frame: pd.DataFrame, caption: Caption) -> str:
     """``frame`` of text, with its caption, label and notes."""
     columns = [[str(cell) for cell in frame.iloc[:, i]] for i in range(frame.shape[1])]
     numbers = [
-        any(map(NUMBER.fullmatch, cells))
-        and all(NUMBER.fullmatch(cell) or ENDS.fullmatch(cell) for cell in filter(None, cells))
+        any(map(NUMBER.fullmatch, cells)) and all(map(NUMBER_OR_ENDS.fullmatch, filter(None, cells)))
         for cells in columns
     ]
     heads = [_head(str(head), cells) for head, cells in zip(frame, columns, strict=True)]

@@ -21,6 +21,7 @@ from ablate.plan.receipts import CONTROLS
 from ablate.plan.record import PlanRecord
 from ablate.plan.shared import shared_factors
 from ablate.plan.trainers import OwnSettings
+from ablate.plurals import many
 from ablate.results.study import archives, collected_history, collected_runs
 from ablate.verdicts.collected import Collected
 from ablate.verdicts.controls import broken, outcomes
@@ -176,7 +177,7 @@ def _barred(claim: Claim, e: Evidence, bad: Mapping[str, str]) -> tuple[str, tup
     if e.few:
         return NOT_TESTABLE, e.few
     if e.censored:
-        return OPEN, (f"not overfitted by the last epoch in {e.censored} of the seeds",)
+        return OPEN, (f"not overfitted by the last epoch in {many(e.censored, 'seed')}",)
     return "", ()
 
 

@@ -14,6 +14,7 @@ from ablate.papers.claim import OF_NETWORKS, Claim
 from ablate.papers.paper import Paper
 from ablate.plan import health
 from ablate.plan.runs import ENDED
+from ablate.plurals import many, plural
 from ablate.verdicts.behaviours import Row
 from ablate.verdicts.collected import Collected
 from ablate.verdicts.contrasts import Contrast, contrasts
@@ -207,8 +208,8 @@ def _few(
 
 def _too_few(arm: str, count: int, ended: int, planned: int, *, must_learn: bool) -> str:
     if not ended:
-        return f"none of {planned} runs of {arm} has ended"
-    what = f"{count} of {ended} runs of {arm} {'has' if count == 1 else 'have'} {'learnt' if must_learn else 'ended'}"
+        return f"none of {many(planned, 'run')} of {arm} has ended"
+    what = f"{count} of {many(ended, 'run')} of {arm} {plural('has', count)} {'learnt' if must_learn else 'ended'}"
     return f"{what}, and {LEAST} are needed"
 
 

@@ -8,6 +8,7 @@ from ablate.plan import health
 from ablate.plan.names import called, shown_arm
 from ablate.plan.record import PlannedRun
 from ablate.plan.runs import ENDED
+from ablate.plurals import many
 from ablate.verdicts.behaviours import Row, column, measure_named, speeds
 from ablate.verdicts.collected import Collected
 from ablate.verdicts.contrasts import Contrast
@@ -105,7 +106,7 @@ def lacking(
     here = {p.arm for p in planned}
     absent = [call(arm) for arm in arms if arm not in here]
     if len(absent) > NAMED:
-        absent = [f"{absent[0]}, like {len(absent) - 1} other arms,"]
+        absent = [f"{absent[0]}, like {many(len(absent) - 1, 'other arm')},"]
     said = [f"{arm} is not planned at this scale" for arm in absent]
     status = {(row["arm"], row["run"]): str(row["status"]) for row in rows}
     for arm in arms:
@@ -114,5 +115,5 @@ def lacking(
         for fault in dict.fromkeys(faults):
             what = f"without {claim.behaviour or claim.metric or 'gap'}" if fault in ENDED else fault
             what = "with other settings" if fault == "other settings" else what
-            said.append(f"{faults.count(fault)} of {len(mine)} runs of {call(arm)} {what}")
+            said.append(f"{faults.count(fault)} of {many(len(mine), 'run')} of {call(arm)} {what}")
     return said

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ablate.papers.claim import Claim
 from ablate.papers.paper import Paper
 from ablate.plan.metrics import BUILT_IN
+from ablate.plurals import many, plural
 from ablate.verdicts.contrasts import Contrast
 from ablate.verdicts.evidence import Evidence
 from ablate.verdicts.judge import MOST
@@ -50,7 +51,7 @@ def means(claim: Claim, paper: Paper, e: Evidence, contrast: Contrast | None) ->
                 return ""
             average = sum(v * w for v, w in values if v is not None) / sum(mine.values())
             said.append(f"{side} {number(average, unit)}")
-        return f"{', '.join(said)} (means of {len(arms) // 2} arms each, {_seeds(e, arms)})."
+        return f"{', '.join(said)} (means of {many(len(arms) // 2, 'arm')} each, {_seeds(e, arms)})."
     shown = arms[: NAMED + 1] if len(arms) > NAMED + 1 else arms
     parts = []
     counts = {arm: len(e.arms[arm].values) for arm in shown}
@@ -61,7 +62,7 @@ def means(claim: Claim, paper: Paper, e: Evidence, contrast: Contrast | None) ->
         mean = e.arms[arm].mean
         of = "" if same else f" ({_count(e, arm)})"
         parts.append(f"{paper.called(claim.study, arm)} {'no number' if mean is None else number(mean, unit)}{of}")
-    more = f" and {len(arms) - len(shown)} arms more" if len(arms) > len(shown) else ""
+    more = f" and {many(len(arms) - len(shown), 'arm')} more" if len(arms) > len(shown) else ""
     seeds = f" ({_seeds(e, shown)})" if same else ""
     return f"{', '.join(parts)}{more}{seeds}.{_printed(claim, paper, shown)}"
 
@@ -73,14 +74,14 @@ def _gap(claim: Claim) -> bool:
 def _count(e: Evidence, arm: str) -> str:
     found = e.arms[arm]
     if found.must_learn and found.learnt < found.ended:
-        return f"{found.learnt} of {found.ended} seeds learnt"
-    return f"{len(found.values)} of {found.planned} seeds"
+        return f"{found.learnt} of {many(found.ended, 'seed')} learnt"
+    return f"{len(found.values)} of {many(found.planned, 'seed')}"
 
 
 def _seeds(e: Evidence, arms: list[str]) -> str:
     counts = sorted({len(e.arms[arm].values) for arm in arms})
     text = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    return f"{text} seed{'' if text == '1' else 's'}"
+    return f"{text} {plural('seed', counts[-1])}"
 
 
 def _printed(claim: Claim, paper: Paper, arms: list[str]) -> str:
@@ -162,7 +163,5 @@ def _failing(claim: Claim, paper: Paper, e: Evidence, arms: list[str]) -> str:
     p = float(fisher_exact([[a.learnt, a.ended - a.learnt], [b.learnt, b.ended - b.learnt]]).pvalue)
     more = "learns more reliably than" if p <= LEVEL else "is not shown to learn more reliably than"
     better, worse = (first, second) if a.learnt * b.ended > b.learnt * a.ended else (second, first)
-    return (
-        f"{first} learnt in {a.learnt} of {a.ended} seeds, {second} in {b.learnt} of {b.ended}: {better} {more} "
-        f"{worse} (Fisher's exact {p_text(p)})."
-    )
+    counts = f"{first} learnt in {a.learnt} of {many(a.ended, 'seed')}, {second} in {b.learnt} of {b.ended}"
+    return f"{counts}: {better} {more} {worse} (Fisher's exact {p_text(p)})."

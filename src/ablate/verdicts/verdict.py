@@ -91,5 +91,5 @@ class Verdict:
 
     def within(self, low: float, high: float) -> "Verdict":
         """As it is shown: an end of the interval that what is measured cannot reach, at ``low`` or ``high``."""
-        ends = (None if end is None else min(max(end, low), high) for end in (self.low, self.high))
-        return replace(self, **dict(zip(("low", "high"), ends, strict=True)))
+        below, above = (None if end is None else min(max(end, low), high) for end in (self.low, self.high))
+        return replace(self, low=below, high=above)
