@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from ablate.figures.common import (
     Drawn,
     RunFiles,
+    by_size,
     finished,
     label,
     legend_below,
@@ -95,7 +96,7 @@ def _rows(results: StudyResults) -> dict[str, float]:
     rows: dict[str, float] = {}
     before: Sequence[str] | None = None
     y = 0.0
-    for arm in results.arms:
+    for arm in by_size(results):
         group = [*of_arm(results, arm)[0].levels.values()][:-1]
         y += BETWEEN if before is not None and group != before else 0
         rows[arm], before, y = y, group, y + 1

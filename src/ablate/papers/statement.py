@@ -107,8 +107,12 @@ def _amount(claim: Claim, value: float) -> str:
         return f"{value:g}"
     if unit not in ("points", "share"):
         return f"{value:g} {unit}".rstrip()
-    of_one = claim.minus is None and "gap" not in (claim.kind, claim.metric)
-    return f"{round(100 * value, 2):g} {'%' if of_one else 'points'}"
+    return f"{round(100 * value, 2):g} {'%' if of_one(claim) else 'points'}"
+
+
+def of_one(claim: Claim) -> bool:
+    """Whether its number is one of an arm, an accuracy in percent, and no difference of two, in points."""
+    return claim.minus is None and "gap" not in (claim.kind, claim.metric) and not claim.labels
 
 
 def _at(claim: Claim) -> str:

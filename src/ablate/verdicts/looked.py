@@ -48,5 +48,5 @@ def look_again(every: Sequence[Judged], folder: Path) -> str:
     earlier = [look.runs for look in before[:-1]]
     if not earlier:
         return ""
-    runs = f"{' and '.join(map(str, earlier))} {plural('run', earlier[-1])}"
-    return f"Looked at before, with {runs}: 5 % is the error of one look, not of all of them."
+    after = f"{' and '.join(map(str, earlier))} {plural('run', earlier[-1])}"
+    return f"Looked at before, with {after}: 5 % is the error of one look, not of all of them."
