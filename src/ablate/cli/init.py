@@ -13,6 +13,7 @@ import typer
 from ablate.errors import UserError
 from ablate.files import write_text
 from ablate.inert import say
+from ablate.plurals import many
 from ablate.rules import FOLDER, STUDY
 
 init = typer.Typer()
@@ -65,7 +66,7 @@ def make_folder(
     _write(folder, {name: _filled(text, words) for name, text in texts.items()}, script)
     there = [] if folder == Path() else [f"cd {shlex.quote(str(folder))}"]
     steps = [*there, "ablate check" if script else "ablate plan", "snakemake --cores 8 all"]
-    say(f"{folder}: a study of {len(texts)} files; README.md says what they are. Now: {'; '.join(steps)}")
+    say(f"{folder}: a study of {many(len(texts), 'file')}; README.md says what they are. Now: {'; '.join(steps)}")
 
 
 def _write(folder: Path, texts: dict[str, str], script: Path | None) -> None:

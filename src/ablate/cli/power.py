@@ -11,6 +11,7 @@ from ablate.papers.paper import Paper, check_files
 from ablate.plan import cost
 from ablate.plan.project import Project, open_project
 from ablate.plan.receipts import PLAN, check, rendering
+from ablate.plurals import many
 from ablate.verdicts.assess import claiming
 from ablate.verdicts.judge import MOST
 from ablate.verdicts.power_table import enough_text, foresee, in_order, plain, write_power
@@ -52,8 +53,8 @@ def power(
         return
     _show(rows, [enough_text(c) for c in every], numbers)
     unit = "GPU" if machine.gpu else "core"
-    say("hours in all, every arm of the plan, a run of several claims once: "
-        + ", ".join(f"{hours.of(hours.arms, n):.1f} {unit}-hours with {n} seeds" for n in numbers))  # fmt: skip
+    said = ", ".join(f"{hours.of(hours.arms, n):.1f} {unit}-hours with {many(n, 'seed')}" for n in numbers)
+    say(f"hours in all, every arm of the plan, a run of several claims once: {said}")
 
 
 def _known(project: Project, params: Path, values: Mapping[str, Any], papers: Mapping[str, Paper]) -> Known:

@@ -11,6 +11,7 @@ from ablate.files import write_text
 from ablate.inert import say, visible
 from ablate.plan.params import load
 from ablate.plan.project import open_project
+from ablate.plurals import many
 
 proof = typer.Typer()
 export = typer.Typer(no_args_is_help=True, help="Results in forms that others read; needs ablate[export].")
@@ -79,7 +80,7 @@ def weave(
     if pin:
         write_text(file, pinned(file, results))
     write_text(target, woven(file, results))
-    say(f"{target}: {len(marks(file))} numbers from {results}")
+    say(f"{target}: {many(len(marks(file)), 'number')} from {results}")
 
 
 @proof.command()
@@ -127,7 +128,7 @@ def crate(
     if paper not in (None, *project.params.studies):
         raise choose("--paper", paper, project.params.studies, "paper")
     runs = write_crate(project, paper, output)
-    say(f"{output}: {runs} runs, {check_crate(output)} files")
+    say(f"{output}: {many(runs, 'run')}, {many(check_crate(output), 'file')}")
 
 
 @export.command()
@@ -144,4 +145,4 @@ def check(folder: Annotated[Path, typer.Argument(help="a crate")]) -> None:
     """Compare each file of a crate with the digest that its metadata has."""
     from ablate.proof.crate import check_crate
 
-    say(f"{folder}: {check_crate(folder)} files, as its metadata says")
+    say(f"{folder}: {many(check_crate(folder), 'file')}, as its metadata says")

@@ -22,6 +22,7 @@ from ablate.plan.receipts import FROZEN, check, job_of, rendering
 from ablate.plan.record import read_plan
 from ablate.plan.runs import LOOK_AGAIN, RUNS, current_plan, seeds_file
 from ablate.plan.select import Selection, select, selection
+from ablate.plurals import many
 from ablate.runtime.signals import left_to_child
 from ablate.seals import read_sealed
 
@@ -170,7 +171,7 @@ def decide(
     for c in found.claims:
         say(f"{c.paper}/{c.claim}: {c.verdict}, n = {c.n}")
     counted = Counter(c.verdict for c in found.claims)
-    say(", ".join(f"{n} {word}" for word, n in counted.items()), f"with {len(found.added)} runs more;",
+    say(", ".join(f"{n} {word}" for word, n in counted.items()), f"with {many(len(found.added), 'run')} more;",
         f"looks at {', '.join(map(str, found.looks))} seeds. Now: snakemake --cores {cores} all")  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from ablate.inert import say
 from ablate.plan.params import load
 from ablate.plan.runs import RUNS, Plan, current_plan
 from ablate.plan.select import Selection, ranges, select, selection
+from ablate.plurals import many
 from ablate.runtime.signals import Interrupted, left_to_child
 
 runs = typer.Typer()
@@ -124,7 +125,7 @@ def list_runs(
         values = (str((e["settings"] or {}).get(key, "")) for key in keys)
         table.add_row(e["name"], state, top1, *values, e["note"], ", ".join(e["tags"]), e["run"])
     show(table, width=200)
-    say(f"{len(found)} runs")
+    say(many(len(found), "run"))
 
 
 @runs.command()
@@ -156,7 +157,7 @@ def note(
         tags = [each for each in dict.fromkeys([*before.tags, *(tag or [])]) if each not in (untag or [])]
         notes[run] = Note(note=before.note if text is None else text, tags=tuple(tags))
     write_notes(notes)
-    say(f"{FILE}: {len(chosen)} runs")
+    say(f"{FILE}: {many(len(chosen), 'run')}")
 
 
 @runs.command()

@@ -10,6 +10,7 @@ from ablate.errors import UserError
 from ablate.inert import say
 from ablate.plan.params import load
 from ablate.plan.runs import Plan, current_plan
+from ablate.plurals import many
 
 space = typer.Typer()
 PARAMS = Path("params.yaml")
@@ -66,6 +67,6 @@ def gc(
         return
     for each in going:
         say(f"{size_text(each.bytes):>9}  {each.run}: {', '.join(map(str, each.paths))}")
-    said = f"{len(going)} runs of no plan, {size_text(sum(each.bytes for each in going))}"
+    said = f"{many(len(going), 'run')} of no plan, {size_text(sum(each.bytes for each in going))}"
     say(f"{said}{' deleted' if yes else ''}"
         + (f"; {kept} more have results that are recorded nowhere else (--unrecorded)" if kept else ""))  # fmt: skip

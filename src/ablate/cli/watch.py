@@ -20,6 +20,7 @@ from ablate.plan import cost
 from ablate.plan.params import load
 from ablate.plan.runs import current_plan, seeds_file
 from ablate.plan.select import Selection, select
+from ablate.plurals import many
 from ablate.runtime.progress import format_duration
 from ablate.terminal import Terminal
 from ablate.workflow.watch import Row, Running, View, Watch
@@ -123,7 +124,9 @@ def in_a_line(view: View) -> str:
     parts += [f"{t.images_per_s:.0f} images/s each"] if t.images_per_s else []
     if t.to_do or t.running:
         at_once = f"at {view.slots} at once" if len(view.running) > silent else f"if {view.slots} ran at once"
-        basis = f"measured: {view.measured} runs" if view.measured else "from a prior, as no run was measured yet"
+        basis = "from a prior, as no run was measured yet"
+        if view.measured:
+            basis = f"measured: {many(view.measured, 'run')}"
         parts.append(f"{format_duration(t.left_s)} left {at_once} ({basis})")
     return ", ".join(parts)
 

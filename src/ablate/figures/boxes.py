@@ -11,7 +11,7 @@ from ablate.figures.common import wrapped
 from ablate.figures.style import CHARACTER, PALETTE
 from ablate.models.structure import ADDITION, INPUT, Structure
 
-LINE, PAD, BETWEEN = 0.125, 0.07, 0.11  # inches: a line of text, what a box has around it, between two boxes
+LINE, PAD, BETWEEN = 0.115, 0.055, 0.095  # inches: a line of text, what a box has around it, between two boxes
 WIDER = 1.08  # than `CHARACTER`: digits and capitals
 SHAPES, LANE = 0.72, 0.26  # inches: beside the boxes for their shapes, and for an arrow that passes others
 COLOURS = {  # of PALETTE, very pale

@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,12 +17,13 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogFormatterSciNotation
 
-from ablate.csv_text import read_csv
+from ablate.csv_text import NUMBER, read_csv
 from ablate.data.views import Pack
 from ablate.errors import UserError
 from ablate.figures.style import CHARACTER, crossed, level_colours
 from ablate.inert import visible
 from ablate.plan.health import STALE
+from ablate.plan.names import called_arm
 from ablate.plan.record import PlannedRun
 from ablate.plan.runs import ENDED
 from ablate.results.study import StudyResults
@@ -89,6 +90,19 @@ def of_arm(results: StudyResults, arm: str) -> list[PlannedRun]:
     return [p for p in results.planned if p.arm == arm]
 
 
+def by_size(results: StudyResults) -> list[str]:
+    """The arms, those of an axis whose levels are all numbers by their size, others in the order of the plan."""
+    place = {axis: sized(p.levels[axis] for p in results.planned) for axis in results.axes}
+    levels = {arm: of_arm(results, arm)[0].levels for arm in results.arms}
+    return sorted(levels, key=lambda arm: [place[axis].index(level) for axis, level in levels[arm].items()])
+
+
+def sized(levels: Iterable[str]) -> list[str]:
+    """Levels of an axis, each once: by their size where all are numbers."""
+    found = list(dict.fromkeys(levels))
+    return sorted(found, key=float) if all(map(NUMBER.fullmatch, found)) else found
+
+
 def finished(results: StudyResults, arm: str) -> pd.DataFrame:
     """The arm's rows of runs.csv that trained to the end."""
     mine = results.runs[results.runs["arm"] == arm]
@@ -113,21 +127,9 @@ def title(results: StudyResults, arm: str) -> str:
 
     The name stays as it is where that would be another arm's as well.
     """
-    names = {
-        p.arm: " / ".join(named(axis, results.shown(level)) for axis, level in p.levels.items())
-        for p in results.planned
-    }
-    mine = names[arm]
-    return mine if mine and list(names.values()).count(mine) == 1 else results.shown(arm)
-
-
-def named(axis: str, level: str) -> str:
-    """A level in words: 'lr 0.01' for a bare number of the axis lr, and any other level as it is."""
-    try:
-        float(level)
-    except ValueError:
-        return level
-    return f"{axis.replace('-', ' ')} {level}"
+    names = [called_arm(each, results.axes, results.show) for each in results.arms]
+    mine = names[results.arms.index(arm)]
+    return mine if names.count(mine) == 1 else results.shown(arm)
 
 
 def label(results: StudyResults, arm: str, *, name: str | None = None) -> str:
@@ -188,9 +190,10 @@ def legend_below(figure: Figure, handles: Sequence[Any], labels: Sequence[str], 
 
 
 def wrapped(text: str, width: float, *, size: float = 7.0) -> str:
-    """Broken into lines that fit ``width`` inches at a font of ``size`` points."""
+    """Broken into lines that fit ``width`` inches at a font of ``size`` points, and not before a number."""
     fitting = max(1, int(width * 72 / (CHARACTER * size / 7)))  # characters; of a hundred bars, none has room for one
-    return "\n".join(textwrap.wrap(text, fitting, break_long_words=False))
+    kept = re.sub(r"(?<=\S) (?=[\d(][\d.,]*\W*(\s|$))", "\N{NO-BREAK SPACE}", text)
+    return "\n".join(textwrap.wrap(kept, fitting, break_long_words=False)).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def nothing(axis: Axes, text: str) -> None:

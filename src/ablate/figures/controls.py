@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 
 from ablate.csv_text import read_csv
 from ablate.figures.common import Drawn, RunFiles, finished, label, legend_below, looks_of, nothing, panels, wrapped
-from ablate.figures.curves import curve
+from ablate.figures.curves import TOP, curve
 from ablate.figures.style import CHANCE, SEED, TOP1, WIDE
 from ablate.plan.record import PlannedRun
 from ablate.results.control import LEARNT, LEVEL, chance_range
@@ -47,7 +47,7 @@ def _learnt(results: StudyResults, axis: Axes, arms: list[str]) -> None:
         return nothing(axis, "; ".join(label(results, arm) for arm in arms) or "no such arm")
     axis.axhline(100 * LEARNT, **WANTED)
     axis.set(title="; ".join(label(results, arm) for arm in arms), xlabel="epoch", ylabel=f"training {TOP1}")
-    axis.set(ylim=(0, 102))
+    axis.set(ylim=(0, TOP))
 
 
 def _chance(results: StudyResults, axis: Axes, planned: list[PlannedRun], places: RunFiles) -> None:

@@ -7,7 +7,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter
 from ablate.figures.common import Drawn, finished, label, legend_below, looks_of, panels, values
 from ablate.figures.style import CHANCE, TOP1, WIDE
 from ablate.models.summary import summary
-from ablate.results.stats import half_width
+from ablate.results.stats import PERCENT, ends, half_width
 from ablate.results.study import StudyResults
 
 DECADE = 30.0  # times the least, from where on an axis is logarithmic: below, it would have a single number on it
@@ -29,8 +29,10 @@ def cost(results: StudyResults) -> Drawn:
         network = summary(s.model, *size, stem=s.stem, model_args=s.model_args)
         seconds = float(np.mean(values(done["wall_s"]) or [np.nan]))
         style = {key: each[key] for key in ("color", "marker", "markerfacecolor")}
+        middle, half = float(np.mean(tops)), half_width(tops)
+        reach = None if half is None else [[abs(end - middle)] for end in ends(middle, half, PERCENT)]
         for axis, x in zip(axes, (network.multiply_adds, network.params, seconds), strict=True):
-            axis.errorbar(x, np.mean(tops), yerr=half_width(tops), ls="", ms=5, elinewidth=1, **style)
+            axis.errorbar(x, middle, yerr=reach, ls="", ms=5, elinewidth=1, **style)
     guessing = sorted({p.guessing for p in results.planned})
     for axis, title in zip(axes, AXES, strict=True):
         axis.set(xlabel=title, ylim=(0, None))

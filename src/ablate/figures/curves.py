@@ -1,7 +1,6 @@
 """Metrics against the epoch."""
 
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -10,9 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from ablate.csv_text import NUMBER
 from ablate.errors import choose
-from ablate.figures.common import Drawn, label, legend_below, looks_of, nothing, of_arm, panels, wrapped
+from ablate.figures.common import Drawn, by_size, label, legend_below, looks_of, nothing, of_arm, panels, wrapped
 from ablate.figures.style import CHANCE, DASHES, LOSS, NARROW, TOP1, WIDE
 from ablate.plan.kinds import curves_of, own_curves_of
 from ablate.results.captions import SPLITS
@@ -26,6 +24,7 @@ OF_SPLIT = {"train": DASHES[1], "val": "-"}
 ACROSS = 4  # panels of arms side by side
 FEW = 3  # arms whose training and validation curves can share a panel
 MOST = 3.0  # times the loss of guessing, beyond which a loss would flatten all others
+TOP = 103.0  # percent, at which an axis of accuracies ends: a little above what marks at 100 need
 HALF = 50.0  # percent, above which an axis of accuracies goes to 100, so that such figures have one scale
 BAND = "lines are means over seeds, bands reach from the lowest to the highest seed"
 
@@ -154,7 +153,7 @@ def trials(results: StudyResults, argument: str = "") -> Drawn:
     if argument not in OF_SPLIT:
         raise choose("trials", argument, OF_SPLIT, "split")
     figure, axes = panels(1, 2, WIDE, 2.4)
-    arms = sorted(results.arms, key=lambda arm: _in_order(of_arm(results, arm)[0].levels.values()))
+    arms = by_size(results)
     metrics = [f"{argument}_top1", f"{argument}_loss"]
     look, found = looks_of(results, arms), _found(results, arms, metrics)
     for axis, metric in zip(axes, metrics, strict=True):
@@ -169,11 +168,6 @@ def trials(results: StudyResults, argument: str = "") -> Drawn:
     ways = zip(("colour tells the", "dashes the", "marker and width the"), results.axes, strict=False)
     told = ", ".join(f"{way} {name.replace('-', ' ')}" for way, name in ways)
     return _drawn(results, figure, found, told or "a line per arm")
-
-
-def _in_order(levels: Iterable[str]) -> list[tuple[float, str]]:
-    """Numbers by their size, and words behind them by the alphabet."""
-    return [(float(level), "") if NUMBER.fullmatch(level) else (math.inf, level) for level in levels]
 
 
 def _quantity(metric: str) -> str:
@@ -216,8 +210,7 @@ def _finish(axis: Axes, metric: str, *, title: str) -> None:
     axis.set(title=title, xlabel="epoch", ylabel=QUANTITIES[_quantity(metric)])
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if not axis.lines:
-        axis.set(xticks=[], yticks=[])
-        axis.text(0.5, 0.5, "no epoch to show", ha="center", va="center", transform=axis.transAxes)
+        nothing(axis, "no epoch to show")
 
 
 def _classes(results: StudyResults, arms: list[str]) -> list[tuple[float, int]]:
@@ -234,7 +227,7 @@ def _scale(results: StudyResults, arms: list[str], axes: list[Axes], metrics: li
         for axis in same:
             low, high = axis.dataLim.y0, axis.dataLim.y1
             if quantity == "top1":
-                axis.set_ylim(0, 100 if high > HALF else 1.08 * max(high, guessing[0]))
+                axis.set_ylim(0, TOP if high > HALF else 1.08 * max(high, guessing[0]))
             else:
                 top = min(high, MOST * guessing[0])
                 axis.set_ylim(low - 0.04 * (top - low), top + 0.04 * (top - low))

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from ablate.figures.common import (
     Drawn,
     RunFiles,
+    by_size,
     finished,
     label,
     legend_below,
@@ -23,12 +24,14 @@ from ablate.figures.common import (
 )
 from ablate.figures.style import CHANCE, NARROW, PALETTE, PRINTED, SEED, TOP1, WIDE
 from ablate.results.captions import SPLITS
-from ablate.results.stats import FEWEST, half_width
+from ablate.results.stats import FEWEST, Bounds, ends, half_width
 from ablate.results.study import StudyResults
 
 FLAT_LABELS, MANY_LABELS = 12, 50  # names that fit side by side, and upright
 ROW, BETWEEN = 0.22, 0.5  # inches of an arm's row, and rows between two groups
 CLOSE = 0.2  # of the way from 0 to the highest value: what lies closer together is drawn without that way
+MEAN: dict[str, Any] = {"marker": "o", "color": "0.4", "ls": "", "ms": 5}  # of no arm: these have their own
+INTERVAL: dict[str, Any] = {"lw": 1.4, "zorder": 2}
 LITERATURE: dict[str, Any] = PRINTED | {"marker": "^"}
 BAND = f"circles are seeds, the filled mark their mean, the bar its 95 % (Student's t, from {FEWEST} seeds on)"
 
@@ -44,11 +47,13 @@ def dots(results: StudyResults) -> Drawn:
     texts = [wrapped(label(results, arm), 2.2) for arm in arms]
     rows = max(place.values()) + 1 + 0.6 * sum(text.count("\n") for text in texts)
     figure, (axis,) = panels(1, 1, WIDE, 0.5 + ROW * rows)
-    handles = {"a seed": SEED, "mean": {"marker": "o", "color": PALETTE[0], "ls": ""}}
+    seeds = max((len(finished(results, arm)) for arm in arms), default=0)
+    mean = {"mean": MEAN} if seeds < FEWEST else {"mean and 95 %": MEAN | INTERVAL | {"ls": "-"}}
+    handles = {"a seed": SEED, **mean}
     quoted: dict[str, None] = {}
     for arm, y in place.items():
         tops = [of.factor * v for v in values(finished(results, arm)[results.main])]
-        _row(axis, y, tops, look[arm])
+        _row(axis, y, tops, look[arm], of.bounds)
         for marked, printed in _printed(results, arm):
             kind = LITERATURE if marked else PRINTED
             axis.plot(printed, y, **kind)
@@ -91,19 +96,20 @@ def _rows(results: StudyResults) -> dict[str, float]:
     rows: dict[str, float] = {}
     before: Sequence[str] | None = None
     y = 0.0
-    for arm in results.arms:
+    for arm in by_size(results):
         group = [*of_arm(results, arm)[0].levels.values()][:-1]
         y += BETWEEN if before is not None and group != before else 0
         rows[arm], before, y = y, group, y + 1
     return rows
 
 
-def _row(axis: Axes, y: float, tops: list[float], look: dict[str, Any]) -> None:
+def _row(axis: Axes, y: float, tops: list[float], look: dict[str, Any], bounds: Bounds) -> None:
     if not tops:
         return
     half = half_width(tops)
     if half is not None:
-        axis.plot([np.mean(tops) - half, np.mean(tops) + half], [y, y], color=look["color"], lw=1.4, zorder=2)
+        reach = ends(float(np.mean(tops)), half, bounds)
+        axis.plot(reach, [y, y], color=look["color"], solid_capstyle="butt", **INTERVAL)
     axis.plot(np.mean(tops), y, marker=look["marker"], color=look["color"], ms=5, ls="", zorder=4)
     axis.plot(tops, [y] * len(tops), **SEED)
 

@@ -15,6 +15,7 @@ from ablate.models.outline import outline
 from ablate.models.structure import Structure, fused
 from ablate.models.structure import blocks as blocks_of
 from ablate.models.structure import structure as structure_of
+from ablate.plurals import many
 from ablate.results.study import StudyResults
 from ablate.tables.networks import args_of, called, counted, of_study
 
@@ -37,7 +38,8 @@ def network(results: StudyResults, argument: str) -> Drawn:
     height = height_of(drawn, words, NARROW - SHAPES)
     figure, (axis,) = panels(1, 1, NARROW, height)
     draw_boxes(axis, drawn, words, (NARROW, height), shapes=True)
-    about = f"{called(results, argument)} for {found.classes} classes, {counted(results, found):,} parameters"
+    size = f"{many(found.classes, 'class')}, {many(counted(results, found), 'parameter')}"
+    about = f"{called(results, argument)} for {size}"
     return Drawn(figure, f"{about}; beside each layer channels × height × width of what it gives.")
 
 

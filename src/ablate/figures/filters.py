@@ -52,12 +52,13 @@ def filters(results: StudyResults, places: RunFiles) -> Drawn:
         before, after = _weights(*found[0], places) if found else (None, None)
         if found:
             _row(row, before, after)
-            said = wrapped(label(results, arm), 0.9 * side, size=8)
-            row[0].set_ylabel(f"{said}\nseed {found[0][0].seed}")
+            name = wrapped(label(results, arm), 0.9 * side, size=8)
+            row[0].set_ylabel(f"{name}\nseed {found[0][0].seed}")
         else:
             for axis in row:
                 axis.set_axis_off()
-            row[0].text(0, 0.5, f"{label(results, arm)}: no filters", va="center", transform=row[0].transAxes)
+            said = row[0].text(0, 0.5, f"{label(results, arm)}: no filters", va="center", transform=row[0].transAxes)
+            said.set_in_layout(False)  # it goes on over the next columns, which must not make room for it
     what = (
         "Weights of the first layer as colours. Before training: drawn again from the run's seed, or of the run that "
         "it starts from. Before and after share one scale, from their lowest to their highest weight; the "

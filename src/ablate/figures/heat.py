@@ -1,5 +1,6 @@
 """A grid of settings as heat maps: ours, the paper's where it prints them, and the difference."""
 
+from collections.abc import Mapping
 from itertools import product
 from typing import Any
 
@@ -7,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from ablate.figures.common import Drawn, finished, note, of_arm, panels, values
+from ablate.figures.common import Drawn, finished, note, of_arm, panels, sized, values
 from ablate.figures.style import WIDE
 from ablate.plan.kinds import RATE
 from ablate.plan.metrics import BUILT_IN, Metric
@@ -28,7 +29,7 @@ def heat(results: StudyResults, argument: str = "") -> Drawn:
     of = results.metrics[argument]
     row = RATE if RATE in results.axes else results.axes[0]
     others = [axis for axis in results.axes if axis != row]
-    levels = {axis: list(dict.fromkeys(p.levels[axis] for p in results.planned)) for axis in results.axes}
+    levels = {axis: sized(p.levels[axis] for p in results.planned) for axis in results.axes}
     columns = list(product(*(levels[axis] for axis in others)))
     ours, theirs = (np.full((len(levels[row]), len(columns)), np.nan) for _ in range(2))
     said: dict[tuple[int, int], str] = {}
@@ -56,7 +57,7 @@ def heat(results: StudyResults, argument: str = "") -> Drawn:
         top = top if top > low else low + 1.0
     for n, (axis, (title, grid)) in enumerate(zip(axes, shown, strict=True)):
         reach = float(np.nanmax(np.abs(grid), initial=1.0))
-        _map(
+        cells(
             axis,
             grid,
             ("RdBu", -reach, reach) if n == 2 else ("cividis", low, top),
@@ -81,10 +82,13 @@ def _what(name: str, metric: Metric) -> str:
     return f"{(metric.words or name).capitalize()} at the end"
 
 
-def _map(
-    axis: Axes, grid: Grid, scale: tuple[str, float, float], said: dict[tuple[int, int], str], decimals: int
+def cells(
+    axis: Axes, grid: Grid, scale: tuple[str, float, float], said: Mapping[tuple[int, int], str], decimals: int
 ) -> None:
-    """Coloured cells with their numbers in them; one without a number says why."""
+    """Coloured cells with their numbers in them, a cross in one of which ``said`` says why it has none.
+
+    ``scale`` is the name of a colour map and the numbers at its ends.
+    """
     name, low, high = scale
     colours = plt.get_cmap(name)
     axis.imshow(grid, cmap=colours, vmin=low, vmax=high, aspect="auto")

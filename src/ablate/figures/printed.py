@@ -1,5 +1,6 @@
 """The paper's numbers beside ours: a row for each that it prints of a study, the two joined by a line."""
 
+from functools import partial
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -7,7 +8,8 @@ from matplotlib.lines import Line2D
 
 from ablate.figures.common import Drawn, legend_below, nothing, panels, wrapped
 from ablate.figures.style import NARROW, PALETTE, PRINTED, WIDE
-from ablate.results.stats import PM
+from ablate.papers.paper import Paper
+from ablate.results.stats import PERCENT, PM, POINTS, Bounds, ends
 from ablate.results.study import StudyResults
 from ablate.tables.comparison import MINUTES, beside_of
 
@@ -27,9 +29,10 @@ PANELS = {
 def printed(results: StudyResults) -> Drawn:
     """A panel per metric, a row per arm of which the paper prints a number, hollow, and ours, filled."""
     rows: dict[str, dict[str, dict[str, Any]]] = {}  # what it is of: metric: cells of the comparison
-    for entry in results.record.reported if results.record else ():
+    paper = results.record or Paper()
+    for entry in paper.reported:
         if entry.study == results.study and entry.metric not in MINUTES:
-            name, cells = beside_of(entry, results.planned, results.runs, results.show)
+            name, cells = beside_of(entry, results.planned, results.runs, partial(paper.called, results.study))
             rows.setdefault(name, {}).setdefault(entry.metric, cells)
     metrics = [metric for metric in PANELS if any(metric in cells for cells in rows.values())]
     if not metrics:
@@ -43,12 +46,14 @@ def printed(results: StudyResults) -> Drawn:
     for axis, metric in zip(axes, metrics, strict=True):
         for y, cells in enumerate(rows.values()):
             if metric in cells:
-                _pair(axis, y, cells[metric])
+                _pair(axis, y, cells[metric], POINTS if metric == "gap" else PERCENT)
         axis.set(xlabel=PANELS[metric], ylim=(len(rows) - 0.5, -0.5))
         axis.set_yticks(range(len(rows)), texts if axis is axes[0] else [""] * len(rows))
         axis.tick_params(axis="y", length=0)
         axis.grid(axis="y", color="0.93", zorder=0)
-    legend_below(figure, [Line2D([], [], **PRINTED), Line2D([], [], **OURS)], [results.printed, "ours, mean"])
+    ours = any(cells["ours"] is not None for of_row in rows.values() for cells in of_row.values())
+    marks = {results.printed: PRINTED} | ({"ours, mean": OURS} if ours else {})
+    legend_below(figure, [Line2D([], [], **look) for look in marks.values()], list(marks))
     by = "the paper prints" if results.of_paper else "is printed elsewhere"
     what = f"Each number that {by} of this study, hollow, and ours, filled, joined by a line."
     classes = {p.printed[0] for p in results.planned} - {p.n_classes for p in results.planned}
@@ -60,10 +65,10 @@ def printed(results: StudyResults) -> Drawn:
     return Drawn(figure, what, "bars are 95 % over seeds (Student's t), from three seeds on", splits=("val",))
 
 
-def _pair(axis: Axes, y: int, cells: dict[str, Any]) -> None:
+def _pair(axis: Axes, y: int, cells: dict[str, Any], bounds: Bounds) -> None:
     if cells["ours"] is not None:
         axis.plot([cells["printed"], cells["ours"]], [y, y], color="0.7", lw=1.2, zorder=1)
         axis.plot(cells["ours"], y, **OURS)
         if half := cells["ours" + PM]:
-            axis.plot([cells["ours"] - half, cells["ours"] + half], [y, y], color=PALETTE[0], lw=1.8, zorder=3)
+            axis.plot(ends(cells["ours"], half, bounds), [y, y], color=PALETTE[0], lw=1.8, zorder=3)
     axis.plot(cells["printed"], y, **PRINTED)

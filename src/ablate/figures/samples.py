@@ -10,6 +10,7 @@ from ablate.figures.style import WIDE
 from ablate.own_code import is_own
 from ablate.plan.kinds import samples_of
 from ablate.plan.names import class_names
+from ablate.plurals import many
 from ablate.results.captions import said
 from ablate.results.study import StudyResults
 
@@ -72,7 +73,7 @@ def _absent(results: StudyResults, pack: Pack, number: int) -> str:
     trained = {label for arm in results.arms for label in pack.chosen(results.settings(arm))}
     if number in trained:
         return ""
-    return f" (not among the {len(trained)} classes of the runs at the scale {results.scale})"
+    return f" (not among the {many(len(trained), 'class')} of the runs at the scale {results.scale})"
 
 
 def _named(pack: Pack, names: list[str]) -> dict[str, int]:

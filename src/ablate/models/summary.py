@@ -24,6 +24,7 @@ from ablate.models.build import build
 from ablate.models.keras_cnns import keras_count, left_out_biases
 from ablate.models.outline import outline
 from ablate.models.registry import REGISTRY, network_text, own
+from ablate.plurals import many
 
 Shape = tuple[int | None, ...]  # None is the batch
 
@@ -183,7 +184,9 @@ def as_text(summary: Summary) -> Group:
     """Return the layer table in the papers' form, for a rich console; Keras's shapes and counts where it has them."""
     keras = any(layer.keras_shape for layer in summary.layers)
     size = summary.image_size
-    table = Table(title=f"{summary.network}: {summary.classes} classes, {size}x{size} pixels", title_justify="left")
+    table = Table(
+        title=f"{summary.network}: {many(summary.classes, 'class')}, {size}x{size} pixels", title_justify="left"
+    )
     table.add_column("Layer (type)", overflow="fold")
     table.add_column("Output shape")
     table.add_column("Param #", justify="right")

@@ -5,6 +5,7 @@ studies that there are; `evidence.py` measures what the runs say. Imports no tor
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import inf
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, PrivateAttr
@@ -25,38 +26,52 @@ Direction = Literal["greater", "less", "same", "differs"]
 Levels = Mapping[str, Mapping[str, Mapping[str, str]]]  # study: arm: axis: label
 
 
+NO_RANGE = (-inf, inf)
+
+
 class Measure(NamedTuple):
     """What one run is measured by."""
 
     words: str
     unit: str  # of differences in it
     factor: float = 100  # to that unit from the one in which margins are written
+    range: tuple[float, float] = NO_RANGE  # of one run, before the factor
+
+    def bounds(self, weights: Iterable[float]) -> tuple[float, float]:
+        """Between which a sum of runs with these weights can lie, in the unit of differences."""
+        low, high = (self.factor * end for end in self.range)
+        ends = [(w * low, w * high) if w > 0 else (w * high, w * low) for w in weights]
+        return sum(end for end, _ in ends), sum(end for _, end in ends)
+
+
+def _measure(metric: Metric, name: str) -> Measure:
+    return Measure(metric.words or name, metric.of_differences, metric.factor, metric.range or NO_RANGE)
 
 
 # Beside the metrics that trainers declare; of the built-in trainer's runs alone.
-GAP = Measure("gap between training and validation accuracy", "points")
+GAP = Measure("gap between training and validation accuracy", "points", range=(-1, 1))
 # Of a network, on which no run has a say: in a claim of kind `order`, whose arms are then networks.
 OF_NETWORKS = {"parameters": Measure("number of parameters", "parameters", 1)}
 # Each is a number of one run; verdicts/behaviours.py has the functions.
 BEHAVIOURS = {
     # Share of the evaluated images that get the label which is predicted most often.
-    "largest-label-share": Measure("share of images given the most predicted label", "share", 1),
+    "largest-label-share": Measure("share of images given the most predicted label", "share", 1, (0, 1)),
     # Of the last epoch. A run that diverged stands at chance, 1 / classes: it did not learn its images.
-    "final-train-top1": Measure("final training accuracy", "points"),
+    "final-train-top1": Measure("final training accuracy", "points", range=(0, 1)),
     # Of the first epoch, in passing.
-    "first-train-top1": Measure("training accuracy in the first epoch", "points"),
+    "first-train-top1": Measure("training accuracy in the first epoch", "points", range=(0, 1)),
     # Share of the evaluated images of one class that are right, less that of another: the two of `labels`.
-    "label-accuracy": Measure("accuracy", "points"),
+    "label-accuracy": Measure("accuracy", "points", range=(-1, 1)),
     # How early a run gets where its pair gets as well, whatever the one or the other ends at: its curve, cut off at
     # the lower of the two's best accuracies in that seed, averaged over the epochs as a share of that. For a curve
     # that rises, a difference of 0.1 says that accuracies which both reach come a tenth of the epochs earlier. It
     # asks the same of both, and is defined for runs that never learn.
-    "train-speed": Measure("speed with which training accuracy rises", "share", 1),
-    "val-speed": Measure("speed with which validation accuracy rises", "share", 1),
+    "train-speed": Measure("speed with which training accuracy rises", "share", 1, (0, 1)),
+    "val-speed": Measure("speed with which validation accuracy rises", "share", 1, (0, 1)),
     # Epoch of the lowest validation loss, the first of equals, as a share of the epochs that the run had. Where that
     # is the last epoch, the run has not overfitted yet, and the claim stays undecided if that could settle it.
-    "overfit-epoch": Measure("share of the epochs until the lowest validation loss", "share", 1),
-    "lowest-val-loss": Measure("lowest validation loss of all epochs", "nats", 1),
+    "overfit-epoch": Measure("share of the epochs until the lowest validation loss", "share", 1, (0, 1)),
+    "lowest-val-loss": Measure("lowest validation loss of all epochs", "nats", 1, (0, inf)),
 }
 OF_PAIRS = ("train-speed", "val-speed")  # which have to have `minus`
 
@@ -159,13 +174,12 @@ class Claim(Record):
                 return Measure(str(self.behaviour).rpartition(":")[2].replace("_", " "), self.unit, 1)
             return BEHAVIOURS[str(self.behaviour)]
         if self.own:
-            return Measure(self.own.words or str(self.metric), self.own.of_differences, self.own.factor)
+            return _measure(self.own, str(self.metric))
         if self.metric in OF_NETWORKS:
             return OF_NETWORKS[self.metric]
         if "gap" in (self.kind, self.metric):
             return GAP
-        known = BUILT_IN[str(self.metric)]
-        return Measure(str(known.words), known.of_differences, known.factor)
+        return _measure(BUILT_IN[str(self.metric)], str(self.metric))
 
     @property
     def named(self) -> dict[str, tuple[str, ...]]:

@@ -10,7 +10,7 @@ from math import inf
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from ablate.errors import UserError, choose
 from ablate.models.registry import REGISTRY
@@ -22,6 +22,7 @@ from ablate.papers.protocol import SETTINGS, Deviation, Own, Silence, Stated
 from ablate.papers.scope import Arms, Scope, Text, check_once, check_scope
 from ablate.plan.drawn import Drawn
 from ablate.plan.metrics import BUILT_IN, Metrics
+from ablate.plan.names import called_arm
 from ablate.plan.project import Project
 from ablate.plan.record import PlanRecord
 from ablate.plan.runs import Plan
@@ -93,6 +94,7 @@ class Paper(Record):
     networks: tuple[PrintedNetwork, ...] = ()  # those that it prints layer by layer
     drawn: dict[str, Drawn] = {}  # by study; `plan/drawn.py` checks it, and the plan has it
     show: dict[Text, Text] = {}  # likewise: a level's label, and what readers see in its place
+    _axes: dict[str, tuple[str, ...]] = PrivateAttr({})  # of each study, by the plan that `read` has
 
     @property
     def is_document(self) -> bool:
@@ -102,6 +104,10 @@ class Paper(Record):
     def shown(self, study: str | None) -> dict[str, str]:
         """{label: what readers see in its place} of one study's levels."""
         return self.show | (self.drawn[study].show if study in self.drawn else {})
+
+    def called(self, study: str | None, arm: str) -> str:
+        """An arm in a sentence, with its axes before bare numbers where the plan is known."""
+        return called_arm(arm, self._axes.get(str(study), ()), self.shown(study))
 
     def printed(self, study: str) -> dict[str, dict[str, float]]:
         """{arm: {metric: value}} of one study: the paper's own numbers of single arms, the first where it has two."""
@@ -145,7 +151,7 @@ class Paper(Record):
 
 
 def read(path: Path, plan: PlanRecord | None = None) -> Paper:
-    """Read one file and check it by itself; ``plan`` says what is measured where there are own trainers.
+    """Read one file and check it by itself; ``plan`` has the axes, and what own trainers measure.
 
     Where there is no file, nothing is said.
 
@@ -183,9 +189,11 @@ def read(path: Path, plan: PlanRecord | None = None) -> Paper:
         for name in (*getattr(scoped, "settings", ()), *getattr(scoped, "varied", ())):
             if name not in SETTINGS:
                 raise choose(f"{path}: {key}.settings", name, SETTINGS, "setting")
-    return paper.model_copy(
+    paper = paper.model_copy(
         update={"claims": tuple(_declared(claim, measured[claim.study]) for claim in paper.claims)}
     )
+    paper._axes = {name: study.axes for name, study in plan.studies_of(path.stem).items()} if plan else {}
+    return paper
 
 
 def _declared(claim: Claim, metrics: Metrics) -> Claim:

@@ -1,7 +1,7 @@
 """A claim in words of ours, made from its fields. Imports no pandas."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from ablate.papers.claim import Claim
 from ablate.papers.paper import Paper
@@ -33,28 +33,27 @@ def statement(claim: Claim, paper: Paper) -> str:
     clean = claim.id in {other.clean for other in paper.claims}
     if claim.says:
         return claim.says.rstrip(".")
-    return (
-        _said(as_shown(claim, paper.shown(claim.study)), paper)
-        + ", from weights that have not seen the images" * clean
-    )
+    return _said(as_shown(claim, paper), paper) + ", from weights that have not seen the images" * clean
 
 
-def as_shown(claim: Claim, show: Mapping[str, str]) -> Claim:
+def as_shown(claim: Claim, paper: Paper) -> Claim:
     """The claim with what readers see of its arms and levels, for words about it; nothing is looked up by these."""
-    if not show or claim.study is None:
+    if claim.study is None:
         return claim
+    show = paper.shown(claim.study)
 
-    def many(names: Iterable[str]) -> tuple[str, ...]:
-        return tuple(shown_arm(name, show) for name in names)
+    def arms(names: Iterable[str]) -> tuple[str, ...]:
+        return tuple(paper.called(claim.study, name) for name in names)
 
-    one = {
-        key: shown_arm(name, show) for key in ("arm", "minus", "level", "reference") if (name := getattr(claim, key))
-    }
+    def levels(labels: Iterable[str]) -> tuple[str, ...]:
+        return tuple(shown_arm(label, show) for label in labels)
+
     return claim.model_copy(
-        update=one
-        | {"arms": many(claim.arms), "below": many(claim.below)}
-        | {"axes": {axis: many(pair) for axis, pair in claim.axes.items()}}
-        | {"at": {axis: many(labels) for axis, labels in claim.at.items()}}
+        update={key: paper.called(claim.study, arm) for key in ("arm", "minus") if (arm := getattr(claim, key))}
+        | {key: shown_arm(label, show) for key in ("level", "reference") if (label := getattr(claim, key))}
+        | {"arms": arms(claim.arms), "below": arms(claim.below)}
+        | {"axes": {axis: levels(pair) for axis, pair in claim.axes.items()}}
+        | {"at": {axis: levels(labels) for axis, labels in claim.at.items()}}
     )
 
 
@@ -108,8 +107,12 @@ def _amount(claim: Claim, value: float) -> str:
         return f"{value:g}"
     if unit not in ("points", "share"):
         return f"{value:g} {unit}".rstrip()
-    of_one = claim.minus is None and "gap" not in (claim.kind, claim.metric)
-    return f"{round(100 * value, 2):g} {'%' if of_one else 'points'}"
+    return f"{round(100 * value, 2):g} {'%' if of_one(claim) else 'points'}"
+
+
+def of_one(claim: Claim) -> bool:
+    """Whether its number is one of an arm, an accuracy in percent, and no difference of two, in points."""
+    return claim.minus is None and "gap" not in (claim.kind, claim.metric) and not claim.labels
 
 
 def _at(claim: Claim) -> str:

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from ablate.papers.paper import Paper
-from ablate.plan.names import shown_arm
 from ablate.plan.record import PlannedRun
 from ablate.plan.settings import Settings
+from ablate.plurals import many
 
 Word = Literal["stated", "deviation", "choice", "own"]
 # How far a claim's arms are from what its paper did; of studies without a paper, from what was planned.
@@ -77,15 +77,11 @@ class Words(NamedTuple):
         if self.own == (ALL_OF_IT,):
             return "our own study, not in the paper"
         parts = [
-            _number(len(self.deviations), "deviation") + " from the paper" if self.deviations else "",
-            _number(len(self.choices), "choice") + " where it is silent" if self.choices else "",
+            many(len(self.deviations), "deviation") + " from the paper" if self.deviations else "",
+            many(len(self.choices), "choice") + " where it is silent" if self.choices else "",
             f"our own: {', '.join(self.own)}" if self.own else "",
         ]
         return "; ".join(filter(None, parts))
-
-
-def _number(n: int, word: str) -> str:
-    return f"{n} {word}{'' if n == 1 else 's'}"
 
 
 def standings(paper: Paper, planned: PlannedRun, scale: str) -> dict[str, Standing]:
@@ -134,7 +130,7 @@ def words(paper: Paper, planned: Iterable[PlannedRun], scale: str, archives: Col
         if entry.at(scale) and any(entry.covers(arms[a].study, a, arms[a].levels.values()) for a in compared)
     ]
     deviations = [*_told("deviation", compared.values()), *(f"{label} data" for label in sorted(labels)), *declared]
-    named = tuple(shown_arm(arm, paper.shown(arms[arm].study)) for arm in own)
+    named = tuple(paper.called(arms[arm].study, arm) for arm in own)
     return Words(tuple(deviations), tuple(_told("choice", compared.values())), named)
 
 

@@ -25,6 +25,7 @@ from ablate.models.registry import network_text
 from ablate.plan.code import own_files
 from ablate.plan.params import Compute, Dataset
 from ablate.plan.runs import ENDED, OwnRun, Run
+from ablate.plurals import many
 from ablate.runtime.cores import available_cores, share
 from ablate.runtime.gpus import Use, nvidia_smi, usable
 from ablate.runtime.manifest import processor
@@ -144,7 +145,7 @@ def expected_seconds(
                 for m in alike
             )
             where = ", ".join(sorted({m.device for m in alike}))
-            return Estimate(START_S + took, f"measured: {len(alike)} runs {what} on {where}")
+            return Estimate(START_S + took, f"measured: {many(len(alike), 'run')} {what} on {where}")
     took = images * adds / PRIOR[s.precision] / (cpu_threads or 1)
     unknown = "" if known_network(s.network) else "; a median network, until `ablate model` has counted it"
     basis = f"prior: {PRIOR[s.precision] / 1e9:g}e9 multiply-adds/s, one thread, AMD EPYC{unknown}"
@@ -162,7 +163,7 @@ def _expected_own(run: Run, history: Iterable[Measured], machine: Machine | None
         if found:
             where = ", ".join(sorted({m.device for m in found}))
             took = START_S + median(m.wall_s for m in found)
-            return Estimate(took, f"measured: {len(found)} runs {what} on {where}")
+            return Estimate(took, f"measured: {many(len(found), 'run')} {what} on {where}")
     return Estimate(
         START_S + PRIOR_OWN_S, f"prior: {PRIOR_OWN_S:g} s, as no run of {run.settings.model} was measured"
     )

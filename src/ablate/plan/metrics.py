@@ -4,6 +4,7 @@ The built-in trainer declares its own here, an own trainer (`trainers.py`) in pa
 declares is its main one. Imports no torch and no pandas.
 """
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
@@ -66,6 +67,12 @@ class Metric(Record):
     def of_differences(self) -> str:
         """The unit of differences: the metric's own, or points of a percentage; nothing where it has none."""
         return self.unit or ("points" if self.percent else "")
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The lowest and the highest value of what is shown."""
+        low, high = self.range or (-math.inf, math.inf)
+        return self.factor * low, self.factor * high
 
 
 Metrics = Mapping[str, Metric]  # by name, the main one first

@@ -71,6 +71,27 @@ def shown_arm(arm: str, show: Mapping[str, str]) -> str:
     return BETWEEN.join(show.get(label, label) for label in arm.split(BETWEEN))
 
 
+def called_arm(arm: str, axes: Sequence[str], show: Mapping[str, str]) -> str:
+    """The arm as sentences and legends call it: `shown_arm`, with its axis before a bare number, or a truth value.
+
+    ``axes`` are its study's. learning rate 0.01 / momentum 0.9 for 0.01 / 0.9.
+    """
+    labels = arm.split(BETWEEN)
+    if arm in show or len(labels) != len(axes):
+        return shown_arm(arm, show)
+    return BETWEEN.join(called(axis, show.get(label, label)) for axis, label in zip(axes, labels, strict=True))
+
+
+def called(axis: str, label: str) -> str:
+    """A level in a sentence: lr 0.01 for a bare number of the axis lr, and what is no number as it is."""
+    try:
+        float(label)
+    except ValueError:
+        if label.lower() not in ("true", "false"):
+            return label
+    return f"{axis.replace('-', ' ')} {label}"
+
+
 def title_of(name: str) -> str:
     """A study's or a paper's identifier as a title: batch-size is Batch size."""
     words = name.replace("-", " ")

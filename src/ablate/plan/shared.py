@@ -9,6 +9,7 @@ from ablate.plan.arms import OF_RUN
 from ablate.plan.record import PlannedRun
 from ablate.plan.starts import stated_seed
 from ablate.plan.trainers import OwnSettings
+from ablate.plurals import many
 
 
 def shared_factors(planned: Collection[PlannedRun]) -> tuple[str, ...]:
@@ -29,8 +30,7 @@ def _fixed(p: PlannedRun) -> list[str]:
     if s.split == "holdout":
         factors.append("one split")
     if s.subset == "first" and s.per_class and s.per_class < p.trainable:
-        images = "image" if s.per_class == 1 else "images"
-        factors.append(f"the same {s.per_class:,} training {images} per class")
+        factors.append(f"the same {many(s.per_class, 'training image')} per class")
     if s.labels == "shuffled":
         factors.append("one shuffle of the labels")
     if s.pretraining == "shared" and s.weights.startswith("pretrain:"):

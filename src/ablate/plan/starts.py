@@ -11,6 +11,7 @@ from ablate.errors import UserError, choose
 from ablate.plan.arms import OF_RUN
 from ablate.plan.settings import Settings
 from ablate.plan.trainers import OwnSettings
+from ablate.plurals import many
 from ablate.records import explain
 
 EXTENDS = "extends"  # instead of settings: group/study/arm whose settings it has, but for these
@@ -115,7 +116,7 @@ def _extension(parent: Settings | OwnSettings, arm: Arm, where: str) -> Settings
     except ValidationError as error:
         raise UserError(f"{where}: {error.errors()[0]['loc']}: {explain(error.errors()[0])}") from None
     if settings.epochs < parent.epochs:
-        raise UserError(f"{where}: {settings.epochs} epochs, of which it has had {parent.epochs}; write more")
+        raise UserError(f"{where}: {many(settings.epochs, 'epoch')}, of which it has had {parent.epochs}; write more")
     if settings.epochs > parent.epochs and (fault := not_unending(parent)):
         raise UserError(f"{where}: {fault}; write an arm of its own with epochs: {settings.epochs}")
     return settings

@@ -13,6 +13,7 @@ from ablate.plan.keys import content_digest
 from ablate.plan.params import read_params
 from ablate.plan.project import Project
 from ablate.plan.run_records import NAME, RunRecords, read_records
+from ablate.plurals import many
 from ablate.proof.again import RESULTS, compare, make_again
 from ablate.proof.retrain import train_again
 
@@ -71,7 +72,7 @@ def _records(project: Project) -> Check:
             n += len(read_records(file, scale, paper))
         except UserError as error:
             faults.append(str(error))
-    said = f"{n} runs of {len(there)} papers, each as its manifest says"
+    said = f"{many(n, 'run')} of {many(len(there), 'paper')}, each as its manifest says"
     if not faults:
         commits = {str((kept.told.get("git") or {}).get("commit"))[:7] for kept in records.runs.values()}
         said += f"; made at {', '.join(sorted(commits))}"
@@ -98,7 +99,7 @@ def _data(project: Project) -> Check:
         except (UserError, LookupError, TypeError):
             described = None
         if unlike := [id for id, kept in mine.items() if of[id] == name and kept.key.get("data") != described]:
-            faults.append(f"{file}: describes other data than {len(unlike)} runs had, as {unlike[0]}")
+            faults.append(f"{file}: describes other data than {many(len(unlike), 'run')} had, as {unlike[0]}")
     names = ", ".join(dict.fromkeys(of.values())) or "none"
     return Check(project.params.scale, "data", f"{names}: as the runs' manifests say", tuple(faults))
 
@@ -117,8 +118,8 @@ def _faults(manifest: Mapping[str, Any], project: Project, dataset: str) -> list
 
 def _rendered(project: Project, here: Path, again: Path) -> Iterator[Check]:
     found, scale = compare(project, here, again), project.params.scale
-    said = f"{len(found.same)} files made again from the records, with the same bytes"
-    left = f"{len(found.vouched)} files of the data and its images: as their receipts say, not made again"
+    said = f"{many(len(found.same), 'file')} made again from the records, with the same bytes"
+    left = f"{many(len(found.vouched), 'file')} of the data and its images: as their receipts say, not made again"
     yield Check(scale, "tables", said, found.faults, (left,) if found.vouched else ())
     kept, made = (_findings(folder / "claims.json") for folder in (here, again))
     faults = [
@@ -126,7 +127,7 @@ def _rendered(project: Project, here: Path, again: Path) -> Iterator[Check]:
         for claim in dict.fromkeys([*kept, *made])
         if kept.get(claim) != made.get(claim)
     ]
-    yield Check(scale, "claims", f"{len(made)} claims, with the findings that are committed", tuple(faults))
+    yield Check(scale, "claims", f"{many(len(made), 'claim')}, with the findings that are committed", tuple(faults))
 
 
 def _findings(file: Path) -> dict[str, str]:

@@ -14,7 +14,7 @@ from ablate.papers.paper import Paper, read
 from ablate.papers.words import words
 from ablate.plan.health import legend
 from ablate.plan.metrics import BUILT_IN, Metric, together
-from ablate.plan.names import shown_arm, title_of
+from ablate.plan.names import called_arm, shown_arm, title_of
 from ablate.plan.record import PlannedRun, PlanRecord
 from ablate.plan.runs import ENDED
 from ablate.report.packed import Asset, figure, opened
@@ -135,18 +135,18 @@ class Page:
         rows: list[dict[str, str]],
     ) -> dict[str, Any]:
         study, runs = plan.studies_of(paper)[name], {row["run"]: row for row in rows if row["study"] == name}
-        names = {arm: text for arm in [p.arm for p in planned] if (text := shown_arm(arm, study.show)) != arm}
-        names = {**study.show, **names}
+        arms = list(dict.fromkeys(p.arm for p in planned))
+        names = {**study.show, **{arm: text for arm in arms if (text := shown_arm(arm, study.show)) != arm}}
         there = [runs[p.run] for p in planned if p.run in runs]
         return {
             "id": name,
             "title": study.title,
             "words": words(record, planned, plan.scale, other_images(row["data"] for row in there)).sentences,
             "axes": study.axes,
-            "arms": list(dict.fromkeys(p.arm for p in planned)),
+            "arms": arms,
             "runs": len(planned),
             "ended": sum(row["status"] in ENDED for row in there),
-            "names": names,
+            "names": {arm: called for arm in arms if (called := called_arm(arm, study.axes, study.show)) != arm},
             "tables": [self._table(table, paper, names) for table in study.tables],
             "figures": [
                 {

@@ -22,6 +22,7 @@ from pydantic import Field, computed_field
 from ablate.files import read_json, write_json
 from ablate.inert import in_markdown
 from ablate.plan.runs import ENDED
+from ablate.plurals import many, plural
 from ablate.results.study import StudyResults, other_images
 from ablate.stored import Stored, shaped
 
@@ -120,7 +121,7 @@ def about_study(
         ),
         "epochs": epochs,
         "weights": _weights(results, [arm for arm in arms if arm not in results.own]),
-        "chance": " or ".join(f"{percent(guessing)} ({n} classes)" for guessing, n in chance),
+        "chance": " or ".join(f"{percent(guessing)} ({many(n, 'class')})" for guessing, n in chance),
         "data": ", ".join(data) + (f" ({', '.join(said(each) for each in labels)})" if labels else ""),
         "paper": counted and counted + (f" (told below {results.told})" if results.told else ""),
         "scale": results.called,
@@ -148,7 +149,7 @@ def seeds(results: StudyResults, arms: Sequence[str]) -> str:
     if not counts:
         return ""
     some = _range(counts) if counts == wanted else f"{_range(counts)} of {_range(wanted)}"
-    return f"{some} seed{'' if some == '1' else 's'}" + (" of each arm" if len(arms) > 1 else "")
+    return f"{some} {plural('seed', max(wanted))}" + (" of each arm" if len(arms) > 1 else "")
 
 
 def percent(value: float) -> str:

@@ -15,6 +15,7 @@ PREAMBLE = r"""\usepackage{booktabs,longtable,array,graphicx}
 \sisetup{separate-uncertainty=true,group-separator={,},group-minimum-digits=4,retain-zero-uncertainty=true}
 """
 NUMBER = re.compile(r"[+\-−]?\d[\d,]*(\.\d+)?( ± \d[\d,]*(\.\d+)?)?")
+NUMBER_OR_ENDS = re.compile(NUMBER.pattern + r"( \(.* to .*\))?")  # a mean with the ends of its interval
 NONE = "No rows."  # in place of those of an empty table
 ROWS = 30  # beyond which a table may break between pages
 ACROSS = 95.0  # characters that a line of text holds at \footnotesize
@@ -24,7 +25,10 @@ LONG = 24  # characters, beyond which a column's text is wrapped where the table
 def latex(frame: pd.DataFrame, caption: Caption) -> str:
     """``frame`` of text, with its caption, label and notes."""
     columns = [[str(cell) for cell in frame.iloc[:, i]] for i in range(frame.shape[1])]
-    numbers = [any(cells) and all(NUMBER.fullmatch(cell) for cell in cells if cell) for cells in columns]
+    numbers = [
+        any(map(NUMBER.fullmatch, cells)) and all(map(NUMBER_OR_ENDS.fullmatch, filter(None, cells)))
+        for cells in columns
+    ]
     heads = [_head(str(head), cells) for head, cells in zip(frame, columns, strict=True)]
     formats = _formats([str(head) for head in frame], columns, numbers) or "l"
     cells = [
@@ -48,7 +52,9 @@ def latex(frame: pd.DataFrame, caption: Caption) -> str:
 
 
 def _number(cell: str) -> str:
-    """As siunitx reads it."""
+    """As siunitx reads it; what is no number, in braces."""
+    if cell and not NUMBER.fullmatch(cell):
+        return f"{{{in_latex(cell)}}}"
     return cell.replace(",", "").replace("−", "-").replace("±", "+-")
 
 
@@ -87,7 +93,7 @@ def _places(cells: Sequence[str]) -> str:
     """S with the digits that the column's numbers have before and behind the point, and their uncertainties'."""
     whole = decimals = behind = 0
     minus = ""
-    for cell in filter(None, map(_number, cells)):
+    for cell in map(_number, filter(NUMBER.fullmatch, cells)):
         value, _, half = cell.partition(" +- ")
         first, _, after = value.lstrip("+-").partition(".")
         whole, decimals = max(whole, len(first)), max(decimals, len(after))

@@ -12,6 +12,8 @@ PM = " ±"  # ends the name of a column that holds the half width of the interva
 FEWEST = 3  # values of an interval: of two, it is some nine times as wide as they lie apart
 SEEDS = " by seed"  # ends that of a column that holds the values of too few seeds for an interval
 DECIMALS = 1  # of percent and points: of 500 images one is 0.2 points
+Bounds = tuple[float, float]  # the lowest and the highest value of a quantity, as shown
+PERCENT, POINTS = (0.0, 100.0), (-100.0, 100.0)
 Sources = dict[str, float | None]  # run: the value that it gave
 
 
@@ -48,6 +50,11 @@ def one_more(values: Iterable[float], least: float = 0.0) -> float | None:
     if len(values) < FEWEST:
         return None
     return _t(len(values)) * max(deviation(values), least) * math.sqrt(1 + 1 / len(values))
+
+
+def ends(middle: float, half: float, bounds: Bounds) -> Bounds:
+    """Of an interval as it is shown: what lies beyond the bounds of a quantity, Student's t does not know of."""
+    return max(middle - half, bounds[0]), min(middle + half, bounds[1])
 
 
 def deviation(values: Sequence[float]) -> float:

@@ -15,7 +15,7 @@ from ablate.inert import in_markdown
 from ablate.plan.names import another
 from ablate.results.captions import Caption, label
 from ablate.results.latex import NONE, latex
-from ablate.results.stats import PM, SEEDS, Sources
+from ablate.results.stats import PERCENT, PM, POINTS, SEEDS, Sources, ends
 
 ALL = "all"  # in place of a paper's name, the row of all of them
 
@@ -103,11 +103,27 @@ def shown(frame: pd.DataFrame) -> pd.DataFrame:
     out = pd.DataFrame({column: [text(v) for v in frame[column]] for column in frame}, dtype=object)
     for column in [c for c in out if str(c).endswith(PM) and str(c).removesuffix(PM) in out]:
         whole = str(column).removesuffix(PM)
-        out[whole] = [f"{m} ± {h}" if h else m for m, h in zip(out[whole], out.pop(str(column)), strict=True)]
+        units = out["unit"] if "unit" in out else [whole] * len(out)
+        out[whole] = [
+            f"{mean} {_interval(mean, half, unit)}".strip()
+            for mean, half, unit in zip(out[whole], out.pop(str(column)), units, strict=True)
+        ]
     for column in [c for c in out if str(c).endswith(SEEDS) and str(c).removesuffix(SEEDS) in out]:
         whole = str(column).removesuffix(SEEDS)
         out[whole] = [f"{m} ({s})" if s else m for m, s in zip(out[whole], out.pop(str(column)), strict=True)]
     return out.loc[:, [len(out) == 0 or str(c) == "" or bool((out[c] != "").any()) for c in out]]  # no empty columns
+
+
+def _interval(mean: str, half: str, unit: str) -> str:
+    """± half of an interval, or its ends where one would lie beyond 0 or 100 percent, or 100 points."""
+    if not half:
+        return ""
+    low, high = PERCENT if "%" in unit else POINTS if "points" in unit else (-math.inf, math.inf)
+    middle, reach = (float(cell.replace(",", "")) for cell in (mean, half))
+    if low <= middle - reach and middle + reach <= high:
+        return f"± {half}"
+    decimals = len(half.partition(".")[2])
+    return "({:.{d}f} to {:.{d}f})".format(*ends(middle, reach, (low, high)), d=decimals)
 
 
 def read_again(frame: pd.DataFrame) -> pd.DataFrame:

@@ -26,6 +26,7 @@ from pydantic import TypeAdapter
 
 from ablate.errors import UserError
 from ablate.files import lock
+from ablate.plurals import many
 from ablate.runtime.gpus import VISIBLE, Gpu
 
 POLL_S = 0.2  # between two looks of a waiting job
@@ -144,7 +145,8 @@ def _wait(folder: Path, file: int, mine: Ticket, job: str, names: str) -> str:
             busy = sum(ticket.gpu in mine.gpus for ticket in living)
             ahead = sum(ticket.gpu is None and ticket.number < mine.number for ticket in living)
             what = f"a share of GPU {names}" if mine.limit > 1 else f"GPU {names} to itself"
-            print(f"{job}: waits for {what}: {busy} jobs there, {ahead} before it", file=sys.stderr, flush=True)
+            there = f"{many(busy, 'job')} there, {ahead} before it"
+            print(f"{job}: waits for {what}: {there}", file=sys.stderr, flush=True)
         time.sleep(POLL_S)
 
 

@@ -1,6 +1,8 @@
 """The paper's numbers beside ours: value, interval over seeds, difference, and our protocol beside its own."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,21 @@ from ablate.papers.paper import Paper, Reported, read
 from ablate.papers.words import Words, words
 from ablate.plan import health
 from ablate.plan.metrics import BUILT_IN, Metric, Metrics
-from ablate.plan.names import shown_arm
 from ablate.plan.record import PlannedRun, PlanRecord, read_plan
-from ablate.results.stats import DECIMALS, PM, SEEDS, Sources, ended, measured, one_more, remarks, rounded
+from ablate.results.stats import (
+    DECIMALS,
+    PERCENT,
+    PM,
+    SEEDS,
+    Bounds,
+    Sources,
+    ended,
+    ends,
+    measured,
+    one_more,
+    remarks,
+    rounded,
+)
 from ablate.results.study import archives, collected_runs
 from ablate.results.table import Table
 
@@ -23,6 +37,8 @@ COLUMNS += Words._fields
 COUNTS = ("parameters", "keras_parameters", "layers")  # of a network, exact
 POINTS = ("gap",)
 MINUTES = ("wall_min",)
+BOUNDS = {"gap": (-100.0, 100.0), "wall_min": (0.0, inf)}  # others are percent
+Call = Callable[[str], str]
 NO_TEST = "of validation images, for want of a labelled test split"
 
 
@@ -48,7 +64,8 @@ def compare(plan: PlanRecord, papers: Mapping[str, Paper], folder: Path, *, ever
     """
     table = Table(
         caption="Accuracies in percent, differences in points; ours with 95 % intervals over seeds, of fewer than "
-        "three the seeds. One run: where one more of ours would lie, with 95 %, and whether the printed number does; "
+        "three the seeds. One run: where one more of ours would lie, with 95 %, as far as 0 and 100 % reach, and "
+        "whether the printed number does; "
         "no finding on a claim rests on it.",
         columns=["paper"] * every + COLUMNS,
         apart=Words._fields,
@@ -58,7 +75,7 @@ def compare(plan: PlanRecord, papers: Mapping[str, Paper], folder: Path, *, ever
         planned = plan.of(name)
         runs = collected_runs(plan, folder / name) if planned else pd.DataFrame()
         for entry in paper.reported:
-            own = _own(plan.measured(name, entry.study), entry)
+            own, call = _own(plan.measured(name, entry.study), entry), partial(paper.called, entry.study)
             head = {"paper": name} if every else {}
             head |= {
                 "number": entry.id,
@@ -72,15 +89,13 @@ def compare(plan: PlanRecord, papers: Mapping[str, Paper], folder: Path, *, ever
                 mine = [p for p in planned if p.study == entry.study]
                 named = _arms(entry, mine, runs)
                 mine = [p for p in mine if p.arm in named]
-                cells, sources = _of_runs(entry, named, mine, runs, own)
+                cells, sources = _of_runs(entry, named, mine, runs, call, own)
                 cells |= words(paper, mine, plan.scale, archives(runs, mine)).cells
                 whole = [p for p in planned if p.study == entry.study]
                 where = f"{name}, {entry.study}" if every else str(entry.study)
                 if where not in told:
                     told[where] = words(paper, whole, plan.scale, archives(runs, whole)).sentences
-            table.names |= (
-                {head["of"]: shown} if (shown := _of(entry, paper.shown(entry.study))) != head["of"] else {}
-            )
+            table.names |= {head["of"]: shown} if (shown := _of(entry, call)) != head["of"] else {}
             origin = f"printed by {entry.source}" if entry.source else ""
             cells["note"] = "; ".join(filter(None, [origin, cells["note"], entry.note]))
             table.add(f"{name}/{entry.id}" if every else entry.id, head | cells, sources)
@@ -94,10 +109,10 @@ def _own(metrics: Metrics, entry: Reported) -> Metric | None:
     return metric if metric != BUILT_IN.get(entry.metric) else None
 
 
-def _of(entry: Reported, show: Mapping[str, str] | None = None) -> str:
-    """What a number is of, with what readers see of arms and levels in ``show``."""
-    arm, minus = (shown_arm(name, show or {}) if name else None for name in (entry.arm, entry.minus))
-    levels = [shown_arm(level, show or {}) for level in entry.levels]
+def _of(entry: Reported, call: Call = str) -> str:
+    """What a number is of; ``call`` says what readers see of an arm or a level."""
+    arm, minus = (call(name) if name else None for name in (entry.arm, entry.minus))
+    levels = [call(level) for level in entry.levels]
     if entry.metric in COUNTS:
         return str(entry.model)
     if entry.over:
@@ -128,12 +143,12 @@ def _of_network(entry: Reported, planned: list[PlannedRun]) -> dict[str, Any]:
 
 
 def beside_of(
-    entry: Reported, planned: list[PlannedRun], runs: pd.DataFrame, show: Mapping[str, str]
+    entry: Reported, planned: list[PlannedRun], runs: pd.DataFrame, call: Call
 ) -> tuple[str, dict[str, Any]]:
     """What a number of runs is of, and its cells; ``planned`` and ``runs`` are of its study."""
     named = _arms(entry, planned, runs)
-    what = _of(entry, show).removeprefix(f"{entry.study}: ")
-    return what, _of_runs(entry, named, [p for p in planned if p.arm in named], runs)[0]
+    what = _of(entry, call).removeprefix(f"{entry.study}: ")
+    return what, _of_runs(entry, named, [p for p in planned if p.arm in named], runs, call)[0]
 
 
 def _arms(entry: Reported, planned: list[PlannedRun], runs: pd.DataFrame) -> list[str]:
@@ -147,7 +162,12 @@ def _arms(entry: Reported, planned: list[PlannedRun], runs: pd.DataFrame) -> lis
 
 
 def _of_runs(
-    entry: Reported, arms: list[str], planned: list[PlannedRun], runs: pd.DataFrame, own: Metric | None = None
+    entry: Reported,
+    arms: list[str],
+    planned: list[PlannedRun],
+    runs: pd.DataFrame,
+    call: Call,
+    own: Metric | None = None,
 ) -> tuple[dict[str, Any], dict[str, Sources]]:
     """Cells of a mean over seeds, of an arm or of the difference or the sum of several, within each seed."""
     factor = own.factor if own else 1 if entry.metric in MINUTES else 100
@@ -156,7 +176,7 @@ def _of_runs(
     cells: dict[str, Any] = {"printed": printed, "ours": None, "ours" + PM: None, "n": 0, "difference": None}
     absent = [arm for arm in arms if arm not in {p.arm for p in planned}]
     if absent or not arms:
-        return cells | {"note": f"not planned at this scale: {', '.join(absent) or _of(entry)}"}, {}
+        return cells | {"note": f"not planned at this scale: {', '.join(map(call, absent)) or _of(entry)}"}, {}
     found: list[dict[int, tuple[str, float]]] = []  # of each arm, by seed: run, value
     of_text: dict[str, list[str]] = {}  # a note: the arms that it is on
     for arm in arms:
@@ -166,28 +186,33 @@ def _of_runs(
         found.append({int(seed): (str(run), float(value)) for seed, run, value in rows})
         for text in _notes(entry, mine, values):
             of_text.setdefault(text, []).append(arm)
-    notes = [text if named == arms else f"{', '.join(named)}: {text}" for text, named in of_text.items()]
+    notes = [text if named == arms else f"{', '.join(map(call, named))}: {text}" for text, named in of_text.items()]
     seeds = [seed for seed in found[0] if all(seed in of_arm for of_arm in found)]
     signs = [1, *[-1 if entry.minus else 1] * (len(arms) - 1)]
     together = {str(s): sum(k * of_arm[s][1] for k, of_arm in zip(signs, found, strict=True)) for s in seeds}
     if entry.over == "best" and seeds:
-        notes.insert(0, f"the best by its mean over seeds: {arms[0]}")
+        notes.insert(0, f"the best by its mean over seeds: {call(arms[0])}")
     notes += ["contaminated weights"] * any(p.contaminated for p in planned)
     cells |= measured("ours", together, decimals)[0] | {"n": len(seeds), "note": "; ".join(dict.fromkeys(notes))}
     if together:  # of the mean itself, since two rounded numbers would be rounded twice
         cells["difference"] = rounded(sum(together.values()) / len(together) - printed, decimals)
-    cells |= _one_run([*together.values()], printed, decimals)
+    cells |= _one_run([*together.values()], printed, decimals, _bounds(entry, own))
     used: Sources = {run: round(value, 5 + decimals) for of_arm in found for run, value in (of_arm[s] for s in seeds)}
     every = dict.fromkeys(p.run for p in planned)
     return cells, dict.fromkeys(("ours", "ours" + PM, "n", "difference", *ONE_RUN), used) | {"note": every}
 
 
-def _one_run(values: list[float], printed: float, decimals: int) -> dict[str, Any]:
+def _bounds(entry: Reported, own: Metric | None) -> Bounds:
+    """Between which what an entry is of can lie."""
+    low, high = own.bounds if own else BOUNDS.get(entry.metric, PERCENT)
+    return (low - high, high - low) if entry.minus else (low, high)
+
+
+def _one_run(values: list[float], printed: float, decimals: int, bounds: Bounds) -> dict[str, Any]:
     """Cells of the interval for one more run, and whether the paper's, which is one, lies within."""
     if (half := one_more(values)) is None:
         return {}
-    middle = sum(values) / len(values)
-    low, high = middle - half, middle + half
+    low, high = ends(sum(values) / len(values), half, bounds)
     return dict(
         zip(
             ONE_RUN,

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ablate.errors import UserError
+from ablate.plurals import many
 from ablate.results.stats import Sources, ended, half_width, mean, rounded
 from ablate.results.study import StudyResults
 from ablate.results.table import Table
@@ -150,7 +151,7 @@ def effects(results: StudyResults) -> Table:
             "high": rounded(None if estimate is None or half is None else estimate + half, of.places),
             "n": len(e.by_seed),
             "varies over": "seeds",
-            "note": f"{left_out} of {e.seeds} seeds incomplete" if left_out else "",
+            "note": f"{left_out} of {many(e.seeds, 'seed')} incomplete" if left_out else "",
         }
         table.names |= {e.levels: e.shown} if e.shown != e.levels else {}
         table.add(f"{e.name}: {e.levels}", row, dict.fromkeys((head, "low", "high", "n"), e.runs))

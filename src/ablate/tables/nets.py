@@ -6,6 +6,7 @@ from ablate.models.build import build
 from ablate.models.column import HEAD, Stages, stages
 from ablate.models.outline import outline
 from ablate.papers.networks import PrintedNetwork
+from ablate.plurals import many
 from ablate.results.study import StudyResults
 from ablate.results.table import Table
 from ablate.tables.accuracy import legend, percents
@@ -80,4 +81,4 @@ def _percent(share: float | None) -> str:
 def _about(results: StudyResults) -> str:
     network = of_study(results, results.settings(results.arms[0]).model)
     size = f"{network.image_size}x{network.image_size} pixels"
-    return f"Layers are those of the paper's networks, of {network.classes} classes and {size}."
+    return f"Layers are those of the paper's networks, of {many(network.classes, 'class')} and {size}."

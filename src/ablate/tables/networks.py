@@ -9,6 +9,7 @@ from ablate.models.summary import Shape, Summary, summary
 from ablate.papers.networks import PrintedNetwork
 from ablate.papers.paper import Paper, Reported
 from ablate.plan.record import PlannedRun
+from ablate.plurals import many
 from ablate.results.study import StudyResults
 from ablate.results.table import Table
 
@@ -144,6 +145,6 @@ def _shape(sides: Shape, batch: int | None) -> str:
 def _about(results: StudyResults, found: Summary) -> str:
     """What the network is built for, and what the runs here have instead."""
     here = {(p.n_classes, p.image_size) for p in results.planned if p.settings.model == found.model}
-    said = f"{found.classes} classes, {found.image_size}x{found.image_size} pixels."
-    others = sorted(here - {(found.classes, found.image_size)})
-    return said + "".join(f" The runs at the scale {results.scale} have {classes} classes." for classes, _ in others)
+    said = f"{many(found.classes, 'class')}, {found.image_size}x{found.image_size} pixels."
+    others = (many(classes, "class") for classes, _ in sorted(here - {(found.classes, found.image_size)}))
+    return said + "".join(f" The runs at the scale {results.scale} have {classes}." for classes in others)

@@ -13,7 +13,8 @@ from ablate.results.study import StudyResults
 from ablate.results.table import Table
 
 INTERVAL = (
-    "± half of the 95 % interval of the mean over seeds (Student's t), from three seeds on; of fewer, each seed"
+    "± half of the 95 % interval of the mean over seeds (Student's t), from three seeds on, or its ends where one "
+    "would lie beyond 0 or 100 %; of fewer, each seed"
 )
 
 

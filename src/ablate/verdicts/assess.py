@@ -21,6 +21,7 @@ from ablate.plan.receipts import CONTROLS
 from ablate.plan.record import PlanRecord
 from ablate.plan.shared import shared_factors
 from ablate.plan.trainers import OwnSettings
+from ablate.plurals import many
 from ablate.results.study import archives, collected_history, collected_runs
 from ablate.verdicts.collected import Collected
 from ablate.verdicts.controls import broken, outcomes
@@ -119,12 +120,21 @@ def assess_paper(
         at = protocol(claim, planned, e, others, of_paper=paper.is_document)
         word, bars = why(claim, e)
         headline = bool(paper.headlines and claim.id in paper.headlines.claims)
-        tested = verdict or Verdict("not testable")
+        tested = _in_bounds(verdict, claim, e) if verdict else Verdict("not testable")
         judged = Judged(name, claim, statement(claim, paper), headline, e, tested, OPEN, at, word, "", bars)
         judged = _counted(judged) if verdict is None else _named(judged)
         judged = _said(judged, paper, planned, family, plan.looks)
         mine[claim.id] = replace(judged, sentence=f"{judged.sentence}{_imported(plan, planned, e)}")
     return [_beside(j, mine) for j in mine.values()]
+
+
+def _in_bounds(verdict: Verdict, claim: Claim, e: Evidence) -> Verdict:
+    """With an interval that ends where what is measured does; the finding was made before."""
+    part = next((p for p in e.parts if p.name == verdict.part), None)
+    if part is None:
+        return verdict
+    low, high = claim.measure.bounds(part.weights.values())
+    return verdict.within(low - part.claimed, high - part.claimed)
 
 
 def deviating(paper: Paper, planned: Planned, scale: str, other_archives: Collection[str]) -> set[tuple[str, str]]:
@@ -167,7 +177,7 @@ def _barred(claim: Claim, e: Evidence, bad: Mapping[str, str]) -> tuple[str, tup
     if e.few:
         return NOT_TESTABLE, e.few
     if e.censored:
-        return OPEN, (f"not overfitted by the last epoch in {e.censored} of the seeds",)
+        return OPEN, (f"not overfitted by the last epoch in {many(e.censored, 'seed')}",)
     return "", ()
 
 
@@ -209,7 +219,7 @@ def _said(j: Judged, paper: Paper, planned: Planned, family: int, looks: tuple[i
     else:
         head = j.word if j.finding == j.word else f"{j.word} ({j.finding})"
         said.append(f"{head.capitalize()}. {finding_text(part, v, family, claims)}")
-        said += remarks(e, v, looks[-1] if looks else None, paper.shown(j.claim.study))
+        said += remarks(j.claim, paper, e, v, looks[-1] if looks else None)
     said += [f"{note.capitalize()}." for note in e.notes]
     if shared := shared_factors([p for p in planned if p.run in e.runs]):
         said.append(f"All seeds share {', '.join(shared)}.")

@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from ablate.figures.common import wrapped
 from ablate.figures.save import save
 from ablate.figures.style import PALETTE, STYLE, WIDE
-from ablate.papers.statement import hypothetical
+from ablate.papers.statement import hypothetical, of_one
 from ablate.results.captions import Caption
 from ablate.verdicts.sentence import number
 
@@ -185,8 +185,8 @@ def _row(axis: Axes, j: "Judged", y: float) -> None:
     part = next((p for p in j.found.parts if p.name == j.by_test.part), None)
     unit = j.found.unit
     if part and part.claimed:
-        share = j.claim.kind == "value" and unit == "points"  # an accuracy itself, and no difference of two
-        axis.text(PRINTED, y, number(part.claimed, "%" if share else unit), va="center")
+        printed = "%" if of_one(j.claim) and unit == "points" else unit
+        axis.text(PRINTED, y, number(part.claimed, printed), va="center")
     effect = effect_of(j)
     if effect is None:
         return

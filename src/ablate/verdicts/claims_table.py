@@ -11,6 +11,7 @@ from ablate.papers.statement import hypothetical
 from ablate.plan.health import WORDS as OF_HEALTH
 from ablate.plan.health import legend
 from ablate.plan.record import read_plan
+from ablate.plurals import many
 from ablate.results.stats import Sources
 from ablate.results.study import collected_runs
 from ablate.results.table import Table
@@ -25,7 +26,8 @@ from ablate.verdicts.sentence import p_text, rounded
 
 CAPTION = (
     "Finding and interval follow from one family of simultaneous 95 % intervals over the claims of a paper, which "
-    "hold over seeds and, where accuracies are compared, over images; p is adjusted as they are. An arm that must "
+    "hold over seeds and, where accuracies are compared, over images, and end where what is measured does (a "
+    "difference of accuracies at 100 points); p is adjusted as they are. An arm that must "
     "learn is told by the runs that have learnt."
 )
 
@@ -67,10 +69,11 @@ def tally(every: list[Judged]) -> str:
     if not every:
         return "No claims."
     counts = Counter(j.word for j in every)
-    claims = hypothetical("claims", (j.claim for j in every))
+    n = sum(counts.values()) - counts[COUNTED]
+    claims = hypothetical(many(n, "claim"), (j.claim for j in every))
     said = [f"{counts[word]} {word}" for word in WORDS if counts[word] and word != COUNTED]
     apart = f"; {counts[COUNTED]} counted, outside of these" if counts[COUNTED] else ""
-    return f"Of {sum(counts.values()) - counts[COUNTED]} {claims}: {', '.join(said)}{apart}."
+    return f"Of {claims}: {', '.join(said)}{apart}."
 
 
 def write_claims(plan_file: Path, papers: Path, runs: Path, output: Path) -> None:

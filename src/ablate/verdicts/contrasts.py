@@ -6,7 +6,7 @@ from itertools import pairwise, product
 from ablate.papers.claim import Claim
 from ablate.papers.paper import Paper
 from ablate.papers.statement import as_shown
-from ablate.plan.names import unique
+from ablate.plan.names import called, unique
 
 Weights = dict[str, float]  # arm, or network: what it counts
 
@@ -26,7 +26,7 @@ def contrasts(claim: Claim, paper: Paper, levels: dict[str, dict[str, str]]) -> 
 
     Names and sides are what readers see.
     """
-    seen = as_shown(claim, paper.shown(claim.study))
+    seen = as_shown(claim, paper)
     match claim.kind:
         case "order":
             first, *rest = claim.arms
@@ -36,11 +36,11 @@ def contrasts(claim: Claim, paper: Paper, levels: dict[str, dict[str, str]]) -> 
             names = unique(f"{see[a]} {'under' if claim.lower else 'over'} {see[b]}" for a, b in pairs)
             return [Contrast(name, {a: 1.0, b: -1.0}) for name, (a, b) in zip(names, pairs, strict=True)]
         case "effect":
-            name = f"{seen.level} vs {seen.reference}{_where(seen)}"
+            name = f"{called(str(seen.axis), str(seen.level))} vs {seen.reference}{_where(seen)}"
             weights = _signed(claim, levels, {str(claim.axis): (str(claim.level), str(claim.reference))})
             return [Contrast(name, weights, sides=(str(seen.level), str(seen.reference)))]
         case "interaction":
-            (a, b), (c, d) = seen.axes.values()
+            (a, b), (c, d) = ((called(axis, level), reference) for axis, (level, reference) in seen.axes.items())
             name = f"{a} vs {b}, at {c} vs {d}{_where(seen)}"
             sides = f"{a} at {c} with {b} at {d}", f"{a} at {d} with {b} at {c}"
             return [Contrast(name, _signed(claim, levels, claim.axes), sides=sides)]

@@ -6,14 +6,15 @@ which is counted beside. Every other arm is told by all of its runs.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ablate.papers.claim import OF_NETWORKS, Claim
 from ablate.papers.paper import Paper
 from ablate.plan import health
-from ablate.plan.names import shown_arm
 from ablate.plan.runs import ENDED
+from ablate.plurals import many, plural
 from ablate.verdicts.behaviours import Row
 from ablate.verdicts.collected import Collected
 from ablate.verdicts.contrasts import Contrast, contrasts
@@ -104,9 +105,9 @@ def evidence(claim: Claim, paper: Paper, planned: Planned, collected: Collected)
             samples[arm] = Sample(tuple(found.values.values()), floor, found.must_learn)
     parts = tuple(_part(claim, c, arms, answered) for c in asked)
     missing = [f"{c.name} is not planned at this scale" for c in asked if not c.weights]
-    show = paper.shown(claim.study)
-    missing += absent(claim, mine, show)
-    missing += lacking(claim, names, mine, rows, numbers, show)
+    call = partial(paper.called, claim.study)
+    missing += absent(claim, mine, paper.shown(claim.study))
+    missing += lacking(claim, names, mine, rows, numbers, call)
     return Evidence(
         claim=claim.id,
         parts=parts,
@@ -122,8 +123,8 @@ def evidence(claim: Claim, paper: Paper, planned: Planned, collected: Collected)
         datasets=frozenset(p.settings.dataset for p in mine) - {""},
         runs=tuple(dict.fromkeys(run for arm in names for run in counting[arm])),
         varies_over="seeds",
-        few=tuple(_few(claim, arms, of_study, collected, show)),
-        health=tuple(_health(names, rows, show)),
+        few=tuple(_few(claim, arms, of_study, collected, call)),
+        health=tuple(_health(names, rows, call)),
     )
 
 
@@ -190,33 +191,33 @@ def _floor(claim: Claim, rows: Sequence[Row], arm: Arm, answered: PerImage | Non
 
 
 def _few(
-    claim: Claim, arms: Mapping[str, Arm], planned: Planned, collected: Collected, show: Mapping[str, str]
+    claim: Claim, arms: Mapping[str, Arm], planned: Planned, collected: Collected, call: Callable[[str], str]
 ) -> Iterator[str]:
     """Arms with fewer than LEAST runs that count, be they compared or named as what another is held against."""
     counts = {name: (arm.learnt if arm.must_learn else len(arm.values), arm) for name, arm in arms.items()}
     for name, (count, arm) in counts.items():
         if count < LEAST:
-            yield _too_few(shown_arm(name, show), count, arm.ended, arm.planned, must_learn=arm.must_learn)
+            yield _too_few(call(name), count, arm.ended, arm.planned, must_learn=arm.must_learn)
     named = claim.needs.learnt
     for name in () if isinstance(named, str) else [arm for arm in named if arm not in arms]:
         entries = [p for p in planned if p.arm == name]
         ended = _ended(collected.rows(entries))
         if (learnt := sum(not _failed(row) for row in ended)) < LEAST:
-            yield _too_few(shown_arm(name, show), learnt, len(ended), len(entries), must_learn=True)
+            yield _too_few(call(name), learnt, len(ended), len(entries), must_learn=True)
 
 
 def _too_few(arm: str, count: int, ended: int, planned: int, *, must_learn: bool) -> str:
     if not ended:
-        return f"none of {planned} runs of {arm} has ended"
-    what = f"{count} of {ended} runs of {arm} {'has' if count == 1 else 'have'} {'learnt' if must_learn else 'ended'}"
+        return f"none of {many(planned, 'run')} of {arm} has ended"
+    what = f"{count} of {many(ended, 'run')} of {arm} {plural('has', count)} {'learnt' if must_learn else 'ended'}"
     return f"{what}, and {LEAST} are needed"
 
 
-def _health(arms: list[str], rows: Sequence[Row], show: Mapping[str, str]) -> Iterator[str]:
+def _health(arms: list[str], rows: Sequence[Row], call: Callable[[str], str]) -> Iterator[str]:
     for arm in arms:
         mine = [row["health"] or "" for row in rows if row["arm"] == arm and row["status"] in ENDED]
         if said := health.counted(mine):
-            yield f"{shown_arm(arm, show)}: {said}"
+            yield f"{call(arm)}: {said}"
 
 
 def _of_networks(claim: Claim, paper: Paper, planned: Planned) -> Evidence:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ablate.files import read_json
 from ablate.plan.health import BETWEEN, NOT_ABOVE_CHANCE
-from ablate.plan.names import shown_arm
+from ablate.plan.names import called_arm
 from ablate.plan.receipts import CONTROLS
 from ablate.plan.record import PlanRecord
 from ablate.plan.runs import ENDED
@@ -54,7 +54,7 @@ def _runs(plan: PlanRecord, collected: Path) -> pd.DataFrame:
             "paper": collected.name,
             "study": runs["study"],
             "arm": [
-                shown_arm(arm, plan.studies[f"{collected.name}/{study}"].show)
+                called_arm(arm, (of := plan.studies[f"{collected.name}/{study}"]).axes, of.show)
                 for study, arm in zip(runs["study"], runs["arm"], strict=True)
             ],
             "run": runs["run"],

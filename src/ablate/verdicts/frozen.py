@@ -20,6 +20,7 @@ from ablate.plan.receipts import FROZEN, FROZEN_AGAIN
 from ablate.plan.record import PlanRecord, plan_record
 from ablate.plan.run_records import RunRecords
 from ablate.plan.runs import make_plan
+from ablate.plurals import many
 from ablate.runtime.manifest import source
 from ablate.seals import read_sealed, seal_of, sealed
 from ablate.stored import Number, Stored, shaped
@@ -56,8 +57,8 @@ class Freeze(Stored):
     @property
     def when(self) -> str:
         """Before or after which runs."""
-        after = f"after {self.ended} of {self.planned} runs" if self.ended else "before any of its runs"
-        others = f", and after {self.others} other{'s' * (self.others > 1)} of its scale"
+        after = f"after {self.ended} of {many(self.planned, 'run')}" if self.ended else "before any of its runs"
+        others = f", and after {many(self.others, 'other')} of its scale"
         return after + others * bool(self.others)
 
     @property

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ablate.files import write_json
+from ablate.plurals import plural
 from ablate.seals import read_sealed, sealed
 from ablate.stored import Number, Stored, shaped
 from ablate.verdicts.assess import Judged
@@ -44,7 +45,8 @@ def look_again(every: Sequence[Judged], folder: Path) -> str:
         if not before or before[-1].digest != now.digest:
             before = [*before, now]
             write_json(file, sealed(Looked(looks=before).model_dump(mode="json")))
-    earlier = [str(look.runs) for look in before[:-1]]
+    earlier = [look.runs for look in before[:-1]]
     if not earlier:
         return ""
-    return f"Looked at before, with {' and '.join(earlier)} runs: 5 % is the error of one look, not of all of them."
+    after = f"{' and '.join(map(str, earlier))} {plural('run', earlier[-1])}"
+    return f"Looked at before, with {after}: 5 % is the error of one look, not of all of them."

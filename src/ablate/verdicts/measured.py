@@ -1,13 +1,14 @@
 """What one claim's runs are measured by, run by run, and what of the planned runs gives no number."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ablate.papers.claim import OF_PAIRS, Claim
 from ablate.plan import health
-from ablate.plan.names import shown_arm
+from ablate.plan.names import called, shown_arm
 from ablate.plan.record import PlannedRun
 from ablate.plan.runs import ENDED
+from ablate.plurals import many
 from ablate.verdicts.behaviours import Row, column, measure_named, speeds
 from ablate.verdicts.collected import Collected
 from ablate.verdicts.contrasts import Contrast
@@ -65,7 +66,7 @@ def _less(a: float | None, b: float | None) -> float | None:
 def absent(claim: Claim, planned: Planned, show: Mapping[str, str]) -> list[str]:
     """Levels that the claim averages over, some of which its scale leaves out, as readers see them."""
     return [
-        f"{shown_arm(label, show)} is not planned at this scale"
+        f"{called(axis, shown_arm(label, show))} is not planned at this scale"
         for axis, labels in claim.at.items()
         for label in labels
         if planned and label not in {p.levels[axis] for p in planned}
@@ -99,13 +100,13 @@ def lacking(
     planned: Planned,
     rows: Iterable[Row],
     numbers: Mapping[str, float],
-    show: Mapping[str, str],
+    call: Callable[[str], str],
 ) -> list[str]:
-    """What the arms, as readers see them, should have and have not."""
+    """What the arms should have and have not; ``call`` says what sentences call one."""
     here = {p.arm for p in planned}
-    absent = [shown_arm(arm, show) for arm in arms if arm not in here]
+    absent = [call(arm) for arm in arms if arm not in here]
     if len(absent) > NAMED:
-        absent = [f"{absent[0]}, like {len(absent) - 1} other arms,"]
+        absent = [f"{absent[0]}, like {many(len(absent) - 1, 'other arm')},"]
     said = [f"{arm} is not planned at this scale" for arm in absent]
     status = {(row["arm"], row["run"]): str(row["status"]) for row in rows}
     for arm in arms:
@@ -114,5 +115,5 @@ def lacking(
         for fault in dict.fromkeys(faults):
             what = f"without {claim.behaviour or claim.metric or 'gap'}" if fault in ENDED else fault
             what = "with other settings" if fault == "other settings" else what
-            said.append(f"{faults.count(fault)} of {len(mine)} runs of {shown_arm(arm, show)} {what}")
+            said.append(f"{faults.count(fault)} of {many(len(mine), 'run')} of {call(arm)} {what}")
     return said

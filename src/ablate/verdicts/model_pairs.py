@@ -12,6 +12,7 @@ from ablate.csv_text import read_csv
 from ablate.papers.claim import OF_NETWORKS, Claim
 from ablate.papers.paper import Paper
 from ablate.plan.record import PlannedRun
+from ablate.plurals import many
 from ablate.results.stats import Sources, rounded
 from ablate.results.table import Table
 from ablate.seals import of_run
@@ -43,7 +44,7 @@ class ModelComparison:
         ends = " to ".join(number(end, "points", sign=True, named=False) for end in (self.low, self.high))
         return (
             f"The first model's accuracy less the second's is {number(self.estimate, 'points', sign=True)} on "
-            f"{self.n} images (95 % interval over images {ends}; {self.only_a} right by the first alone, "
+            f"{many(self.n, 'image')} (95 % interval over images {ends}; {self.only_a} right by the first alone, "
             f"{self.only_b} by the second alone; {p_text(self.p)}, {self.test}). This is a statement about these two "
             "trained models, not about the recipes that made them: another seed of either would give another model."
         )

@@ -1,55 +1,51 @@
-"""The chance to decide headline claims by number of seeds, a panel per paper; and the seeds that open claims need."""
+"""The chance to decide each headline claim by number of seeds; and the seeds that open claims need."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import seaborn as sns
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, NullLocator
 
 from ablate.figures.common import legend_below, nothing, panels, wrapped
+from ablate.figures.heat import cells
 from ablate.figures.save import save
-from ablate.figures.style import NARROW, PALETTE, STYLE, WIDE, looks
+from ablate.figures.style import NARROW, PALETTE, STYLE, WIDE
 from ablate.papers.statement import hypothetical
 from ablate.results.captions import Caption
 from ablate.verdicts.judge import MOST, POWER
 from ablate.verdicts.power import Chances
 
-ACROSS = 3  # panels
+SENTENCE = 4.3  # inches for a claim's words
 
 
 def draw_power(every: Sequence[Chances], scale: str, svg: Path) -> None:
-    """Write ``svg``, and a PNG beside it; a paper without headlines has no panel."""
+    """Write ``svg`` and what goes with it: a row per headline claim, a column per number of seeds."""
     sns.set_theme(context="paper", style="ticks", rc=STYLE)
     headlines = [c for c in every if c.prospect.headline and c.by_seeds]
-    papers = list(dict.fromkeys(c.prospect.paper for c in headlines))
-    across = min(ACROSS, max(1, len(papers)))
-    rows = -(-max(1, len(papers)) // across)
-    figure, axes = panels(rows, across, WIDE, 2.5 * rows + 0.4)
-    for axis in axes[len(papers) :]:
-        nothing(axis, "" if papers else "no headline claim can be tested at this scale")
-    for axis, paper in zip(axes, papers, strict=False):
-        mine = [c for c in headlines if c.prospect.paper == paper]
-        style = looks([c.prospect.id for c in mine])
-        for c in mine:
-            axis.plot(
-                [*c.by_seeds], [100 * v for v in c.by_seeds.values()], label=c.prospect.id, **style[c.prospect.id]
-            )
-        axis.axhline(100 * POWER, color="0.5", linewidth=0.8, zorder=0)
-        seeds = [*mine[0].by_seeds]
-        axis.set(
-            title=paper, xlabel="seeds of each arm", ylabel="chance to decide it (%)", ylim=(-4, 104), xscale="log"
-        )
-        axis.xaxis.set_major_locator(FixedLocator(seeds))
-        axis.xaxis.set_minor_locator(NullLocator())
-        axis.set_xticks(seeds, [str(n) for n in seeds])
-        axis.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.32))
+    texts = [wrapped(f"{c.prospect.paper}: {c.prospect.statement}", SENTENCE) for c in headlines]
+    lines = max((text.count("\n") + 1 for text in texts), default=1)  # rows are alike
+    figure, (axis,) = panels(1, 1, WIDE, 0.5 + (0.12 * lines + 0.08) * max(1, len(texts)))
+    if not headlines:
+        nothing(axis, "no headline claim can be tested at this scale")
+    else:
+        seeds = [*headlines[0].by_seeds]
+        grid = np.array([[100 * c.by_seeds[n] for n in seeds] for c in headlines])
+        cells(axis, grid, ("Blues", 0, 140), {}, 0)
+        for text in axis.texts:
+            text.set_fontweight("bold" if float(text.get_text()) >= 100 * POWER else "normal")
+        axis.set(xlabel="seeds of each arm")
+        axis.set_xticks(range(len(seeds)), [str(n) for n in seeds])
+        axis.set_yticks(range(len(texts)), texts)
+        axis.tick_params(length=0)
+        axis.hlines(np.arange(1, len(texts)) - 0.5, -0.5, len(seeds) - 0.5, color="white", lw=1.5)
     caption = Caption(
         label=f"fig:{svg.parent.name}-{svg.stem}",
         title=hypothetical("The chance to decide the headline claims", (c.prospect.claim for c in every)),
         what=hypothetical(
-            f"The chance to show a claim, or its opposite, by seeds of each arm; the grey line is {POWER:.0%}.",
+            "The chance in percent to show a claim, or its opposite, by seeds of each arm, if the assumed effect is "
+            f"true; bold from {100 * POWER:g} % on.",
             (c.prospect.claim for c in every),
         ),
         facts={"scale": scale},
@@ -85,14 +81,14 @@ def draw_needed(every: Sequence[Chances], now: Mapping[tuple[str, str], int], sc
         axis.set_yticks(range(len(wanted)), texts)
         axis.tick_params(axis="y", length=0)
         axis.grid(axis="y", color="0.93")
-        looks_of_marks = {"now": NOW, f"for a chance of {POWER:.0%}": ENOUGH, f"more than {MOST}": BEYOND}
+        looks_of_marks = {"now": NOW, f"for a chance of {100 * POWER:g} %": ENOUGH, f"more than {MOST}": BEYOND}
         legend_below(figure, [Line2D([], [], **look) for look in looks_of_marks.values()], list(looks_of_marks))
     caption = Caption(
         label=f"fig:{svg.parent.name}-{svg.stem}",
         title=hypothetical("Seeds that open claims need", (c.prospect.claim for c in every)),
         what=hypothetical(
             f"Of each open claim, the seeds of its arms now, and how many would decide it with a chance of "
-            f"{POWER:.0%}, if the assumed effect is true and seeds scatter as those here do.",
+            f"{100 * POWER:g} %, if the assumed effect is true and seeds scatter as those here do.",
             (c.prospect.claim for c in every),
         ),
         facts={"scale": scale},

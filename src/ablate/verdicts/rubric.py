@@ -20,6 +20,7 @@ from ablate.papers.statement import statement
 from ablate.plan.kinds import FIGURES, TABLES
 from ablate.plan.record import PlanRecord
 from ablate.plan.runs import ENDED
+from ablate.plurals import many
 
 NOTHING_TO_RUN = "needs no run"
 NOT_RUN, TOO_FEW = "not run", "too few runs"
@@ -76,7 +77,7 @@ class _Paper:
         if not wanted:
             return NOTHING_TO_RUN, True
         ended = len(wanted & self.ended)
-        return f"{ended} of {len(wanted)} runs", ended == len(wanted)
+        return f"{ended} of {many(len(wanted), 'run')}", ended == len(wanted)
 
     def _item(self, item: Item, numbers: Mapping[str, Mark]) -> Mark:
         shown = [name for name in item.here(self.outputs) if name in self.outputs]
@@ -91,9 +92,9 @@ class _Paper:
         matches: tuple[str, bool | None] = (NONE_PRINTED, None)
         if layers:
             equal, of = (sum(counts) for counts in zip(*layers, strict=True))
-            matches = f"{equal} of {of} layers", equal == of
+            matches = f"{equal} of {many(of, 'layer')}", equal == of
         elif known_ones:
-            matches = f"{sum(known_ones)} of {len(known_ones)} numbers", all(known_ones)
+            matches = f"{sum(known_ones)} of {many(len(known_ones), 'number')}", all(known_ones)
         elif mine:
             matches = "; ".join(dict.fromkeys(said for said, _ in mine)), None
         return Mark("item", item.item, item.what, item.where, built, ran, matches)
@@ -133,7 +134,7 @@ class _Paper:
         built = (YES, True) if claim.study is None or claim.study in self.studies else ("not planned here", False)
         arms = (found or {}).get("arms", {}).values()
         wanted, ended = (sum(int(arm[key]) for arm in arms) for key in ("planned", "ended"))
-        ran = (f"{ended} of {wanted} runs", 0 < wanted == ended)
+        ran = (f"{ended} of {many(wanted, 'run')}", 0 < wanted == ended)
         if claim.study is None:
             ran = NOTHING_TO_RUN, True
         elif not wanted:

@@ -15,6 +15,7 @@ from ablate.papers.claim import OF_NETWORKS, Claim
 from ablate.papers.paper import Paper
 from ablate.plan.record import PlannedRun, PlanRecord
 from ablate.plan.runs import ENDED
+from ablate.plurals import many
 from ablate.results.collect import METRICS, PLACE, TEXT
 from ablate.verdicts.behaviours import Row
 from ablate.verdicts.collected import Collected
@@ -136,7 +137,7 @@ def choose(
             ratios = [r for (name, m), each in found.items() if m == measure and (name == paper) is own for r in each]
             if ratios:
                 size = math.fsum(r.size for r in ratios) / len(ratios)
-                arms = f"{len(ratios)} arm{'s' * (len(ratios) > 1)}"
+                arms = many(len(ratios), "arm")
                 return Scatter(size, f"{arms} at {scale}" if own else f"{arms} of other papers at {scale}")
     if is_accuracy(claim):
         return Scatter(None, f"prior: {PRIOR:g} x the binomial variance")

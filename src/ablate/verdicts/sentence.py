@@ -1,11 +1,11 @@
 """What is said of a claim, generated from its numbers: the arms' means, the finding, and what it rests on."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from ablate.papers.claim import Claim
 from ablate.papers.paper import Paper
 from ablate.plan.metrics import BUILT_IN
-from ablate.plan.names import shown_arm
+from ablate.plurals import many, plural
 from ablate.verdicts.contrasts import Contrast
 from ablate.verdicts.evidence import Evidence
 from ablate.verdicts.judge import MOST
@@ -40,7 +40,6 @@ def means(claim: Claim, paper: Paper, e: Evidence, contrast: Contrast | None) ->
     if contrast is None or not any(arm.values for arm in e.arms.values()):
         return ""
     unit = "%" if e.unit == "points" and not _gap(claim) else e.unit
-    show = paper.shown(claim.study)
     chosen = [contrast] if claim.kind in ("effect", "interaction") else list(e.contrasts)
     arms = list(dict.fromkeys(arm for c in chosen for arm in c.weights))
     if len(arms) > NAMED and all(contrast.sides):
@@ -52,7 +51,7 @@ def means(claim: Claim, paper: Paper, e: Evidence, contrast: Contrast | None) ->
                 return ""
             average = sum(v * w for v, w in values if v is not None) / sum(mine.values())
             said.append(f"{side} {number(average, unit)}")
-        return f"{', '.join(said)} (means of {len(arms) // 2} arms each, {_seeds(e, arms)})."
+        return f"{', '.join(said)} (means of {many(len(arms) // 2, 'arm')} each, {_seeds(e, arms)})."
     shown = arms[: NAMED + 1] if len(arms) > NAMED + 1 else arms
     parts = []
     counts = {arm: len(e.arms[arm].values) for arm in shown}
@@ -62,8 +61,8 @@ def means(claim: Claim, paper: Paper, e: Evidence, contrast: Contrast | None) ->
     for arm in shown:
         mean = e.arms[arm].mean
         of = "" if same else f" ({_count(e, arm)})"
-        parts.append(f"{shown_arm(arm, show)} {'no number' if mean is None else number(mean, unit)}{of}")
-    more = f" and {len(arms) - len(shown)} arms more" if len(arms) > len(shown) else ""
+        parts.append(f"{paper.called(claim.study, arm)} {'no number' if mean is None else number(mean, unit)}{of}")
+    more = f" and {many(len(arms) - len(shown), 'arm')} more" if len(arms) > len(shown) else ""
     seeds = f" ({_seeds(e, shown)})" if same else ""
     return f"{', '.join(parts)}{more}{seeds}.{_printed(claim, paper, shown)}"
 
@@ -75,14 +74,14 @@ def _gap(claim: Claim) -> bool:
 def _count(e: Evidence, arm: str) -> str:
     found = e.arms[arm]
     if found.must_learn and found.learnt < found.ended:
-        return f"{found.learnt} of {found.ended} seeds learnt"
-    return f"{len(found.values)} of {found.planned} seeds"
+        return f"{found.learnt} of {many(found.ended, 'seed')} learnt"
+    return f"{len(found.values)} of {many(found.planned, 'seed')}"
 
 
 def _seeds(e: Evidence, arms: list[str]) -> str:
     counts = sorted({len(e.arms[arm].values) for arm in arms})
     text = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    return f"{text} seed{'' if text == '1' else 's'}"
+    return f"{text} {plural('seed', counts[-1])}"
 
 
 def _printed(claim: Claim, paper: Paper, arms: list[str]) -> str:
@@ -93,8 +92,10 @@ def _printed(claim: Claim, paper: Paper, arms: list[str]) -> str:
     found = {arm: every[arm][claim.metric] for arm in arms if claim.metric in every.get(arm, {})}
     metric = claim.own or BUILT_IN.get(claim.metric)
     unit = metric.shown_unit if metric else claim.measure.unit
-    show = paper.shown(claim.study)
-    values = [f"{shown_arm(arm, show)} {number(value * claim.measure.factor, unit)}" for arm, value in found.items()]
+    values = [
+        f"{paper.called(claim.study, arm)} {number(value * claim.measure.factor, unit)}"
+        for arm, value in found.items()
+    ]
     who = "The paper prints" if paper.is_document else "Printed elsewhere:"
     return f" {who} {', '.join(values)}." if values else ""
 
@@ -136,13 +137,10 @@ def _direction(part: Part, *, opposite: bool = False) -> str:
     return "above zero" if (part.direction == "greater") != opposite else "below zero"
 
 
-def remarks(e: Evidence, v: Verdict, last: int | None, show: Mapping[str, str]) -> Iterator[str]:
-    """What else the reader has to know.
-
-    ``last`` is how many seeds the last look has, where there are looks; ``show`` is what readers see of labels.
-    """
+def remarks(claim: Claim, paper: Paper, e: Evidence, v: Verdict, last: int | None) -> Iterator[str]:
+    """What else the reader has to know; ``last`` is how many seeds the last look has, where there are looks."""
     part = next((p for p in e.parts if p.name == v.part), None)
-    if part and len(part.weights) == 2 and (said := _failing(e, list(part.weights), show)):
+    if part and len(part.weights) == 2 and (said := _failing(claim, paper, e, list(part.weights))):
         yield said
     if v.failing:
         yield "Runs that failed would turn it round, were they counted; so it stays open."
@@ -155,17 +153,15 @@ def remarks(e: Evidence, v: Verdict, last: int | None, show: Mapping[str, str]) 
         yield "The interval is over seeds alone, not over images."
 
 
-def _failing(e: Evidence, arms: list[str], show: Mapping[str, str]) -> str:
+def _failing(claim: Claim, paper: Paper, e: Evidence, arms: list[str]) -> str:
     """How many of each arm's runs have learnt, where they differ, and Fisher's exact test of it."""
     from scipy.stats import fisher_exact
 
-    (first, a), (second, b) = ((shown_arm(arm, show), e.arms[arm]) for arm in arms)
+    (first, a), (second, b) = ((paper.called(claim.study, arm), e.arms[arm]) for arm in arms)
     if not (a.must_learn and b.must_learn) or a.learnt * b.ended == b.learnt * a.ended:
         return ""
     p = float(fisher_exact([[a.learnt, a.ended - a.learnt], [b.learnt, b.ended - b.learnt]]).pvalue)
     more = "learns more reliably than" if p <= LEVEL else "is not shown to learn more reliably than"
     better, worse = (first, second) if a.learnt * b.ended > b.learnt * a.ended else (second, first)
-    return (
-        f"{first} learnt in {a.learnt} of {a.ended} seeds, {second} in {b.learnt} of {b.ended}: {better} {more} "
-        f"{worse} (Fisher's exact {p_text(p)})."
-    )
+    counts = f"{first} learnt in {a.learnt} of {many(a.ended, 'seed')}, {second} in {b.learnt} of {b.ended}"
+    return f"{counts}: {better} {more} {worse} (Fisher's exact {p_text(p)})."

@@ -1,7 +1,7 @@
 """What is judged, and what comes of it: a claim's parts with the runs behind them, and the finding on all of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -88,3 +88,8 @@ class Verdict:
     chance: float | None = None  # of being decided at the last look; None: decided, or no look is left
     part: str = ""  # the weakest
     failing: bool = False  # it would be decided, were runs that failed left out
+
+    def within(self, low: float, high: float) -> "Verdict":
+        """As it is shown: an end of the interval that what is measured cannot reach, at ``low`` or ``high``."""
+        below, above = (None if end is None else min(max(end, low), high) for end in (self.low, self.high))
+        return replace(self, low=below, high=above)

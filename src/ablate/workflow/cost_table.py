@@ -20,6 +20,7 @@ from ablate.plan.params import Params
 from ablate.plan.run_records import RunRecords
 from ablate.plan.runs import PRETRAINED, RUNS, Plan, Planned, Run
 from ablate.plan.status import statuses
+from ablate.plurals import many
 from ablate.workflow.due import OWN_CHANGED, Keys
 
 BEGUN = ("running", "interrupted", "failed")  # of a run without a result, these say more than that it is new
@@ -152,7 +153,7 @@ def said(rows: list[dict[str, Any]], seconds: dict[str, Estimate], machine: Mach
     measured = sum(estimate.basis.startswith("measured") for estimate in seconds.values())
     priors = {estimate.basis for estimate in seconds.values() if estimate.basis.startswith("prior")}
     return [
-        f"times: {machine.slots} runs at once on {machine.device}"
+        f"times: {many(machine.slots, 'run')} at once on {machine.device}"
         + ("" if machine.gpu else f", threads of each: {machine.threads}")
         + f", the longest first, data and tables not counted; checkpoints take up to "
         f"{size_text(rows[-1]['checkpoint_bytes'])} meanwhile",

@@ -19,6 +19,7 @@ from ablate.inert import say
 from ablate.papers.words import GENERATED, PLANNED
 from ablate.plan.receipts import check
 from ablate.plan.runs import PRETRAINED, RUNS
+from ablate.plurals import many
 from ablate.runtime.progress import open_streams
 from ablate.stored import Assessment, Stored, shaped
 from ablate.workflow.pipeline import Pipeline
@@ -125,9 +126,9 @@ def screen(scale: str) -> list[str]:
 
 
 def _made(made: Made) -> list[str]:
-    runs = [f"{made.trained} runs trained", *([f"{made.weights} for start weights"] if made.weights else [])]
+    runs = [f"{many(made.trained, 'run')} trained", *([f"{made.weights} for start weights"] if made.weights else [])]
     runs += [f"{made.restored} restored from records"] if made.restored else []
-    drawn = f"{made.tables} of {made.of_tables} tables, {made.figures} of {made.of_figures} figures"
+    drawn = f"{made.tables} of {many(made.of_tables, 'table')}, {made.figures} of {many(made.of_figures, 'figure')}"
     return [f"made: {', '.join([*runs, f'{made.reused} reused'])}; {drawn}"]
 
 

@@ -140,12 +140,12 @@ function settingsTable(first, other) {
       h("table", { class: "settings" }, head.cloneNode(true), h("tbody", {}, some)),
     );
   return [
-    h("p", { class: "quiet" }, other ? `${different} settings differ.` : ""),
+    h("p", { class: "quiet" }, other ? `${many(different, "setting")} ${different === 1 ? "differs" : "differ"}.` : ""),
     different ? table(rows.slice(0, different)) : null,
     h(
       "details",
       {},
-      h("summary", {}, `${rows.length - different} settings ${other ? "that are the same" : ""}`),
+      h("summary", {}, `${many(rows.length - different, "setting")}${other ? ", the same in both" : ""}`),
       table(rows.slice(different)),
     ),
   ];
@@ -160,7 +160,7 @@ function provenance(run, open) {
     ["pack", said(run.pack)],
     [
       "machine",
-      `${said(run.device)}, ${said(run.threads)} thread${run.threads === 1 ? "" : "s"}, ${said(run.precision)}`,
+      `${said(run.device)}, ${run.threads === undefined ? "threads not known" : many(run.threads, "thread")}, ${said(run.precision)}`,
     ],
     ["health", run.health || "nothing to say"],
     ["took", run.wall_s === undefined ? "not known" : `${number(run.wall_s)} s, ${said(run.images_per_s)} images/s`],

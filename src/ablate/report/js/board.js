@@ -56,7 +56,7 @@ function boardView() {
     const cards = param("view") === "tiles";
     const claims = CLAIMS.filter(kept);
     counted.textContent =
-      claims.length === CLAIMS.length ? `${CLAIMS.length} claims` : `${claims.length} of ${CLAIMS.length} claims`;
+      (claims.length === CLAIMS.length ? "" : `${claims.length} of `) + many(CLAIMS.length, "claim");
     fill(shown, cards ? tiles(claims) : forest(claims));
     for (const tile of strip.querySelectorAll("button")) tile.classList.toggle("off", !kept(tile.claim));
     for (const chip of chips.querySelectorAll("button"))
@@ -190,7 +190,7 @@ function boardView() {
     h(
       "p",
       { class: "note" },
-      `Scale ${[CONTENT.scale, CONTENT.note].filter(Boolean).join(": ")}; ${CONTENT.runs.toLocaleString("en")} planned runs. `,
+      `Scale ${[CONTENT.scale, CONTENT.note].filter(Boolean).join(": ")}; ${many(CONTENT.runs, "planned run")}. `,
       board.tally,
       " ",
       board.frozen.sentence || "",
@@ -255,7 +255,7 @@ function forest(claims) {
         {
           label: "n",
           text: (c) => String(c.n),
-          cell: (c) => opener("claim", [claimKey(c)], String(c.n), `${c.n} seeds: ${c.statement}`),
+          cell: (c) => opener("claim", [claimKey(c)], String(c.n), `${many(c.n, "seed")}: ${c.statement}`),
         },
         {
           label: "effect",

@@ -113,7 +113,7 @@ function seedsOf(found, groups, measures) {
         "p",
         {},
         pairs.length
-          ? `Over ${pairs.length} pair${pairs.length === 1 ? "" : "s"}: ${amount(mean, apart)}${apart && ` ${apart}`} on average. The board judges claims; this is what stands behind them.`
+          ? `Over ${many(pairs.length, "pair")}: ${amount(mean, apart)}${apart && ` ${apart}`} on average. The board judges claims; this is what stands behind them.`
           : "No seed that both have.",
       ),
     ];
@@ -159,7 +159,7 @@ function imagesOf(found, groups) {
     h(
       "p",
       {},
-      `Of ${n} ${set.split} images, by most seeds of each arm: both right ${both}, only ${groups[0].name} ${only[0].length}, only ${groups[1].name} ${only[1].length}, neither ${n - both - only[0].length - only[1].length}.`,
+      `Of ${many(n, `${set.split} image`)}, by most seeds of each arm: both right ${both}, only ${groups[0].name} ${only[0].length}, only ${groups[1].name} ${only[1].length}, neither ${n - both - only[0].length - only[1].length}.`,
     ),
     groups.map((group, of) =>
       h(

@@ -55,6 +55,12 @@ const detail = once(async () => {
   }
   return found;
 });
+
+/** 1 run, 2,000 runs, 1 class, 2 classes. */
+function many(n, noun) {
+  return `${n.toLocaleString("en")} ${n === 1 ? noun : noun + (noun.endsWith("s") ? "es" : "s")}`;
+}
+
 const files = once(() => json("files"));
 const armKey = (arm) => `${arm.paper}/${arm.study}/${arm.arm}`;
 

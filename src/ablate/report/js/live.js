@@ -39,7 +39,7 @@ function liveView() {
 function liveNodes({ scale, total, rows, running, slots, measured, over, fault }, open) {
   const left = over
     ? "Nothing runs, and nothing is to do. "
-    : `About ${duration(total.left_s)} left at ${slots} at once (${measured ? `measured: ${measured} runs` : "from a prior, as no run was measured yet"}). `;
+    : `About ${duration(total.left_s)} left at ${slots} at once (${measured ? `measured: ${many(measured, "run")}` : "from a prior, as no run was measured yet"}). `;
   const columns = ["study", "done", "running", "to do", "failed", "images/s", "left"];
   return [
     h(

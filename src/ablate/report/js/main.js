@@ -78,7 +78,7 @@ function navigation() {
           "a",
           { href: link(["paper", paper.id]) },
           h("span", {}, paper.id),
-          h("span", { class: "count" }, claims(paper) ? `${claims(paper)} claims` : ""),
+          h("span", { class: "count" }, claims(paper) ? many(claims(paper), "claim") : ""),
         ),
       ),
       h(
@@ -91,7 +91,7 @@ function navigation() {
     h(
       "ul",
       {},
-      CONTENT.data.map((data) => entry(["data", data.id], data.id, `${data.classes.length} classes`)),
+      CONTENT.data.map((data) => entry(["data", data.id], data.id, many(data.classes.length, "class"))),
       entry(["whole"], "All on one page"),
     ),
   ];

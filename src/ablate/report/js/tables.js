@@ -96,7 +96,7 @@ function dataTable({ id, title, about = "", columns, rows, tools = [], keep = ()
       ),
     );
     counted.textContent =
-      found.length === rows.length ? `${rows.length} rows` : `${found.length} of ${rows.length} rows`;
+      (found.length === rows.length ? "" : `${found.length} of `) + many(rows.length, "row");
     more.textContent = `Show all ${found.length}`;
     more.hidden = found.length <= limit;
   }

@@ -15,7 +15,7 @@ function paperView(id) {
     h("p", {}, paper.authors),
     h("p", { class: "quiet" }, paper.reference),
     claims.length
-      ? h("p", {}, h("a", { href: link(["board"], { paper: id }) }, `${claims.length} claims on the board`))
+      ? h("p", {}, h("a", { href: link(["board"], { paper: id }) }, `${many(claims.length, "claim")} on the board`))
       : null,
     h("h2", {}, "Studies"),
     h(
@@ -26,7 +26,7 @@ function paperView(id) {
           "li",
           {},
           h("a", { href: link(["study", id, study.id]) }, study.title),
-          h("span", { class: "quiet" }, ` ${study.ended} of ${study.runs} runs`),
+          h("span", { class: "quiet" }, ` ${study.ended} of ${many(study.runs, "run")}`),
         ),
       ),
     ),
@@ -85,7 +85,7 @@ function studyView(id, name, level = 1) {
       "p",
       { class: "quiet" },
       h("a", { href: link(["paper", id]) }, paper.title),
-      `, scale ${CONTENT.scale}: ${study.ended} of ${study.runs} runs ended, ${study.arms.length} arms. `,
+      `, scale ${CONTENT.scale}: ${study.ended} of ${many(study.runs, "run")} ended, ${many(study.arms.length, "arm")}. `,
       study.arms.length > 1
         ? h(
             "a",
@@ -160,7 +160,7 @@ async function runsView() {
     h(
       "p",
       { class: "note" },
-      `${rows.filter((run) => run.commit).length} of ${rows.length} planned runs have been run; of ${unwell} something is to be said. `,
+      `${rows.filter((run) => run.commit).length} of ${many(rows.length, "planned run")} ${rows.length === 1 ? "has" : "have"} been run; of ${unwell} something is to be said. `,
       CONTENT.health,
     ),
     dataTable({
@@ -218,7 +218,7 @@ function dataView(id, level = 1) {
     h(
       "p",
       {},
-      `${grouped(data.train)} training and ${grouped(data.images - data.train)} validation images of ${data.classes.length} classes, ${data.image_size}×${data.image_size} pixels; ${data.grayscale.train + data.grayscale.val} of them grayscale.`,
+      `${grouped(data.train)} training and ${grouped(data.images - data.train)} validation images of ${many(data.classes.length, "class")}, ${data.image_size}×${data.image_size} pixels; ${data.grayscale.train + data.grayscale.val} of them grayscale.`,
     ),
     h("p", {}, `Archive: ${data.archive.digest}, sha256 `, h("code", {}, data.archive.sha256), "."),
     h("p", {}, `${data.accepted} ${CONTENT.checks}`),
