@@ -244,6 +244,24 @@ def test_runs_of_other_code_are_said_and_not_trained(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.usefixtures("clone")
+def test_runs_of_other_code_that_are_kept_are_trained_by_the_code_that_there_is() -> None:
+    """`other_code: keep` promises the same bytes: where they are not, that is wrong."""
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("other_code: train", "other_code: keep"))
+
+    def older(runs: dict[str, Any]) -> None:
+        for _, files in runs.values():
+            told = {k: v for k, v in json.loads(files["manifest.json"]).items() if k != "seal"}
+            files["manifest.json"] = json.dumps(sealed(told | {"key": told["key"] | {"code": "older"}})).encode()
+
+    rewritten(older)
+    found = checked(train=True)["training"]
+    assert not found.faults and not found.open and found.said.count("the same bytes in 5 files") == 2
+    rewritten(better)
+    assert "on the same kind of machine, by other code, which was kept" in "\n".join(checked(train=True)["training"].faults)
+
+
+@pytest.mark.usefixtures("clone")
 def test_the_command_has_an_exit_code_and_one_screen(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -37,10 +37,10 @@ class Trained:
 
 
 def train_again(project: Project, paper: str, into: Path, draw: random.Random) -> Trained:
-    """Draw one of the cheap runs of ``paper`` that the code here made, and train it again in the folder ``into``.
+    """Draw one of the cheap runs of ``paper`` and train it again in the folder ``into``.
 
-    A run that another code made, or whose data or start weights are not there, is not drawn; the answer says so where
-    none is left.
+    A run whose data or start weights are not there is not drawn, nor is one that another code made, but where
+    `other_code: keep` says that it is as good; the answer says so where none is left.
     """
     keys = Keys(project.params, project.plan)
     mine = {p.run.id: p.run for p in project.plan.planned if p.paper == paper}
@@ -90,7 +90,7 @@ def _why_not(project: Project, keys: Keys, run: Run, kept: Kept) -> str | None:
     if isinstance(run, OwnRun) and project.params.trainers[run.settings.trainer].results:
         return "imported, which nobody trained here"
     there, asked = kept.key or {}, keys.key(run)
-    if there.get("code") != asked["code"]:
+    if there.get("code") != asked["code"] and not keys.keep:
         return f"of other code ({str((kept.told.get('git') or {}).get('commit'))[:7]})"
     if run.start_file:
         return "from weights that records leave out"
@@ -118,7 +118,9 @@ def _judged(project: Project, paper: str, run: Run, kept: dict[str, Kept], out: 
     own = project.params.trainers[run.settings.trainer] if isinstance(run, OwnRun) else None
     others = [what for what in MACHINE if before.get(what) != after.get(what)]
     if not others and (own is None or own.deterministic):
-        return Trained(paper, "wrong", f"{run.id}: other bytes in {', '.join(unlike)}, on the same kind of machine")
+        code = "" if before["key"].get("code") == after.get("key", {}).get("code") else ", by other code, which was kept"
+        said = f"{run.id}: other bytes in {', '.join(unlike)}, on the same kind of machine{code}"
+        return Trained(paper, "wrong", said)
     place = next(p for p in project.plan.planned if p.paper == paper and p.run.id == run.id)
     arm = [p.run.id for p in project.plan.of(paper, place.study) if p.arm == place.arm]
     metrics = own.metrics if own else BUILT_IN
