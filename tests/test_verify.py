@@ -258,7 +258,8 @@ def test_runs_of_other_code_that_are_kept_are_trained_by_the_code_that_there_is(
     found = checked(train=True)["training"]
     assert not found.faults and not found.open and found.said.count("the same bytes in 5 files") == 2
     rewritten(better)
-    assert "on the same kind of machine, by other code, which was kept" in "\n".join(checked(train=True)["training"].faults)
+    wrong = "\n".join(checked(train=True)["training"].faults)
+    assert "on the same kind of machine, by other code, which was kept" in wrong
 
 
 @pytest.mark.usefixtures("clone")

@@ -118,8 +118,9 @@ def _judged(project: Project, paper: str, run: Run, kept: dict[str, Kept], out: 
     own = project.params.trainers[run.settings.trainer] if isinstance(run, OwnRun) else None
     others = [what for what in MACHINE if before.get(what) != after.get(what)]
     if not others and (own is None or own.deterministic):
-        code = "" if before["key"].get("code") == after.get("key", {}).get("code") else ", by other code, which was kept"
-        said = f"{run.id}: other bytes in {', '.join(unlike)}, on the same kind of machine{code}"
+        said = f"{run.id}: other bytes in {', '.join(unlike)}, on the same kind of machine"
+        if before["key"].get("code") != after.get("key", {}).get("code"):
+            said += ", by other code, which was kept"
         return Trained(paper, "wrong", said)
     place = next(p for p in project.plan.planned if p.paper == paper and p.run.id == run.id)
     arm = [p.run.id for p in project.plan.of(paper, place.study) if p.arm == place.arm]
