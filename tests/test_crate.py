@@ -1,11 +1,14 @@
 """Run crates. Oracle: the bytes and the words of runs made up here, and roc-validator where there is one."""
 
+import hashlib
+import importlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +18,8 @@ from ablate.errors import UserError
 from ablate.plan.project import open_project
 from ablate.plan.run_records import RunRecords
 from ablate.plan.runs import RUNS
-from ablate.proof.crate import check_crate, write_crate
+from ablate.proof.crate import _Crate, check_crate, write_crate
+from ablate.proof.own import own_code
 from ablate.runtime.manifest import processor
 from conftest import ROOT, TINY, write_tiny
 from fabricated import vouch
@@ -114,6 +118,37 @@ def test_a_failed_run_is_in_it_as_well(crate: Path, tmp_path: Path) -> None:
     write_crate(open_project(Path("params.yaml")), None, tmp_path / "other")
     failed = graph(tmp_path / "other")[f"#run-{run}"]
     assert failed["actionStatus"].endswith("/FailedActionStatus") and "ValueError: no such thing" in failed["error"]
+
+
+def test_a_run_that_was_stopped_is_in_it_with_its_settings(crate: Path, tmp_path: Path) -> None:
+    project = open_project(Path("params.yaml"))
+    run = next(iter(project.plan.runs.values()))
+    RunRecords(project.plan).files["resnet-vs-plain"].unlink()
+    (tmp_path / ".ablate/checkpoints" / run.id).mkdir(parents=True)
+    (tmp_path / ".ablate/checkpoints" / run.id / "last.pt").write_bytes(b"")
+    write_crate(open_project(Path("params.yaml")), None, tmp_path / "other")
+    found = graph(tmp_path / "other")
+    stopped = found[f"#run-{run.id}"]
+    assert stopped["error"] == "interrupted: its checkpoint waits"
+    asked = found[stopped["object"]["@id"]]
+    written = (tmp_path / "other" / asked["@id"]).read_bytes()
+    assert json.loads(written)["seed"] == run.seed and asked["sha256"] == hashlib.sha256(written).hexdigest()
+
+
+def test_the_file_of_an_own_network_is_in_it(crate: Path, tmp_path: Path) -> None:
+    """With the code that made its runs; of runs that other code made it is said that the file is another."""
+    project = open_project(Path("params.yaml"))
+    run = next(iter(project.plan.runs.values()))
+    (tmp_path / "nets.py").write_text("from torch import nn\n\n\nclass Net(nn.Linear):\n    pass\n")
+    own = run.model_copy(update={"settings": run.settings.model_copy(update={"model": "nets.py:Net"})})
+    assert own_code(own, {}) == [Path("nets.py")]
+    writer = _Crate(importlib.import_module("rocrate.rocrate").ROCrate(version="1.1"), project, None, None)
+    writer.project = SimpleNamespace(plan=SimpleNamespace(find=lambda id: own), params=project.params)  # type: ignore[assignment]
+    made = {"key": writer.keys.key(own), "git": {"commit": "e82657d72cd1"}}
+    (part,) = writer._tool(own.id, made)["hasPart"]
+    assert part.id == "nets.py" and part["sha256"] == hashlib.sha256((tmp_path / "nets.py").read_bytes()).hexdigest()
+    other = writer._tool(own.id, {"key": made["key"] | {"code": "0" * 64}})
+    assert other.get("hasPart") is None and other["description"] == "of other files than are here: nets.py"
 
 
 @pytest.mark.parametrize("name", ["results/tiny/resnet-vs-plain/table-1.md", "runs", "params.yaml"])
