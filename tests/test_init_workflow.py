@@ -1,4 +1,4 @@
-"""The workflow for GitHub that `ablate init` writes. Oracle: GitHub's syntax, and its commands, which are run here."""
+"""The workflow for GitHub that `ablate init` writes. Oracle: GitHub's syntax, and its commands, run here."""
 
 import os
 import re
