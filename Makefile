@@ -1,11 +1,12 @@
 # make demo: everything at the demo scale.  make test: every check.  make slurm: the profile on a Slurm of its own,
-# where its daemons are installed and the user is root.  make validators: run crates by roc-validator.  make package: a
-# wheel, in an environment of its own, makes and runs a new study.  All install into .venv first.
+# where its daemons are installed and the user is root.  make validators: run crates by roc-validator.  make crates: run
+# crates and Croissant files of the demo, once it is made, and of the committed results.  make package: a wheel, in an
+# environment of its own, makes and runs a new study.  All install into .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint slurm validators package install lock clean
+.PHONY: demo test lint slurm validators crates package install lock clean
 
 demo: install
 	snakemake --cores 8 all
@@ -23,11 +24,19 @@ lint: install
 slurm: install
 	pytest tests/slurm
 
+validators: .venv/roc-validator/installed
+	pytest tests/test_crate.py
+
 # An environment of its own: roc-validator wants an older rich than the pipeline. tests/test_crate.py finds it there.
-validators: install
+.venv/roc-validator/installed: .venv/installed
 	test -x .venv/roc-validator/bin/python || $(PYTHON) -m venv .venv/roc-validator
 	.venv/roc-validator/bin/python -m pip install --quiet roc-validator==0.13.0
-	pytest tests/test_crate.py
+	touch $@
+
+# Of what the demo made, and of what is committed.
+crates: .venv/roc-validator/installed
+	ablate records pack --scale demo
+	.ci/crates demo paper pilot
 
 package: install
 	rm -rf .venv/package && $(PYTHON) -m venv .venv/package

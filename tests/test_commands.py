@@ -61,6 +61,7 @@ NOT_RUN = {
     "ablate weave --pin paper.md": TEXT,
     "pip install 'ablate[export]'": "a package index",
     "make validators": "a package index",
+    "make crates": "a package index; .ci/run says it after the demo",
     "make package": "a package index; test_package.py has the wheel",
     "pip install 'ablate[timm]'": "a package index",
     "ablate model": PROSE,

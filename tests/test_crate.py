@@ -1,11 +1,14 @@
 """Run crates. Oracle: the bytes and the words of runs made up here, and roc-validator where there is one."""
 
+import hashlib
+import importlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +18,8 @@ from ablate.errors import UserError
 from ablate.plan.project import open_project
 from ablate.plan.run_records import RunRecords
 from ablate.plan.runs import RUNS
-from ablate.proof.crate import check_crate, write_crate
+from ablate.proof.crate import _Crate, check_crate, write_crate
+from ablate.proof.own import own_code
 from ablate.runtime.manifest import processor
 from conftest import ROOT, TINY, write_tiny
 from fabricated import vouch
@@ -116,6 +120,37 @@ def test_a_failed_run_is_in_it_as_well(crate: Path, tmp_path: Path) -> None:
     assert failed["actionStatus"].endswith("/FailedActionStatus") and "ValueError: no such thing" in failed["error"]
 
 
+def test_a_run_that_was_stopped_is_in_it_with_its_settings(crate: Path, tmp_path: Path) -> None:
+    project = open_project(Path("params.yaml"))
+    run = next(iter(project.plan.runs.values()))
+    RunRecords(project.plan).files["resnet-vs-plain"].unlink()
+    (tmp_path / ".ablate/checkpoints" / run.id).mkdir(parents=True)
+    (tmp_path / ".ablate/checkpoints" / run.id / "last.pt").write_bytes(b"")
+    write_crate(open_project(Path("params.yaml")), None, tmp_path / "other")
+    found = graph(tmp_path / "other")
+    stopped = found[f"#run-{run.id}"]
+    assert stopped["error"] == "interrupted: its checkpoint waits"
+    asked = found[stopped["object"]["@id"]]
+    written = (tmp_path / "other" / asked["@id"]).read_bytes()
+    assert json.loads(written)["seed"] == run.seed and asked["sha256"] == hashlib.sha256(written).hexdigest()
+
+
+def test_the_file_of_an_own_network_is_in_it(crate: Path, tmp_path: Path) -> None:
+    """With the code that made its runs; of runs that other code made it is said that the file is another."""
+    project = open_project(Path("params.yaml"))
+    run = next(iter(project.plan.runs.values()))
+    (tmp_path / "nets.py").write_text("from torch import nn\n\n\nclass Net(nn.Linear):\n    pass\n")
+    own = run.model_copy(update={"settings": run.settings.model_copy(update={"model": "nets.py:Net"})})
+    assert own_code(own, {}) == [Path("nets.py")]
+    writer = _Crate(importlib.import_module("rocrate.rocrate").ROCrate(version="1.1"), project, None, None)
+    writer.project = SimpleNamespace(plan=SimpleNamespace(find=lambda id: own), params=project.params)  # type: ignore[assignment]
+    made = {"key": writer.keys.key(own), "git": {"commit": "e82657d72cd1"}}
+    (part,) = writer._tool(own.id, made)["hasPart"]
+    assert part.id == "nets.py" and part["sha256"] == hashlib.sha256((tmp_path / "nets.py").read_bytes()).hexdigest()
+    other = writer._tool(own.id, {"key": made["key"] | {"code": "0" * 64}})
+    assert other.get("hasPart") is None and other["description"] == "of other files than are here: nets.py"
+
+
 @pytest.mark.parametrize("name", ["results/tiny/resnet-vs-plain/table-1.md", "runs", "params.yaml"])
 def test_a_file_with_another_digest_is_refused(crate: Path, name: str) -> None:
     files = check_crate(crate)
@@ -151,13 +186,19 @@ def test_the_commands_write_and_check_a_crate(
 @pytest.mark.skipif(not VALIDATOR.exists(), reason="roc-validator is not there: make validators")
 def test_roc_validator_finds_a_valid_provenance_run_crate_offline(crate: Path) -> None:
     """And finds what is wrong in one that is none."""
+    assert validated(crate) == (0, "")
+    metadata = crate / "ro-crate-metadata.json"
+    metadata.write_text(metadata.read_text().replace('"HowToStep"', '"Thing"'))
+    code, said = validated(crate)
+    assert code == 1 and "ControlAction must reference a HowToStep" in said
+
+
+def validated(crate: Path) -> tuple[int, str]:
+    """Exit code and words of roc-validator."""
     import rocrate
 
     context = Path(rocrate.__file__).parent / CONTEXT
     words = [str(VALIDATOR), str(ROOT / "tests/validators/validate_crate.py"), str(crate), str(context)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr
-    metadata = crate / "ro-crate-metadata.json"
-    metadata.write_text(metadata.read_text().replace('"HowToStep"', '"Thing"'))
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and "ControlAction must reference a HowToStep" in done.stdout
+    assert not done.returncode or done.stdout, done.stderr
+    return done.returncode, done.stdout

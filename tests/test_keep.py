@@ -74,6 +74,29 @@ def test_a_run_that_has_no_weights_to_keep_is_refused() -> None:
 
 
 @pytest.mark.usefixtures("clone")
+def test_hugging_face_reads_the_evaluation_results() -> None:
+    """Oracle: the card as the library of Hugging Face parses it."""
+    hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub reads cards: pip install huggingface_hub")
+    project = open_project(Path("params.yaml"))
+    run = next(iter(project.plan.runs.values()))
+    kept = RunRecords(project.plan).runs[run.id]
+    metrics = json.loads(kept.metrics) | {"test_top1": 0.25}
+    data = hub.ModelCard(card(run, metrics, kept.told, same=True)).data
+    assert data.model_name == run.id and data.library_name == "pytorch" and data.datasets == ["cifar10"]
+    found = {result.dataset_split: result for result in data.eval_results}
+    assert {split: result.metric_value for split, result in found.items()} == {
+        "validation": metrics["val_top1"], "test": 0.25
+    }  # fmt: skip
+    for split, result in found.items():
+        assert (result.dataset_type, result.dataset_config) == ("cifar10", "all classes, 5 images each")
+        assert result.dataset_revision == kept.key["data"] and result.task_type == "image-classification"
+        assert (result.metric_type, result.metric_name) == (
+            "accuracy",
+            "val_top1" if split == "validation" else "test_top1",
+        )
+
+
+@pytest.mark.usefixtures("clone")
 def test_a_card_says_where_training_gave_other_bytes() -> None:
     project = open_project(Path("params.yaml"))
     run = next(iter(project.plan.runs.values()))

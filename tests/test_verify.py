@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from ablate.cli import main as cli
 from ablate.plan.params import load
@@ -97,6 +99,11 @@ def a_bit() -> None:
     RECORDS.write_bytes(content)
 
 
+def a_pixel() -> None:
+    file = PAPER / "figure-6.png"
+    Image.fromarray(255 - np.asarray(Image.open(file))).save(file)
+
+
 def a_row() -> None:
     lines = (PAPER / "table-shallow.csv").read_text().splitlines(keepends=True)
     (PAPER / "table-shallow.csv").write_text("".join(lines[:-1]))
@@ -122,7 +129,7 @@ def other_data(runs: dict[str, Any]) -> None:
         files["manifest.json"] = json.dumps(sealed({k: v for k, v in manifest.items() if k != "seal"})).encode()
 
 
-# The ten of the brief of such a command; a data digest and an arm in two places each.
+# Numbers, records, tables, claims, seeds, captions, data digests, runs, arms, old versions; some in two places.
 PLANTED: dict[str, tuple[Callable[[], object], str]] = {
     "number": (a_number, f"{PAPER}/table-shallow.md: line "),
     "record": (a_bit, f"{RECORDS}: damaged"),
@@ -158,6 +165,19 @@ PLANTED: dict[str, tuple[Callable[[], object], str]] = {
     "old version's table": (
         lambda: shutil.copy(PAPER / "table-shallow.csv", PAPER / "table-old.csv"),
         f"{PAPER}/table-old.csv: no step of this version makes it",
+    ),
+    "figure": (a_pixel, f"{PAPER}/figure-6.png: is another than the records give"),
+    "edited evidence": (
+        replaced(HERE / "evidence.md", "resnet-vs-plain", "resnet-vs-simple"),
+        f"{HERE}/evidence.md: line ",
+    ),
+    "foreign file": (
+        lambda: (PAPER / "extra.png").write_bytes(b"of nobody"),
+        f"{PAPER}/extra.png: no step of this version makes it",
+    ),
+    "records of no paper": (
+        lambda: shutil.copytree(PAPER, HERE / "old-paper", ignore=lambda _, names: {*names} - {"records.xz"}),
+        f"{HERE}/old-paper/records.xz: no step of this version makes it",
     ),
     "deleted table": (lambda: (PAPER / "table-shallow.md").unlink(), f"{PAPER}/table-shallow.md: is not there"),
 }  # fmt: skip

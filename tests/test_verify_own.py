@@ -21,6 +21,7 @@ from ablate.proof.verify import verify
 from ablate.seals import sealed
 from conftest import ROOT, Ablate
 from own import SCRIPT, STUDIES, TRAINER, planned, words_to_train, write_project
+from test_crate import VALIDATOR, validated
 
 SURE = TRAINER + "    deterministic: true\n"
 BY_HELPER = SCRIPT.replace("import json, os, sys", "import json, os, sys\nfrom helper import more")
@@ -135,6 +136,8 @@ def test_imported_results_are_told_as_such(ablate: Ablate, tmp_path: Path) -> No
     project = recorded(ablate)
     assert again(tmp_path).said == "of its 6 runs 6 imported, which nobody trained here"
     found = crate(project, tmp_path)
+    if VALIDATOR.exists():
+        assert validated(tmp_path / "crate") == (0, "")
     actions = [entity for id, entity in found.items() if id.startswith("#run-")]
     assert len(actions) == 6
     for action in actions:
@@ -160,6 +163,8 @@ def test_a_crate_has_the_scripts_of_an_own_trainer(ablate: Ablate, tmp_path: Pat
     (tmp_path / "data.txt").write_text("1")
     project = recorded(ablate)
     found = crate(project, tmp_path)
+    if VALIDATOR.exists():
+        assert validated(tmp_path / "crate") == (0, "")
     action = found[f"#run-{next(iter(project.plan.runs))}"]
     tool = found[action["instrument"]["@id"]]
     assert tool["name"] == "python train.py {depth} {seed} {out}" and "of other files" not in tool.get(

@@ -108,7 +108,8 @@ def checklist(
 
     if name not in LISTS:
         raise choose("NAME", name, LISTS, "checklist")
-    text = answered(name, open_project(PARAMS, {"scale": scale} if scale else {}))
+    project = open_project(PARAMS, {"scale": scale} if scale else {})
+    text = answered(name, project, output.parent if output else Path())
     if output:
         write_text(output, text)
     else:

@@ -87,7 +87,7 @@ def run_here(folder: Path, *words: str) -> None:
 
 def compare(project: Project, there: Path, again: Path) -> Comparison:
     """The files of results/<scale>, ``there``, beside those made ``again`` from its records."""
-    kept, made = _files(there), _files(again)
+    kept, made = _files(project, there), _files(project, again)
     receipts = _receipts(there)
     expected, pictures = _expected(project, there)
     same, vouched, faults = [], [], []
@@ -98,6 +98,8 @@ def compare(project: Project, there: Path, again: Path) -> Comparison:
             same.append(name)
         elif name not in expected:
             faults.append(f"{kept[name]}: no step of this version makes it; delete it")
+        elif not name.startswith(DATA) and name not in pictures:
+            faults.append(f"{kept[name]}: is there, and the records do not give it")
         elif receipts.get(name) is None:
             faults.append(f"{kept[name]}: was not made again, and no receipt has it")
         elif receipts[name] != sha256_of(kept[name]):
@@ -112,14 +114,15 @@ def compare(project: Project, there: Path, again: Path) -> Comparison:
     return Comparison(tuple(same), tuple(vouched), tuple(faults))
 
 
-def _files(folder: Path) -> dict[str, Path]:
-    """{place: file} of what is made of records."""
+def _files(project: Project, folder: Path) -> dict[str, Path]:
+    """{place: file} of what is made of records, and records of papers that are not planned."""
+    records = {f"{paper}/{NAME}" for paper in RunRecords(project.plan).files}
     found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     left_out = {*NOT_KEPT, *GIVEN, BY_HAND, seeds_file("").name}
     return {
         place: path
         for place, path in found.items()
-        if place not in left_out and path.name != NAME and not place.startswith((f"{FOLDER}/", "decide/", "texts/"))
+        if place not in (left_out | records) and not place.startswith((f"{FOLDER}/", "decide/", "texts/"))
     }
 
 

@@ -1,8 +1,12 @@
 """Checklists of venues, as far as run records answer them; what they cannot answer is left open by name."""
 
+import json
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from statistics import median
+from urllib.parse import quote
 
 from ablate.files import read_json
 from ablate.inert import in_markdown
@@ -11,9 +15,12 @@ from ablate.plan.params import Dataset
 from ablate.plan.project import Project
 from ablate.plan.receipts import check
 from ablate.plan.run_records import RunRecords
-from ablate.plan.runs import ENDED
+from ablate.plan.runs import ENDED, OwnRun
 from ablate.proof.again import RESULTS
+from ablate.proof.own import own_code
 
+OPEN = "Open."  # begins what its authors must answer
+MOST = 4  # counts of images that are told, the most frequent first
 # Items in our own words: the name that an item goes by, and which of `ANSWERS` answers it; none: its authors must.
 NEURIPS: dict[str, str | None] = {
     "Claims: do the results bear out what abstract and introduction say?": "claims",
@@ -27,7 +34,7 @@ NEURIPS: dict[str, str | None] = {
     "Ethics: does the work follow the code of ethics?": None,
     "Broader impact: which harms and benefits may follow?": None,
     "Safeguards: what keeps released models or data from misuse?": None,
-    "Assets of others: are creators credited, and licences and terms named?": None,
+    "Assets of others: are creators credited, and licences and terms named?": "licences",
     "New assets: are they documented?": "kept",
     "People: what were participants told and paid?": None,
     "Review boards: was research on people approved?": None,
@@ -37,7 +44,7 @@ ACL: dict[str, str | None] = {
     "A1 Limitations": "limitations",
     "A2 Risks": None,
     "B1 Creators of the artifacts that were used are cited": None,
-    "B2 Licences and terms of artifacts": None,
+    "B2 Licences and terms of artifacts": "licences",
     "B3 Artifacts are used as they were meant to be": None,
     "B4 Data that name or offend people": None,
     "B5 Documentation of artifacts": "kept",
@@ -61,29 +68,41 @@ TITLES = {"neurips": "NeurIPS paper checklist", "acl": "ACL responsible research
           "completeness": "Code completeness"}  # fmt: skip
 
 
-def checklist(name: str, project: Project) -> str:
-    """The list ``name`` of `LISTS` for a scale, in Markdown.
+def checklist(name: str, project: Project, folder: Path = Path()) -> str:
+    """The list ``name`` of `LISTS` for a scale, in Markdown, with links from ``folder``, where it is to lie.
 
     Raises:
         UserError: For records that are damaged, and for claims that were edited.
     """
-    facts, scale = _Facts(project), project.params.scale
-    answers = {item: ANSWERS[key](facts) if key else None for item, key in LISTS[name].items()}
-    done = sum(answer is not None for answer in answers.values())
+    facts, scale = _Facts(project, folder), project.params.scale
+    answers = {item: (ANSWERS[key](facts) if key else None) or OPEN for item, key in LISTS[name].items()}
+    done = sum(not answer.startswith(OPEN) for answer in answers.values())
     head = f"# {TITLES[name]}: what the runs of the scale {scale} answer\n\n{done} of {len(answers)} items, from "
-    head += f"`{facts.folder}`; the others are for the authors. Items are in words of this project.\n"
-    lines = [f"- [{'x' if answer else ' '}] **{item}** {answer or 'Open.'}" for item, answer in answers.items()]
+    head += f"{facts.at(facts.folder)}; the others are for the authors. Items are in words of this project.\n"
+    lines = [f"- [{' ' if answer.startswith(OPEN) else 'x'}] **{item}** {answer}" for item, answer in answers.items()]
     return "\n".join([head, *lines]) + "\n"
 
 
 class _Facts:
     """What run records say of a scale."""
 
-    def __init__(self, project: Project) -> None:
-        self.project, self.folder = project, RESULTS / project.params.scale
+    def __init__(self, project: Project, beside: Path) -> None:
+        self.project, self.folder, self._beside = project, RESULTS / project.params.scale, beside
         records = RunRecords(project.plan).runs
         self.runs = {id: records[id] for id in project.plan.runs if id in records}
         self.told = [kept.told for kept in self.runs.values()]
+
+    def at(self, place: Path | str) -> str:
+        """A link to a file of this folder; a study of one's own has some in the package alone."""
+        if Path(place).exists():
+            return f"[{place}]({quote(Path(os.path.relpath(place, self._beside)).as_posix())})"
+        return f"`{place}` of ablate"
+
+    @property
+    def datasets(self) -> dict[str, Dataset]:
+        """Those that planned runs use."""
+        used = {run.settings.dataset for run in self.project.plan.runs.values()}
+        return {name: spec for name, spec in self.project.params.datasets.items() if name in used}
 
     @property
     def seeds(self) -> Counter[int]:
@@ -101,7 +120,7 @@ def _claims(facts: _Facts) -> str | None:
     if not file.exists():
         return None
     check(facts.folder, [file])
-    return f"{read_json(file)['tally']} Each with its finding: `{facts.folder}/claims.md`."
+    return f"{read_json(file)['tally']} Each with its finding: {facts.at(facts.folder / 'claims.md')}."
 
 
 def _limitations(facts: _Facts) -> str | None:
@@ -114,7 +133,7 @@ def _limitations(facts: _Facts) -> str | None:
     return (
         f"{missing} of {len(facts.project.plan.runs)} planned runs have no record; {marked} start from weights that "
         f"have seen the images; {unlike} deviate from the papers' protocol in their settings. What verdicts do not "
-        "say: `docs/verdicts.md`. Limits of the argument itself are for the authors."
+        f"say: {facts.at('docs/verdicts.md')}. Limits of the argument itself are for the authors."
     )
 
 
@@ -133,12 +152,11 @@ def _code(facts: _Facts) -> str | None:
     if not commits:
         return None
     edited = sum(bool((told.get("git") or {}).get("dirty")) for told in facts.told)
-    used = {run.settings.dataset for run in facts.project.plan.runs.values()}
-    data = [text for name, spec in facts.project.params.datasets.items() if name in used for text in _origin(spec)]
+    data = dict.fromkeys(text for spec in facts.datasets.values() for text in _origin(spec))
+    whence = f"Data: {', '.join(data)}, each accepted by its SHA-256 ({facts.at('params.yaml')}). " if data else ""
     return (
         f"Code: {', '.join(f'{commit} ({n} runs)' for commit, n in commits.items())}; {edited} of an edited tree. "
-        f"Data: {', '.join(dict.fromkeys(data))}, each accepted by its SHA-256 (`params.yaml`). "
-        "Instructions: `README.md`."
+        f"{whence}Instructions: {facts.at('README.md')}."
     )
 
 
@@ -153,8 +171,9 @@ def _settings(facts: _Facts) -> str | None:
     if not facts.runs:
         return None
     return (
-        "Every value: `params.yaml`; what a paper leaves open and was chosen: `docs/papers.md`; of each run: its "
-        f"`run.json` in the records. {_splits(facts) or ''}"
+        f"Every value: {facts.at('params.yaml')}; what a paper leaves open and was chosen: "
+        f"{facts.at('docs/papers.md' if Path('docs/papers.md').exists() else 'papers')}; of each run: its `run.json` "
+        f"in the records. {_splits(facts) or ''}".strip()
     )
 
 
@@ -168,6 +187,12 @@ def _splits(facts: _Facts) -> str | None:
             parts = ", ".join(f"{to - at} {split}" for split, (at, to) in found["splits"].items())
             leaks = found["duplicates"]["exact"]["val_images_with_a_twin_in_train"]
             said.append(f"{name}: {parts}, {len(found['classes'])} classes, {leaks} validation images also in train")
+    parts = ("n_train", "n_val", "n_test")
+    every = [{name: n for name in parts if (n := json.loads(kept.metrics).get(name))} for kept in facts.runs.values()]
+    counted = Counter(", ".join(f"{n:,} {name[2:]}" for name, n in found.items()) for found in every if found)
+    if counted:
+        of = [f"{images} ({n} runs)" for images, n in counted.most_common(MOST)]
+        said.append(f"images of a run: {'; '.join(of)}" + "; and others" * (len(counted) > MOST))
     return f"{'; '.join(said)}." if said else None
 
 
@@ -177,29 +202,42 @@ def _spread(facts: _Facts) -> str | None:
     arms = ", ".join(f"{n} arms with {seeds} seeds" for seeds, n in sorted(facts.seeds.items()))
     return (
         f"{arms}. Half widths in tables are those of 95 % intervals of the mean by Student's t over seeds; findings "
-        "have one family of simultaneous intervals for each paper, over seeds and images (`docs/verdicts.md`)."
+        "have one family of simultaneous intervals for each paper, over seeds and images "
+        f"({facts.at('docs/verdicts.md')})."
     )
 
 
 def _compute(facts: _Facts) -> str | None:
-    if not facts.told:
+    told = [told for told in facts.told if (told.get("trainer") or {}).get("results") is None]
+    if not told:
         return None
-    seconds = [float(told["wall_s"]) for told in facts.told]
+    seconds = [float(each["wall_s"]) for each in told]
     hours, middle = sum(seconds) / 3600, median(seconds)
-    devices = Counter(str(told["device"]) for told in facts.told)
-    peaks = [float(told["peak_memory_mb"]) for told in facts.told if told.get("peak_memory_mb")]
+    devices = Counter(str(each["device"]) for each in told)
+    peaks = [float(each["peak_memory_mb"]) for each in told if each.get("peak_memory_mb")]
     models = sorted({facts.project.plan.runs[id].settings.model for id in facts.runs})
     sizes = ", ".join(f"{name} {NETWORKS[name][2] / 1e6:.2f} M" for name in models if name in NETWORKS)
+    imported = len(facts.told) - len(told)
     return (
-        f"{len(facts.told)} runs on {', '.join(f'{in_markdown(name)} ({n})' for name, n in devices.items())}: "
-        f"{hours:.1f} hours of their last starts, half of them below {middle:.0f} s, at most "
-        f"{max(peaks, default=0) / 1000:.1f} GB of memory. Parameters: {sizes}."
+        f"{len(told)} runs on {', '.join(f'{in_markdown(name)} ({n})' for name, n in devices.items())}: "
+        f"{hours:.1f} hours of their last starts, half of them below {middle:.0f} s, the longest "
+        f"{max(seconds):.0f} s, with at most {max(peaks, default=0) / 1000:.1f} GB of main memory."
+        + f" {imported} runs were imported, and their machines are not known." * bool(imported)
+        + f" Parameters: {sizes}." * bool(sizes)
     )
 
 
 def _packages(facts: _Facts) -> str | None:
     found = Counter(f"{name} {v}" for told in facts.told for name, v in (told.get("versions") or {}).items())
-    return f"`requirements.lock`; runs had {', '.join(sorted(found))}." if found else None
+    pins = next((name for name in ("requirements.lock", "requirements.txt") if Path(name).exists()), None)
+    listed = f"{facts.at(pins)}; " if pins else ""
+    return f"{listed}runs had {', '.join(sorted(found))}." if found else None
+
+
+def _licences(facts: _Facts) -> str | None:
+    """What is known: where data came from. No step asks for their terms."""
+    origins = [f"{name} ({', '.join(_origin(spec))})" for name, spec in facts.datasets.items()]
+    return f"{OPEN} Used are {'; '.join(origins)}; no licence of theirs is recorded here." if origins else None
 
 
 def _kept(facts: _Facts) -> str | None:
@@ -212,11 +250,11 @@ def _kept(facts: _Facts) -> str | None:
 
 
 def _evaluation(facts: _Facts) -> str | None:
-    return (
-        "`src/ablate/train/evaluate.py`; each run's answers, image by image, are in its record."
-        if facts.runs
-        else None
-    )
+    runs = [facts.project.plan.runs[id] for id in facts.runs]
+    said = "; each run's answers, image by image, are in its record"
+    ours = [facts.at("src/ablate/train/evaluate.py") + said] if not all(isinstance(r, OwnRun) for r in runs) else []
+    files = dict.fromkeys(path for run in runs for path in own_code(run, facts.project.params.trainers))
+    return f"{'; '.join([*ours, *map(facts.at, files)])}." if runs and (ours or files) else None
 
 
 def _tables(facts: _Facts) -> str | None:
@@ -224,11 +262,11 @@ def _tables(facts: _Facts) -> str | None:
     if not n:
         return None
     scale = facts.project.params.scale
-    return f"{n} tables below `{facts.folder}`; `ablate render --scale {scale} --partial` makes them."
+    return f"{n} tables below {facts.at(facts.folder)}; `ablate render --scale {scale} --partial` makes them."
 
 
 ANSWERS: Mapping[str, Callable[[_Facts], str | None]] = {
     "claims": _claims, "limitations": _limitations, "again": _again, "code": _code, "settings": _settings,
     "splits": _splits, "spread": _spread, "compute": _compute, "packages": _packages, "kept": _kept,
-    "evaluation": _evaluation, "tables": _tables,
+    "evaluation": _evaluation, "tables": _tables, "licences": _licences,
 }  # fmt: skip
