@@ -7,6 +7,7 @@ import pickle
 import tarfile
 import zipfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ Files = dict[str, bytes]
 Make = Callable[[Path], Path]  # from the folder for the archive to the archive
 
 
+@cache
 def jpeg(seed: int, size: tuple[int, int] = (64, 64), mode: str = "RGB", kind: str = "JPEG") -> bytes:
     """A picture of smooth noise."""
     small = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), np.uint8)
