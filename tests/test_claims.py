@@ -1,5 +1,6 @@
 """Claims: verbatim, complete, checked before anything runs, and in words of ours."""
 
+import math
 import re
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from ablate.plan.params import load
 from ablate.plan.runs import Plan, make_plan
 from ablate.verdicts.behaviours import MEASURES
 from ablate.verdicts.contrasts import contrasts
+from ablate.verdicts.verdict import Verdict
 from conftest import ROOT
 from fabricated import claim, paper, reported
 from test_papers import NUMBER, PAPERS, TEXTS, plain, refused
@@ -330,3 +332,18 @@ def test_every_kind_and_metric_is_tried_or_used() -> None:
     assert {fields["kind"] for fields, _ in SAID} == set(KEYS)
     used = {c.metric for p in PAPERS.values() for c in p.claims if c.metric}
     assert used <= {*BUILT_IN, "gap", "parameters"}
+
+
+def test_a_claim_knows_between_what_its_number_can_lie() -> None:
+    """Oracle: accuracies are from 0 to 100 %; a difference is 100 points at most, one of two differences 200."""
+    order = claim(kind="order", study="s", metric="val_top1", arms=["a", "b"], margin=0.05).measure
+    assert order.bounds([1.0]) == (0, 100) and order.bounds([1.0, -1.0]) == (-100, 100)
+    assert order.bounds([1.0, -1.0, -1.0, 1.0]) == (-200, 200)
+    gap = claim(kind="gap", study="s", arm="a", direction="greater", margin=0.05).measure
+    assert gap.bounds([1.0]) == (-100, 100)
+    assert BEHAVIOURS["largest-label-share"].bounds([1.0, -1.0]) == (-1, 1)
+    loss = claim(kind="order", study="s", metric="val_loss", arms=["a", "b"], margin=0.05).measure
+    assert loss.bounds([1.0, -1.0]) == (-math.inf, math.inf)
+    of_one = Verdict("open", low=-2.3, high=1.2).within(-1.0, 0.0)
+    assert (of_one.finding, of_one.low, of_one.high) == ("open", -1.0, 0.0)
+    assert Verdict("open").within(-1.0, 0.0).low is None

@@ -179,6 +179,18 @@ def test_one_more_run_of_ours_would_give_the_printed_number_or_not(
     assert (row["one run low"], row["one run high"], row["printed within"]) == (0.3, 99.7, within)
 
 
+def test_an_interval_ends_where_its_quantity_does(made: Fabricated) -> None:
+    """Oracle: of 40, 50 and 100 % one more would lie 159 points around the mean; no accuracy is there."""
+    made.run("s", {"init": "one"}, 2, train_top1=0.7, val_top1=1.0)
+    entry = reported(study="s", arm="one", metric="val_top1", value=0.5)
+    made.collect()
+    table = compare(made.planned(), {"p": paper(entry)}, made.collected.parent)
+    row = table.rows[0]
+    assert (row["one run low"], row["one run high"], row["printed within"]) == (0.0, 100.0, "yes")
+    assert row["ours ±"] > 63.3  # the file has it as it is
+    assert table.shown["ours"][0] == "63.3 (0.0 to 100.0)"
+
+
 def test_of_one_run_nothing_is_said_of_another(made: Fabricated) -> None:
     (made.runs / "s_one_s1/metrics.json").unlink()
     row = rows(made, paper(reported(study="s", arm="one", metric="val_top1", value=0.5)))["number"]

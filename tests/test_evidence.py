@@ -234,7 +234,7 @@ def test_arms_are_not_paired_and_missing_runs_are_named(fab: Fabricated) -> None
     assert found.missing == ("1 of 2 runs of B / no missing",)
     assert found.runs == ("s_A-no_s0", "s_A-no_s1", "s_B-no_s0")
     assert found.few == (
-        "2 of 2 runs of A / no have learnt, and 3 are needed", "1 of 1 runs of B / no has learnt, and 3 are needed"
+        "2 of 2 runs of A / no have learnt, and 3 are needed", "1 of 1 run of B / no has learnt, and 3 are needed"
     )  # fmt: skip
 
 

@@ -100,6 +100,18 @@ def test_augmented_images_stand_beside_their_originals(tmp_path: Path, packs: di
     assert not np.array_equal(same, flipped)
 
 
+def test_what_an_arm_without_filters_says_widens_no_gap(tmp_path: Path, packs: dict[str, Path]) -> None:
+    """Oracle: the room between the three panels of the arm that has some, which is the same on both sides."""
+    long = "an arm with a long name of which nothing is left to show"
+    made = fabricate(study({"weights": ["a", long]}), tmp_path, packs)
+    for seed in SEEDS:
+        (tmp_path / f"runs/{long}_s{seed}/filters.npy").unlink()
+    figure = made.draw("filters")
+    figure.draw_without_rendering()
+    first, second, third = (axis.get_position() for axis in figure.axes[:3])
+    assert second.x0 - first.x1 == pytest.approx(third.x0 - second.x1, abs=0.005)
+
+
 def test_filters_have_a_row_per_arm_before_after_and_difference(tmp_path: Path, packs: dict[str, Path]) -> None:
     made = fabricate(study({"weights": ["a", "b", "c", "d"]}), tmp_path, packs)
     (tmp_path / "runs/b_s0/filters.npy").unlink()  # its second seed has some

@@ -33,6 +33,22 @@ def test_numbers_stand_in_columns_of_numbers() -> None:
     assert text.count(r"\label{tab:p-t}") == 1
 
 
+def test_an_interval_beyond_what_there_is_is_told_by_its_ends() -> None:
+    """Oracle: 0 and 100 percent, 100 points apart; of other numbers nothing is known."""
+    rows = [
+        {"top %": 31.4, "top % ±": 46.4, "gap (points)": -80.0, "gap (points) ±": 30.0, "loss": 0.1, "loss ±": 0.5},
+        {"top %": 97.0, "top % ±": 3.5, "gap (points)": 5.0, "gap (points) ±": 6.0, "loss": 2.0, "loss ±": 0.5},
+        {"top %": 50.0, "top % ±": 50.0, "gap (points)": 5.0, "gap (points) ±": 1.0, "loss": 2.0, "loss ±": 0.5},
+    ]
+    shown = Table(rows=rows).shown
+    assert list(shown["top %"]) == ["31.4 (0.0 to 77.8)", "97.0 (93.5 to 100.0)", "50.0 ± 50.0"]
+    assert list(shown["gap (points)"]) == ["-80.0 (-100.0 to -50.0)", "5.0 ± 6.0", "5.0 ± 1.0"]
+    assert list(shown["loss"]) == ["0.1 ± 0.5", "2.0 ± 0.5", "2.0 ± 0.5"]
+    text = latex(shown, caption())
+    assert r"{31.4 (0.0 to 77.8)} &" in text and r"50.0 +- 50.0 & 5.0 +- 1.0 & 2.0 +- 0.5 \\" in text
+    assert "{lll}" not in text and "S[table-format=2.1(3)]" in text
+
+
 def test_a_long_table_may_break() -> None:
     text = latex(pd.DataFrame({"n": [str(i) for i in range(ROWS + 1)]}), caption())
     assert r"\begin{longtable}" in text and r"\endhead" in text and r"\begin{table}" not in text
@@ -59,6 +75,7 @@ def test_every_table_and_figure_compiles_in_one_document(tmp_path: Path, packs: 
         (tmp_path / folder).mkdir()
         write_figure(made.results, "dots", tmp_path / folder / "figure-1.svg", made.places)
         rows = [{"net": name, "top %": 50.5, "top % ±": 0.5, "n": 12345, "less": -0.5, "x": name} for name in NASTY]
+        rows[0]["top % ±"] = 60.0  # beyond 0 and 100 %
         table = Table(rows=rows[:20], notes=NASTY[20:], caption=" ".join(NASTY))
         table.write(tmp_path / folder / "table-1.csv", "A table")
         long = Table(rows=[row | {"long": "word " * 40} for row in rows], notes=NASTY)

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ablate.errors import UserError
-from ablate.plan.names import arm_name, arms_in, class_names, unique
+from ablate.plan.names import arm_name, arms_in, called_arm, class_names, unique
 
 # Pieces that labels are made of, so that separators and quotes meet in every way.
 PIECES = st.sampled_from(["", " ", "/", " / ", '"', "\\", "A", "B", "n", "\n", "\\u0041", "é", "e\u0301"])
@@ -111,3 +111,20 @@ def test_a_class_is_called_by_its_first_word_unless_another_is() -> None:
     meta = {"words": ["crane, bird", "newt, eft", "crane, machine", "ox", "ox"], "classes": list("abcde")}
     assert class_names(meta, range(5)) == ["crane, bird", "newt", "crane, machine", "ox (d)", "ox (e)"]
     assert class_names(meta, [1, 2]) == ["newt", "crane"]
+
+
+@pytest.mark.parametrize(
+    ("arm", "axes", "show", "said"),
+    [
+        ("8", ["batch-size"], {}, "batch size 8"),
+        ("0.01 / 0.9 / SGD", ["lr", "momentum", "optimiser"], {}, "lr 0.01 / momentum 0.9 / SGD"),
+        ("true / a", ["flip", "net"], {"a": "Net A"}, "flip true / Net A"),
+        ("8", ["batch-size"], {"8": "eight"}, "eight"),  # what the paper's file says is enough
+        ("8 / 2", ["batch-size", "depth"], {"8": "16"}, "16 / depth 2"),
+        ("5 layers", ["depth"], {}, "5 layers"),
+        ("8", [], {}, "8"),  # of a study without axes, or whose axes are not known
+        (arm_name(["1 / 2", "3"]), ["a", "b"], {}, '"1 / 2" / 3'),
+    ],
+)
+def test_a_bare_number_has_its_axis_before_it(arm: str, axes: list[str], show: dict[str, str], said: str) -> None:
+    assert called_arm(arm, axes, show) == said

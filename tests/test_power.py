@@ -296,19 +296,23 @@ def test_bad_seeds_are_one_message(
     )
 
 
-def test_the_figure_has_a_panel_per_paper_and_a_line_per_headline(
+def test_the_figure_has_a_row_per_headline_and_a_column_per_number_of_seeds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Oracle: the chances; two headlines of the same chances are both to be read, and bold from 80 % on."""
     known = [("x", {("p", "val_loss"): [Ratio(0.0016, 0.0)]})]
-    every = of(tmp_path, order("main", "a", "b"), order("other", "c", "d"), headlines=["main"], known=known)
-    found = chances(every)
+    claims = (order("main", "a", "b"), order("same", "a", "b"), order("other", "c", "d"))
+    found = chances(of(tmp_path, *claims, headlines=["main", "same"], known=known))
     monkeypatch.setattr(power_figure, "save", lambda figure, svg, caption: None)
     power_figure.draw_power(found, "pilot", tmp_path / "power.svg")
-    (axis,) = (axis for axis in plt.gcf().axes if axis.lines)
-    line, bound = axis.lines
-    assert line.get_label() == "main" and list(line.get_xdata()) == [3, 5, 8, 12]
-    assert line.get_ydata() == pytest.approx([100 * v for v in found[0].by_seeds.values()])
-    assert set(bound.get_ydata()) == {80.0} and axis.get_title() == "p"
+    (axis,) = plt.gcf().axes
+    headlines = [c for c in found if c.prospect.headline]
+    assert len(headlines) == 2 and len(axis.get_yticklabels()) == 2
+    assert all(label.get_text().startswith("p: ") for label in axis.get_yticklabels())
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["3", "5", "8", "12"]
+    expected = [100 * v for c in headlines for v in c.by_seeds.values()]
+    assert [text.get_text() for text in axis.texts] == [f"{v:.0f}" for v in expected]
+    assert [text.get_fontweight() == "bold" for text in axis.texts] == [round(v) >= 80 for v in expected]
     plt.close("all")
     power_figure.draw_power([], "pilot", tmp_path / "power.svg")  # nothing to draw is said
     assert "no headline claim" in plt.gcf().axes[0].texts[0].get_text()

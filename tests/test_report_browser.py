@@ -16,6 +16,7 @@ from conftest import ROOT
 from screenshot import SIZE, screenshot
 
 pytestmark = pytest.mark.slow
+CLAIM = "#/board?open=claim%7Cp%252Fbetter"
 CELL = "#/study/p/s?open=cell%7Cp%252Ft%7Cone%7Cval_top1%2520%2525"
 NO_EVIDENCE = "no evidence: generated images"  # of runs on them
 COMPARED = "#/compare?a=p%2Fs%2Fone&b=p%2Fs%2Ftwo"
@@ -122,7 +123,7 @@ def test_a_number_opens_its_seeds_curve_settings_and_provenance(show: Open) -> N
     assert page.evaluate("location.hash") == CELL and "31.0" in drawer.locator("h2").inner_text()
     assert [row.split("\t")[2] for row in drawer.locator("#t-seeds tbody tr").all_inner_texts()] == ["30", "31", "32"]
     assert drawer.locator("svg polyline").count() == 3
-    assert "1 settings differ" in drawer.inner_text() and drawer.locator(".settings .differs").inner_text().split(
+    assert "1 setting differs." in drawer.inner_text() and drawer.locator(".settings .differs").inner_text().split(
         "\t"
     )[1:] == ["default", "kaiming"]
     facts = drawer.locator("details[open] .facts").last.inner_text()
@@ -192,6 +193,10 @@ def test_dark_narrow_and_print(show: Open, tmp_path: Path) -> None:
         assert board.evaluate("document.documentElement.scrollWidth") <= width
         wide = "[...document.querySelectorAll('.wide')].map((box) => box.scrollWidth - box.clientWidth)"
         assert width == 360 or board.evaluate(wide)[0] <= 0  # the board and the marks, at least, need no scrolling
+    for address in (CLAIM, CELL, COMPARED, "#/runs", "#/data/d", "#/whole"):
+        page = show(address, width=360)
+        page.wait_for_timeout(100)  # what comes with the drawer
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, address
     narrow = show("#/study/p/s", width=360)
     assert narrow.evaluate("document.documentElement.scrollWidth") <= 360 and not narrow.locator("#nav").is_visible()
     narrow.locator("#menu").click()
@@ -200,7 +205,7 @@ def test_dark_narrow_and_print(show: Open, tmp_path: Path) -> None:
 
 def test_readme_s_picture_is_of_a_page_with_its_drawer_open(browser: Any, page_file: Path, tmp_path: Path) -> None:
     """Oracle: that it waits for the drawer's seeds; the size of the committed one, and that it is no large file."""
-    screenshot(browser, page_file, tmp_path / "x.png", "#/board?open=claim%7Cp%252Fbetter")
+    screenshot(browser, page_file, tmp_path / "x.png", CLAIM)
     for made in (tmp_path / "x.png", ROOT / "docs/report.png"):
         assert Image.open(made).size == (SIZE["width"], SIZE["height"]) and made.stat().st_size < 200_000
 
@@ -209,8 +214,8 @@ def test_readme_s_picture_is_of_a_page_with_its_drawer_open(browser: Any, page_f
 def test_axe_finds_nothing_serious(show: Open, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     found: dict[str, list[str]] = {}
-    addresses = ("#/board", CELL, COMPARED, "#/board?view=tiles", "#/runs", "#/data/d", "#/table/comparison")
-    for address in addresses if scheme == "light" else addresses[:3]:
+    addresses = ("#/board", CLAIM, CELL, COMPARED, "#/board?view=tiles", "#/runs", "#/data/d", "#/table/comparison")
+    for address in addresses if scheme == "light" else addresses[:4]:
         results = axe.run(show(address, color_scheme=scheme)).response
         for violation in results["violations"]:
             found.setdefault(violation["impact"], []).append(
@@ -229,7 +234,7 @@ def test_two_thousand_runs_are_rendered_in_a_minute_and_opened_in_three_seconds(
         write_report(page.with_name("plan.json"), made.papers, page, made.runs)
         took[runs] = time.process_time() - begun
     shown = show("#/runs", file=page)
-    assert "2000 rows" in shown.locator("#t-runs").inner_text()
+    assert "2,000 rows" in shown.locator("#t-runs").inner_text()
     size = page.stat().st_size / 1e6
     print(f"2,000 runs rendered in {took[2000]:.1f} s of the processor, 1,000 in {took[1000]:.1f} s; {size:.2f} MB,")
     print(f"opened with {busy(shown)} ms of it")

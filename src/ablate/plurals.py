@@ -1,6 +1,11 @@
 """Numbers with their nouns: 1 seed, 3 seeds, 2,000 runs, 1 hypothesis."""
 
-PLURALS = {"hypothesis": "hypotheses", "axis": "axes", "has": "have", "is": "are", "differs": "differ"}
+PLURALS = {
+    "figure or table": "figures and tables",
+    "hypothesis": "hypotheses",
+    "axis": "axes",
+    "has": "have",
+}
 
 
 def many(n: int, noun: str) -> str:
@@ -10,9 +15,9 @@ def many(n: int, noun: str) -> str:
 
 def plural(noun: str, n: int = 2) -> str:
     """``noun``, or a verb of `PLURALS`, as it stands beside ``n``."""
+    if n == 1 or noun in PLURALS:
+        return noun if n == 1 else PLURALS[noun]
     before, space, word = noun.rpartition(" ")
-    if n == 1:
-        return noun
     if word in PLURALS:
         word = PLURALS[word]
     elif word.endswith(("s", "x", "ch", "sh")):

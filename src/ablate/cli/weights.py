@@ -13,6 +13,7 @@ from ablate.inert import say
 from ablate.plan.params import load
 from ablate.plan.runs import PRETRAINED, RUNS, Plan, Run, current_plan
 from ablate.plan.select import Selection, select, selection
+from ablate.plurals import many
 
 weights = typer.Typer()
 PARAMS = Path("params.yaml")
@@ -53,7 +54,7 @@ def _only(plan: Plan, asked: Selection) -> Run:
     found = select(plan, asked).runs
     if len(found) > 1:
         raise UserError(
-            f"{asked}: has {len(found)} runs; say --arm and --seeds so that one is left, or a run's folder"
+            f"{asked}: has {many(len(found), 'run')}; say --arm and --seeds so that one is left, or a run's folder"
         )
     return next(iter(found.values()))
 

@@ -192,7 +192,7 @@ def legend_below(figure: Figure, handles: Sequence[Any], labels: Sequence[str], 
 def wrapped(text: str, width: float, *, size: float = 7.0) -> str:
     """Broken into lines that fit ``width`` inches at a font of ``size`` points, and not before a number."""
     fitting = max(1, int(width * 72 / (CHARACTER * size / 7)))  # characters; of a hundred bars, none has room for one
-    kept = re.sub(r"(?<=\S) (?=[\d(][\d.,]*\W*(\s|$))", "\N{NO-BREAK SPACE}", text)
+    kept = re.sub(r"(?<=[^\s,]) (?=[\d(][\d.,]*\W*(\s|$))", "\N{NO-BREAK SPACE}", text)
     return "\n".join(textwrap.wrap(kept, fitting, break_long_words=False)).replace("\N{NO-BREAK SPACE}", " ")
 
 

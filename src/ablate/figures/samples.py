@@ -88,7 +88,7 @@ def _named(pack: Pack, names: list[str]) -> dict[str, int]:
         if len(classes) > 1:
             every = "; ".join(str(pack.meta["words"][number]) for number in sorted(classes))
             raise UserError(
-                f"samples: {name!r} is a name of {len(classes)} classes ({every}); write another of theirs"
+                f"samples: {name!r} is a name of {many(len(classes), 'class')} ({every}); write another of theirs"
             )
         found[name] = next(iter(classes), None)
     others = iter(n for n in range(len(pack.meta["words"])) if n not in found.values())

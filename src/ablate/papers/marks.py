@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-KINDS = {"item": "figures and tables", "number": "numbers", "claim": "claims"}
+from ablate.plurals import many
+
+KINDS = {"item": "figure or table", "number": "number", "claim": "claim"}
 COLUMNS = ("built", "ran", "matches")
 MEANING = (
     "Built: there is code for it. Ran: its runs that ended, of those that are planned. Matches: a printed number "
@@ -39,10 +41,10 @@ def totals(rubric: Rubric) -> dict[str, str]:
     found = {}
     for column in COLUMNS:
         said = []
-        for kind, words in KINDS.items():
+        for kind, word in KINDS.items():
             marks = [getattr(mark, column)[1] for mark in rubric if mark.kind == kind]
             known = [is_so for is_so in marks if is_so is not None]
-            said += [f"{sum(known)} of {len(known)} {words}"] if known else []
+            said += [f"{sum(known)} of {many(len(known), word)}"] if known else []
         found[column] = ", ".join(said)
     return found
 

@@ -79,7 +79,7 @@ def called_arm(arm: str, axes: Sequence[str], show: Mapping[str, str]) -> str:
     labels = arm.split(BETWEEN)
     if arm in show or len(labels) != len(axes):
         return shown_arm(arm, show)
-    return BETWEEN.join(called(axis, show.get(label, label)) for axis, label in zip(axes, labels, strict=True))
+    return BETWEEN.join(show.get(label) or called(axis, label) for axis, label in zip(axes, labels, strict=True))
 
 
 def called(axis: str, label: str) -> str:

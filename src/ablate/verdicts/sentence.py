@@ -148,7 +148,7 @@ def remarks(claim: Claim, paper: Paper, e: Evidence, v: Verdict, last: int | Non
         low, high = v.seeds_needed
         yield f"{low} to {high or f'more than {MOST}'} seeds an arm would probably decide it."
     if v.chance is not None:
-        yield f"The chance that {last} seeds decide it is {v.chance:.0%}."
+        yield f"The chance that {many(last or 0, 'seed')} decide it is {v.chance:.0%}."
     if part and v.low is not None and not part.images and e.unit == "points" and e.datasets:
         yield "The interval is over seeds alone, not over images."
 

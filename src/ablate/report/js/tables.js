@@ -1,6 +1,6 @@
 // Tables that sort and filter; how they do so stands in the address.
 
-const NUMERIC = /^[-+−]?(\d[\d,]*\.?\d*|\.\d+)(e[-+]?\d+)?(%| %| ±.*| \(.*| points?| parameters| nats| share)?$/i;
+const NUMERIC = /^[-+−]?(\d[\d,]*\.?\d*|\.\d+)(e[-+]?\d+)?(%| %| ±.*| \([-+−\d].*| points?| parameters| nats| share)?$/i;
 const FEW = 250; // rows that are drawn before more are asked for
 
 const numeric = (text) => NUMERIC.test(text);
