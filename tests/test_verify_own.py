@@ -18,6 +18,7 @@ from ablate.proof.crate import check_crate, write_crate
 from ablate.proof.keep import keep
 from ablate.proof.retrain import Trained, train_again
 from ablate.proof.verify import verify
+from ablate.proof.weave import weave
 from ablate.seals import sealed
 from conftest import ROOT, Ablate
 from own import SCRIPT, STUDIES, TRAINER, planned, words_to_train, write_project
@@ -191,6 +192,9 @@ def test_the_command_trains_a_run_of_an_own_trainer_again(ablate: Ablate, tmp_pa
     write_project(tmp_path, SURE)
     recorded(ablate)
     assert ablate("render", "--partial")[0] == 0
+    text = Path("text.md")
+    text.write_text("{{ ablate:mine/table-depth:2:score }}, {{ ablate:mine/table-depth:1:loss }} nats\n")
+    assert weave(text, Path("results/mine")) == "0.21, 1.001 nats\n"  # means over the seeds 0, 1 and 2
     shutil.rmtree(RUNS)
     checks = {check.what: check for check in verify(open_project(Path("params.yaml")), draw=random.Random(0))}
     assert not any(check.faults or check.open for check in checks.values())

@@ -23,6 +23,7 @@ from ablate.plan.receipts import Rendering, rendering
 from ablate.plan.record import read_plan
 from ablate.plan.runs import RUNS, make_plan
 from ablate.plan.select import selection
+from ablate.proof.weave import weave
 from ablate.verdicts.analysis import analysis
 from conftest import TINY, Ablate
 from fabricated import Fabricated, vouch
@@ -153,6 +154,9 @@ def test_hypotheses_hold_here_or_do_not_as_planned(here: Path) -> None:
     assert "95 % simultaneous over 2 hypotheses;" in said
     for path in (HERE / "findings.md", HERE / "claims.caption.json", HERE / "mine/board.caption.json"):
         assert not re.search("the paper|claim", re.sub("claims-|[:-]claims|claimed", "", words(path)))
+    text = Path("text.md")
+    text.write_text("{{ ablate:claims:mine/deeper:effect }}, {{ ablate:findings:mine:holds here }}")
+    assert weave(text, HERE) == "20.0, 1"  # points, as planted; of it and of all the count
 
 
 def test_numbers_that_other_work_prints_stand_beside_ours(here: Path) -> None:

@@ -49,7 +49,7 @@ def make_again(project: Project, into: Path) -> Path:
     here, there = RESULTS / scale, into / RESULTS / scale
     link_study(into)
     receipts = [here / FOLDER / f"describe_{name}.json" for name in project.params.datasets]
-    given = [*here.glob(f"*/{NAME}"), *(here / name for name in GIVEN), seeds_file(scale), *receipts]
+    given = [*RunRecords(project.plan).files.values(), *(here / name for name in GIVEN), seeds_file(scale), *receipts]
     for path in [*given, *(here / "data").glob("*")]:
         if path.is_file():
             (into / path).parent.mkdir(parents=True, exist_ok=True)

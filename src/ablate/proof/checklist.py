@@ -187,8 +187,8 @@ def _splits(facts: _Facts) -> str | None:
             parts = ", ".join(f"{to - at} {split}" for split, (at, to) in found["splits"].items())
             leaks = found["duplicates"]["exact"]["val_images_with_a_twin_in_train"]
             said.append(f"{name}: {parts}, {len(found['classes'])} classes, {leaks} validation images also in train")
-    parts = ("n_train", "n_val", "n_test")
-    every = [{name: n for name in parts if (n := json.loads(kept.metrics).get(name))} for kept in facts.runs.values()]
+    kinds = ("n_train", "n_val", "n_test")
+    every = [{name: n for name in kinds if (n := json.loads(kept.metrics).get(name))} for kept in facts.runs.values()]
     counted = Counter(", ".join(f"{n:,} {name[2:]}" for name, n in found.items()) for found in every if found)
     if counted:
         of = [f"{images} ({n} runs)" for images, n in counted.most_common(MOST)]
