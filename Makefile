@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint slurm validators crates package install lock clean
+.PHONY: demo test lint ruff snakefmt mypy imports slurm validators crates package install lock clean
 
 demo: install
 	snakemake --cores 8 all
@@ -14,11 +14,21 @@ demo: install
 test: lint
 	pytest -n auto --dist worksteal
 
+# Two at once, beside mypy the others: each takes one core.
 lint: install
+	@$(MAKE) --no-print-directory --jobs=2 mypy imports snakefmt ruff
+
+ruff:
 	ruff check .
 	ruff format --check .
+
+snakefmt:
 	snakefmt --check Snakefile workflow src/ablate/rules
+
+mypy:
 	mypy
+
+imports:
 	lint-imports --no-cache
 
 slurm: install

@@ -400,6 +400,11 @@ DEEP = """    deep:
       settings: {classes: [0, 5], weights: "pretrain:others"}
   tinyimage10:"""
 
+# One figure of all that is drawn of them by default: each costs a third of a second whenever they are drawn again.
+DEEP_DRAWN = """  deep: {figures: {}}
+  started: {figures: {figure-started: dots}}
+"""
+
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
     """The folder ``name`` that ``make`` fills, once for all processes that test."""
@@ -422,6 +427,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
         w = Workspace(folder / "repository")
         w.edit("studies:\n", "pretraining: {others: {classes: [5, 10]}}\nhealth: {}\ntrainers: {}\nstudies:\n")
         w.edit("  tinyimage10:", DEEP)
+        w.draw("resnet-vs-plain", DRAWN["resnet-vs-plain"] + DEEP_DRAWN)
         w.do("git init -q -b main; git add .; git commit -qm start; dvc remote add -q -d store ../store; dvc repro")
         w.do("git add dvc.lock .dvc; git commit -qm results; dvc push -q")
 

@@ -9,6 +9,7 @@ import atexit
 import gc
 import json
 import os
+import pkgutil
 import runpy
 import selectors
 import signal
@@ -18,8 +19,10 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from importlib import import_module
+from importlib.machinery import FileFinder
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +62,16 @@ MODULES = [
     "snakemake.dag",
     "snakemake.scheduling.greedy",
     "snakemake.executors.local",
+    "snakemake.report",
+    "fontTools.subset",
+    "matplotlib.backends.backend_pdf",
     "dvc.cli",
     "dvc.cli.parser",
     "dvc.repo",
+    "dvc.repo.graph",
+    "scmrepo.git",
+    "dvc_render.vega",
+    "networkx",
     "dvc.commands.repro",
     "dvc.commands.status",
     "dvc.stage",
@@ -113,10 +123,26 @@ def load() -> None:
     sys.path[:] = [p for p in path if not (Path(p) / "ablate").is_dir()]
     for name in MODULES:
         import_module(name)
+    keep_listings()
     sys.path[:] = path
     assert not [name for name in sys.modules if "ablate" in name.split(".")[0]]
     assert threading.active_count() == 1
     gc.freeze()
+
+
+def keep_listings() -> None:
+    """List what is installed once: each start of Snakemake looks through all of it for each of its kinds of plug-ins.
+
+    Folders of the project, and those that a program's environment names, are looked through as they are then.
+    """
+    look = pkgutil.iter_importer_modules.dispatch(FileFinder)
+    installed = {path: list(look(FileFinder(path))) for path in sys.path if Path(path).is_dir()}
+
+    def found(finder: FileFinder, prefix: str = "") -> Iterable[tuple[str, bool]]:
+        kept = installed.get(finder.path)
+        return look(finder, prefix) if kept is None else ((prefix + name, package) for name, package in kept)
+
+    pkgutil.iter_importer_modules.register(FileFinder, found)
 
 
 def serve(place: str) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def test_any_process_of_the_path_may_be_killed_at_any_moment(packs: dict[str, Pa
     workspace.edit("EVERY_S = 30.0", "EVERY_S = 0.0", "src/ablate/runtime/checkpoint.py")
     base = {
         "dataset": "cifar10", "model": "cifar-resnet7", "optimizer": "sgd", "lr": 1e-3, "momentum": 0.9,
-        "epochs": EPOCHS, "batch_size": 20, "per_class": 10, "augment": "resnet-vs-plain",
+        "epochs": EPOCHS, "batch_size": 8, "per_class": 4, "augment": "resnet-vs-plain",
     }  # fmt: skip
     run = Run(settings=Settings.model_validate(base), seed=0, recipe=1, variant="embedded")
     pack = packs["cifar10"]
