@@ -74,7 +74,7 @@ def test_in_what_was_committed_nothing_is_wrong() -> None:
     assert found["tables"].open == (
         f"{len(data)} files of the data and its images: as their receipts say, not made again",
     )
-    assert found["claims"].said.startswith("1 claims")
+    assert found["claims"].said.startswith("1 claim,")
 
 
 def replaced(file: Path, old: str, new: str) -> Callable[[], None]:
