@@ -15,6 +15,7 @@ from ablate.tables.comparison import MINUTES, beside_of
 
 ROW = 0.2  # inches
 OURS: dict[str, Any] = {"marker": "o", "color": PALETTE[0], "ls": "", "ms": 5, "zorder": 4}
+BAR: dict[str, Any] = {"color": PALETTE[0], "lw": 1.8, "zorder": 3, "solid_capstyle": "butt"}
 PANELS = {
     "train_top1": "training accuracy (%)",
     "val_top1": "validation accuracy (%)",
@@ -40,7 +41,7 @@ def printed(results: StudyResults) -> Drawn:
         said = "the paper prints no number of this study" if results.of_paper else "nothing of this study is printed"
         nothing(axis, said)
         return Drawn(figure, f"{said.capitalize()}.")
-    texts = [wrapped(name, 1.9) for name in rows]
+    texts = [wrapped(name, 2.1) for name in rows]
     height = 0.6 + ROW * (len(rows) + 0.6 * sum(text.count("\n") for text in texts))
     figure, axes = panels(1, len(metrics), WIDE if len(metrics) > 1 else NARROW, height, space=0.03)
     for axis, metric in zip(axes, metrics, strict=True):
@@ -52,7 +53,9 @@ def printed(results: StudyResults) -> Drawn:
         axis.tick_params(axis="y", length=0)
         axis.grid(axis="y", color="0.93", zorder=0)
     ours = any(cells["ours"] is not None for of_row in rows.values() for cells in of_row.values())
-    marks = {results.printed: PRINTED} | ({"ours, mean": OURS} if ours else {})
+    several = any(cells["ours" + PM] for of_row in rows.values() for cells in of_row.values())
+    mean = {"ours, mean and 95 %": OURS | {"ls": "-", "lw": BAR["lw"]}} if several else {"ours, mean": OURS}
+    marks = {results.printed: PRINTED} | (mean if ours else {})
     legend_below(figure, [Line2D([], [], **look) for look in marks.values()], list(marks))
     by = "the paper prints" if results.of_paper else "is printed elsewhere"
     what = f"Each number that {by} of this study, hollow, and ours, filled, joined by a line."
@@ -70,5 +73,5 @@ def _pair(axis: Axes, y: int, cells: dict[str, Any], bounds: Bounds) -> None:
         axis.plot([cells["printed"], cells["ours"]], [y, y], color="0.7", lw=1.2, zorder=1)
         axis.plot(cells["ours"], y, **OURS)
         if half := cells["ours" + PM]:
-            axis.plot(ends(cells["ours"], half, bounds), [y, y], color=PALETTE[0], lw=1.8, zorder=3)
+            axis.plot(ends(cells["ours"], half, bounds), [y, y], **BAR)
     axis.plot(cells["printed"], y, **PRINTED)

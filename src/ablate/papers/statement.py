@@ -33,7 +33,21 @@ def statement(claim: Claim, paper: Paper) -> str:
     clean = claim.id in {other.clean for other in paper.claims}
     if claim.says:
         return claim.says.rstrip(".")
-    return _said(as_shown(claim, paper), paper) + ", from weights that have not seen the images" * clean
+    return _said(as_shown(claim, paper), paper) + _where(claim, paper, clean=clean)
+
+
+def _where(claim: Claim, paper: Paper, *, clean: bool) -> str:
+    """What tells a claim from another of the same words: clean weights, or the study, where several ask it."""
+    if clean:
+        return ", from weights that have not seen the images"
+    studies = {c.study for c in paper.claims if _asked(c) == _asked(claim) and c.id != claim.clean}
+    return f" (study {claim.study})" if len(studies) > 1 else ""
+
+
+def _asked(claim: Claim) -> tuple[object, ...]:
+    """What is compared by what, wherever and with whatever outcome."""
+    arms = (claim.arm, claim.minus, claim.arms, claim.below, claim.axis, claim.level, claim.reference)
+    return claim.kind, claim.metric, claim.behaviour, *arms, str(claim.axes), str(claim.at)
 
 
 def as_shown(claim: Claim, paper: Paper) -> Claim:
