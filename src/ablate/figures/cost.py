@@ -35,8 +35,9 @@ def cost(results: StudyResults) -> Drawn:
             axis.errorbar(x, middle, yerr=reach, ls="", ms=5, elinewidth=1, **style)
     guessing = sorted({p.guessing for p in results.planned})
     for axis, title in zip(axes, AXES, strict=True):
-        axis.set(xlabel=title, ylim=(0, None))
-        axis.margins(x=0.12)
+        axis.set(xlabel=title)
+        axis.margins(0.12)
+        axis.set_ylim(0)
         if axis.dataLim.x1 >= DECADE * axis.dataLim.x0 > 0:
             axis.set_xscale("log")
             axis.xaxis.set_minor_formatter(NullFormatter())

@@ -12,6 +12,7 @@ from ablate.errors import UserError, choose
 from ablate.figures.common import Drawn, finished, legend_below, looks_of_levels, note, of_arm, panels, values
 from ablate.figures.style import CHANCE, NARROW, SEED, TOP1, WIDE, looks
 from ablate.plan.kinds import DECAY, RATE
+from ablate.plan.names import called
 from ablate.results.study import StudyResults
 from ablate.tables.effects import contrasts, importance
 
@@ -34,7 +35,7 @@ def sweep(results: StudyResults, argument: str = "") -> Drawn:
     rows = []
     for arm in results.arms:
         first = of_arm(results, arm)[0]
-        others = tuple(v for k, v in first.levels.items() if k not in (RATE, DECAY))
+        others = tuple(called(k, results.shown(v)) for k, v in first.levels.items() if k not in (RATE, DECAY))
         chosen = results.settings(arm)
         rows.append((others, chosen.weight_decay, chosen.lr, arm))
     if len({row[:3] for row in rows}) < len(rows):
@@ -57,7 +58,7 @@ def sweep(results: StudyResults, argument: str = "") -> Drawn:
                 lost[said] = None
         rates = sorted(set(table["lr"]))
         axis.set(
-            title="\n".join(map(results.shown, name)),
+            title="\n".join(name),
             xlabel="learning rate",
             ylabel="validation " + TOP1,
             xscale="log",
