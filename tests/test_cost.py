@@ -102,8 +102,8 @@ def test_an_estimate_comes_from_the_nearest_measured_runs(params: Params) -> Non
         return seconds - START_S, basis
 
     assert ask([*arm, *network, *other, *gpu]) == (7.0, "measured: 3 runs of this arm on Some CPU")
-    assert ask([*network, *other]) == (pytest.approx(22.0), "measured: 1 runs of cifar-plain7 on Some CPU")
-    assert ask(other) == (pytest.approx(11.0), "measured: 1 runs of other networks on Some CPU")
+    assert ask([*network, *other]) == (pytest.approx(22.0), "measured: 1 run of cifar-plain7 on Some CPU")
+    assert ask(other) == (pytest.approx(11.0), "measured: 1 run of other networks on Some CPU")
     prior = pytest.approx(1100 * 38.7e6 / PRIOR["fp32"])
     assert ask([]) == ask(gpu) == (prior, "prior: 14e9 multiply-adds/s, one thread, AMD EPYC")
     assert ask(arm, None)[0] == 7.0
@@ -112,7 +112,7 @@ def test_an_estimate_comes_from_the_nearest_measured_runs(params: Params) -> Non
     assert ask(arm, Machine("Another CPU", False, 1, 1)) == ask(arm)
     assert ask([*gpu, *arm], Machine("NVIDIA H200", True, 1, 8))[0] == 1.0
     assert ask(network, run=run_of(precision="bf16"))[0] == pytest.approx(22.0 * PRIOR["fp32"] / PRIOR["bf16"])
-    assert ask(network, run=run_of(model="torchvision:vgg11"))[1].startswith("measured: 1 runs of other networks")
+    assert ask(network, run=run_of(model="torchvision:vgg11"))[1].startswith("measured: 1 run of other networks")
 
 
 def test_a_limit_has_a_margin_and_doubles_with_each_attempt(params: Params) -> None:

@@ -143,7 +143,7 @@ def test_a_paper_s_page_says_what_is_built_ran_and_matches(show: Open) -> None:
     rows = [row.split("\t") for row in page.locator("#t-marks-p tbody tr").all_inner_texts()]
     assert rows[0] == ["printed-one", "number", "val_top1 0.4", "Table 7", "yes", "3 of 3 runs", NO_EVIDENCE]
     assert [row[:2] for row in rows[1:]] == [["better", "claim"], ["other", "claim"]]
-    assert "1 of 1 numbers, 2 of 2 claims" in page.locator("main .facts").inner_text()
+    assert "1 of 1 number, 2 of 2 claims" in page.locator("main .facts").inner_text()
     page.locator("#t-marks-p").get_by_role("button", name="other", exact=True).click()
     assert "worse" in page.locator("#drawer blockquote").inner_text()
 

@@ -64,7 +64,7 @@ def test_each_has_come_as_far_as_its_runs(tmp_path: Path) -> None:
     assert found["item", "Table 1"] == ("yes", "6 of 9 runs", "1 of 2 numbers")
     assert found["item", "Table 2"] == ("no", "not run", "not comparable: another machine")
     assert found["item", "Fig. 1"] == ("yes", "needs no run", "1 of 2 numbers")  # and not those of Fig. 12
-    assert found["item", "Fig. 12"] == ("in part", "6 of 9 runs", "0 of 1 numbers")
+    assert found["item", "Fig. 12"] == ("in part", "6 of 9 runs", "0 of 1 number")
     assert found["claim", "better"][:2] == ("yes", "6 of 6 runs")
     assert found["claim", "unknown"] == ("yes", "3 of 6 runs", "not testable")
     assert found["claim", "smaller"] == ("yes", "needs no run", "as claimed")
@@ -90,7 +90,7 @@ def test_where_nothing_was_made_nothing_ran(tmp_path: Path) -> None:
     study.study("s", ["net"], {"table-1": "accuracy"}, {"figure-1": "network:alexnet", "figure-12": "curves"})
     study.run("s", {"net": "one"}, 0)
     found = by_name(rubrics({"p": read(paper)}, study.planned(), tmp_path / "none")["p"])
-    assert found["number", "near"].words == ("yes", "0 of 1 runs", "not run")
+    assert found["number", "near"].words == ("yes", "0 of 1 run", "not run")
     assert found["number", "lost"].words == ("not planned at this scale", "not run", "not run")
     assert found["claim", "better"].words == ("yes", "not run", "not run")
     assert found["number", "count"].words == ("yes", "needs no run", "not compared")

@@ -198,4 +198,4 @@ def test_a_deleted_run_a_swapped_arm_and_a_run_of_other_data_are_found(
         params.symlink_to(target)
     assert f"{TINY}/table-optimiser.csv: line " in found  # the swapped arm
     assert f"{DEEP}/runs.csv: line " in found  # the deleted run
-    assert f"{HERE}/data/tiny-imagenet.json: describes other data than 1 runs had" in found
+    assert f"{HERE}/data/tiny-imagenet.json: describes other data than 1 run had" in found

@@ -114,7 +114,7 @@ def test_the_command_writes_beside_the_text_and_never_over_it(
         return int(ended.value.code or 0)
 
     assert said() == 0 and source.read_text() == words and Path("text.woven.md").read_text() == "so 3\n"
-    assert "text.woven.md: 1 numbers from results/tiny" in capsys.readouterr().out
+    assert "text.woven.md: 1 number from results/tiny" in capsys.readouterr().out
     assert said("--output", "text.md") == 2 and source.read_text() == words
     assert said("--pin") == 0 and source.read_text() == "so {{ ablate:p/table-1:1:n = 3 }}\n"
     source.write_text(source.read_text().replace("= 3", "= 4"))
