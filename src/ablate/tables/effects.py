@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 
 from ablate.errors import UserError
+from ablate.plan.metrics import Metric
 from ablate.plurals import many
-from ablate.results.stats import Sources, ended, half_width, mean, rounded
+from ablate.results.stats import Sources, ended, ends, half_width, mean, rounded
 from ablate.results.study import StudyResults
 from ablate.results.table import Table
 
@@ -142,13 +143,13 @@ def effects(results: StudyResults) -> Table:
     table = Table(caption=f"Estimates are {what}, with 95 % intervals over seeds.{lower}")
     for e in contrasts(results):
         left_out = e.seeds - len(e.by_seed)
-        estimate, half = e.estimate, e.half
+        low, high = _ends(e, of)
         row: dict[str, Any] = {
             "effect": e.name,
             "level vs reference": e.levels,
-            head: rounded(estimate, of.places),
-            "low": rounded(None if estimate is None or half is None else estimate - half, of.places),
-            "high": rounded(None if estimate is None or half is None else estimate + half, of.places),
+            head: rounded(e.estimate, of.places),
+            "low": rounded(low, of.places),
+            "high": rounded(high, of.places),
             "n": len(e.by_seed),
             "varies over": "seeds",
             "note": f"{left_out} of {many(e.seeds, 'seed')} incomplete" if left_out else "",
@@ -156,6 +157,14 @@ def effects(results: StudyResults) -> Table:
         table.names |= {e.levels: e.shown} if e.shown != e.levels else {}
         table.add(f"{e.name}: {e.levels}", row, dict.fromkeys((head, "low", "high", "n"), e.runs))
     return table
+
+
+def _ends(e: Effect, of: Metric) -> tuple[float | None, float | None]:
+    """Of its interval, no further than a difference of the metric can be, or two of them in an interaction."""
+    if e.estimate is None or e.half is None:
+        return None, None
+    reach = (of.bounds[1] - of.bounds[0]) * (2 if e.interaction else 1)
+    return ends(e.estimate, e.half, (-reach, reach))
 
 
 def importances(results: StudyResults) -> Table:
