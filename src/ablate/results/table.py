@@ -119,7 +119,10 @@ def _interval(mean: str, half: str, unit: str) -> str:
     if not half:
         return ""
     low, high = PERCENT if "%" in unit else POINTS if "points" in unit else (-math.inf, math.inf)
-    middle, reach = (float(cell.replace(",", "")) for cell in (mean, half))
+    try:
+        middle, reach = (float(cell.replace(",", "")) for cell in (mean, half))
+    except ValueError:  # a table of the user's own may have any text there
+        return f"± {half}"
     inside = low <= middle - reach and middle + reach <= high
     if inside or not low <= middle <= high:  # a rate of errors may be above 100 %, and has no bound then
         return f"± {half}"
