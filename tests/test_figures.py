@@ -18,6 +18,7 @@ from PIL import Image
 
 from ablate.errors import UserError
 from ablate.figures.common import RunFiles
+from ablate.figures.curves import TOP
 from ablate.figures.registry import draw, write_figure
 from ablate.figures.save import save
 from ablate.figures.style import NARROW, STYLE, WIDE, level_colours
@@ -145,7 +146,7 @@ def test_arms_side_by_side_are_on_one_scale(tmp_path: Path, packs: dict[str, Pat
     made.results.history.loc[of_high & (made.results.history["epoch"] == 3), ["train_top1", "val_top1"]] = 0.8
     figure = made.draw("by-arm:train_top1+val_top1@high+low+none")
     assert [axis.get_title() for axis in figure.axes] == ["high", "low", "none (not run)"]
-    assert [axis.get_ylim() for axis in figure.axes][:2] == [(0, 100)] * 2
+    assert [axis.get_ylim() for axis in figure.axes][:2] == [(0, TOP)] * 2  # marks at 100 are whole
     assert [len(lines(axis)) for axis in figure.axes] == [2, 2, 0] and "no epoch to show" in texts(figure)
     assert legend(figure) == ["training", "validation"]
     assert [str(x.get_linestyle()) for x in lines(figure.axes[1])] == ["--", "-"]

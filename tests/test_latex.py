@@ -43,6 +43,8 @@ def test_an_interval_beyond_what_there_is_is_told_by_its_ends() -> None:
     shown = Table(rows=rows).shown
     assert list(shown["top %"]) == ["31.4 (0.0 to 77.8)", "97.0 (93.5 to 100.0)", "50.0 ± 50.0"]
     assert list(shown["gap (points)"]) == ["-80.0 (-100.0 to -50.0)", "5.0 ± 6.0", "5.0 ± 1.0"]
+    assert list(Table(rows=[{"wer %": 130.0, "wer % ±": 9.0}]).shown["wer %"]) == ["130.0 ± 9.0"]  # no share
+    assert list(Table(rows=[{"a %": "many", "a % ±": "few"}]).shown["a %"]) == ["many ± few"]
     assert list(shown["loss"]) == ["0.1 ± 0.5", "2.0 ± 0.5", "2.0 ± 0.5"]
     text = latex(shown, caption())
     assert r"{31.4 (0.0 to 77.8)} &" in text and r"50.0 +- 50.0 & 5.0 +- 1.0 & 2.0 +- 0.5 \\" in text

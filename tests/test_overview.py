@@ -46,7 +46,7 @@ def body(id: str) -> str:
 
 def test_the_page_is_as_the_command_makes_it(plan: PlanRecord, monkeypatch: pytest.MonkeyPatch) -> None:
     page = (ROOT / "docs/papers.md").read_text(encoding="utf-8")
-    papers = {id: read(ROOT / f"papers/{id}.yaml") for id in plan.papers}
+    papers = {id: read(ROOT / f"papers/{id}.yaml", plan) for id in plan.papers}
     made = overview(papers, plan, rubrics(papers, plan, ROOT / "results/paper"))
     assert page == made, "say `ablate papers --write`"
     monkeypatch.chdir(ROOT)

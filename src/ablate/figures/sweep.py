@@ -133,7 +133,7 @@ def _four(results: StudyResults, level: str) -> Drawn:
     what = (
         "Left, top-1 accuracy on validation images of the last epoch against the learning rate and against the "
         "weight decay, a dot per combination with the other and a line through their means; right, for "
-        f"{results.shown(level)}, the points gained over the lowest level, averaged over the other axis, with "
+        f"{results.shown(level)}, the points gained over the level at zero, averaged over the other axis, with "
         "importance as the R² that a random forest loses when the axis is shuffled."
     )
     return Drawn(figure, what, "right, a dot is a seed, bars are 95 % over seeds (Student's t) from three seeds on")

@@ -146,10 +146,9 @@ def expected_seconds(
             )
             where = ", ".join(sorted({m.device for m in alike}))
             return Estimate(START_S + took, f"measured: {many(len(alike), 'run')} {what} on {where}")
-    took = images * adds / PRIOR[s.precision] / (cpu_threads or 1)
     unknown = "" if known_network(s.network) else "; a median network, until `ablate model` has counted it"
     basis = f"prior: {PRIOR[s.precision] / 1e9:g}e9 multiply-adds/s, one thread, AMD EPYC{unknown}"
-    return Estimate(START_S + took, basis)
+    return Estimate(START_S + images * adds / PRIOR[s.precision] / (cpu_threads or 1), basis)
 
 
 def _expected_own(run: Run, history: Iterable[Measured], machine: Machine | None) -> Estimate:

@@ -119,8 +119,12 @@ def _interval(mean: str, half: str, unit: str) -> str:
     if not half:
         return ""
     low, high = PERCENT if "%" in unit else POINTS if "points" in unit else (-math.inf, math.inf)
-    middle, reach = (float(cell.replace(",", "")) for cell in (mean, half))
-    if low <= middle - reach and middle + reach <= high:
+    try:
+        middle, reach = (float(cell.replace(",", "")) for cell in (mean, half))
+    except ValueError:  # a table of the user's own may have any text there
+        return f"± {half}"
+    inside = low <= middle - reach and middle + reach <= high
+    if inside or not low <= middle <= high:  # a rate of errors may be above 100 %, and has no bound then
         return f"± {half}"
     decimals = len(half.partition(".")[2])
     return "({:.{d}f} to {:.{d}f})".format(*ends(middle, reach, (low, high)), d=decimals)
