@@ -340,8 +340,7 @@ def wall_seconds(seconds: Mapping[str, float], slots: int, after: Mapping[str, s
     ``seconds`` is {run: how long}, ``after`` {run: the run whose weights it starts from}. Snakemake knows no lengths
     and starts runs in another order, so this is what slots can do, and the true time is somewhat longer.
     """
-    after, ends = after or {}, dict[str, float]()
-    free = [0.0] * slots
+    after, ends, free = after or {}, dict[str, float](), [0.0] * slots
     waiting = sorted(seconds, key=lambda run: (run in after, -seconds[run]))  # those that others wait for come first
     for run in waiting:
         began = max(heapq.heappop(free), ends.get(after.get(run, ""), 0.0))
