@@ -215,6 +215,8 @@ def test_committed_results_answer_marks(monkeypatch: pytest.MonkeyPatch, tmp_pat
     source.write_text("\n".join(f"{{{{ ablate:paper:{mark} }}}}" for mark in cells))
     assert weave(source, Path("results/pilot")).splitlines() == list(cells.values())
     assert weave(Path("docs/proof.md"), Path("results/paper"))  # whose marks are pinned
+    # What the results say is woven from them, and pinned: the sentences around were written for these digits.
+    assert weave(Path("results/README.in.md"), Path("results/pilot")) == Path("results/README.md").read_text()
 
 
 def rows(table: str) -> list[dict[str, str]]:
