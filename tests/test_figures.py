@@ -247,6 +247,17 @@ def test_a_printed_number_of_other_classes_is_named_so(tmp_path: Path, packs: di
     planned = [p.model_copy(update={"deviations": {"n_classes": (10, 200)}}) for p in made.results.planned]
     results = replace(made.results, planned=planned, reported={"one": {"val_top1": 0.375}})
     assert "printed in the paper, of 200 classes" in legend(draw(results, "dots", made.places).figure)
+    assert results.printed == "printed in the paper, of 200 classes"  # which all kinds take their words from
+    assert made.results.printed == "printed in the paper"
+
+
+def test_names_under_a_heat_map_stand_where_columns_are_narrow(tmp_path: Path, packs: dict[str, Path]) -> None:
+    """By hand: three short names have two inches each, thirty have a fifth of an inch."""
+    for levels, turn in ((["a", "bb", "ccc"], 0), ([f"level {n}" for n in range(30)], 90)):
+        made = fabricate(study({"lr": ["0.1", "0.2"], "model": levels}), tmp_path / str(turn), packs)
+        axis = draw(made.results, "heat", made.places).figure.axes[0]
+        assert [name.get_text() for name in axis.get_xticklabels()] == levels
+        assert {name.get_rotation() for name in axis.get_xticklabels()} == {turn}
 
 
 def test_a_level_has_one_colour_in_all_studies() -> None:

@@ -57,7 +57,7 @@ def dots(results: StudyResults) -> Drawn:
         for marked, printed in _printed(results, arm):
             kind = LITERATURE if marked else PRINTED
             axis.plot(printed, y, **kind)
-            handles["other literature, quoted in the paper" if marked else _of_paper(results)] = kind
+            handles["other literature, quoted in the paper" if marked else results.printed] = kind
             quoted |= {marked: None} if marked else {}
     guessing = sorted({p.guessing for p in results.planned if p.n_classes})
     low, high = _reach(axis, guessing, alone=sum(len(finished(results, arm)) > 0 for arm in arms) < 2)
@@ -131,13 +131,6 @@ def _elsewhere(results: StudyResults) -> list[str]:
     """Where printed numbers of the study come from, where there is no paper."""
     entries = () if results.record is None or results.of_paper else results.record.reported
     return list(dict.fromkeys(e.source for e in entries if e.source and e.study == results.study))
-
-
-def _of_paper(results: StudyResults) -> str:
-    """With the paper's classes, where its numbers are of others than ours."""
-    theirs = {p.printed[0] for p in results.planned}
-    other = theirs != {p.n_classes for p in results.planned}
-    return results.printed + (f", of {' or '.join(map(str, sorted(theirs)))} classes" if other else "")
 
 
 def per_label(results: StudyResults, places: RunFiles, argument: str = "") -> Drawn:

@@ -16,7 +16,7 @@ from ablate.results.study import StudyResults
 
 Grid = np.ndarray[Any, np.dtype[np.float64]]  # rows, columns; NaN where there is nothing
 METRICS = {"train_top1": "training", "val_top1": "validation", "test_top1": "test"}
-CELL = 0.24  # inches
+CELL, LETTER = 0.24, 0.06  # inches: the height of a row, and about the width of a letter
 
 
 def heat(results: StudyResults, argument: str = "") -> Drawn:
@@ -47,7 +47,9 @@ def heat(results: StudyResults, argument: str = "") -> Drawn:
     named = [" / ".join(map(results.shown, column)) for column in columns]
     rows = list(map(results.shown, levels[row]))
     across = len(shown) if len(columns) * len(shown) <= 14 else 1
-    high = CELL * len(levels[row]) + 0.55 + 0.055 * max(map(len, named), default=0)
+    longest = LETTER * max(map(len, named), default=0)
+    upright = longest > 0.8 * WIDE / across / max(1, len(columns))  # names that are wider than their columns
+    high = CELL * len(levels[row]) + 0.55 + (longest if upright else 2 * LETTER)
     figure, axes = panels(-(-len(shown) // across), across, WIDE, high * -(-len(shown) // across), space=0.02)
     if of.percent:
         low, top = 0.0, float(np.nanmax([np.nanmax(grid, initial=1.0) for _, grid in shown[:2]]))
@@ -65,7 +67,7 @@ def heat(results: StudyResults, argument: str = "") -> Drawn:
             of.places,
         )
         axis.set(title=title, xlabel=" / ".join(others).replace("-", " "))
-        axis.set_xticks(range(len(columns)), named, rotation=90)
+        axis.set_xticks(range(len(columns)), named, rotation=90 if upright else 0)
         axis.set_yticks(range(len(levels[row])), rows if n % across == 0 else [""] * len(rows))
         axis.tick_params(length=0)
         if n % across == 0:

@@ -102,8 +102,10 @@ class StudyResults:
 
     @property
     def printed(self) -> str:
-        """What legends call numbers that are not ours."""
-        return "printed in the paper" if self.of_paper else "printed elsewhere"
+        """What legends call numbers that are not ours, with their classes where these are others than ours."""
+        theirs, ours = ({p.printed[0] for p in self.planned}, {p.n_classes for p in self.planned})
+        of = "" if theirs == ours else f", of {' or '.join(map(str, sorted(theirs)))} classes"
+        return ("printed in the paper" if self.of_paper else "printed elsewhere") + of
 
     @property
     def of_paper(self) -> bool:
