@@ -269,7 +269,7 @@ def test_what_has_not_overfitted_by_its_last_epoch_has_not_done_so_earlier(
         vouch(made.runs / entry["run"])
     found = board(made)["earlier"]
     assert found["verdict"] == verdict and found["n"] == SEEDS
-    assert ("last epoch in 1 of the seeds" in found["why"]) == (verdict == "open")
+    assert ("last epoch in 1 seed" in found["why"]) == (verdict == "open")
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,7 @@ NOT_RUN = {
     "ablate check": PROSE,
     "ablate report": PROSE,
     "ablate weave": PROSE,
+    "ablate weave --pin": PROSE,
     "ablate check mine/depth": "a trainer of the reader's: test_own_trainer.py has some",
     "ablate init birds --data ~/pictures/birds": OWN,
     "ablate init forest --script train.py": OWN,

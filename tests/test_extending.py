@@ -277,7 +277,7 @@ def test_each_addition_costs_what_the_page_says_and_shows_up(workspace: Workspac
     assert len(set(loss.values())) == 4, loss  # a level of the augmentation's and of the axis's is another training
     assert loss["1.0 / none"] == pytest.approx(2 * loss["0.5 / none"])  # of the first step, before which all is alike
     found = [c for c in json.loads((results / "claims.json").read_text())["claims"] if c["id"] == "one-epoch"]
-    assert [claim["statement"] for claim in found] == ["With 0.5 / none the number of epochs is above 0 epochs"]
+    assert [claim["statement"] for claim in found] == ["With gain 0.5 / none the number of epochs is above 0 epochs"]
     # Of all runs that ended: the one that there is has not learnt, so that it is no value to test.
     assert [arm["of_all"] for claim in found for arm in claim["arms"].values()] == [1.0]
 

@@ -42,15 +42,15 @@ def _marks(axis: object, marker: str) -> list[tuple[float, float]]:
 
 
 def test_a_grid_has_ours_printed_and_the_difference(tmp_path: Path, packs: dict[str, Path]) -> None:
-    """Arms rise by 5 points each from 21 % on."""
+    """Arms rise by 5 points each from 21 % on; levels stand by their size, not in the order of the study."""
     made = fabricate(study(GRID, RATES), tmp_path, packs)
     results = replace(made.results, reported={"0.005 / 0.9 / 0.1": {"val_top1": 0.5}})
     ours, theirs, less = (
         np.ma.filled(axis.images[0].get_array(), np.nan) for axis in draw(results, "heat", made.places).figure.axes
     )
-    assert ours == pytest.approx(np.arange(21, 81, 5).reshape(3, 4))
-    assert theirs[1, 0] == 50 and np.isnan(theirs).sum() == 11
-    assert less[1, 0] == pytest.approx(-9) and np.isnan(less).sum() == 11
+    assert ours == pytest.approx(np.arange(21, 81, 5).reshape(3, 4)[[2, 0, 1], ::-1])
+    assert theirs[2, 3] == 50 and np.isnan(theirs).sum() == 11
+    assert less[2, 3] == pytest.approx(-9) and np.isnan(less).sum() == 11
     assert {"41.0", "50.0", "−9.0"} <= set(texts(draw(results, "heat", made.places).figure))
     assert len(made.draw("heat").axes) == 1  # nothing is printed
 

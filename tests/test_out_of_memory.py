@@ -77,7 +77,7 @@ def test_out_of_memory_beside_another_job_is_tried_again_alone(training: Trainin
     jobs.begin("other", UUIDS[2], "2", until=str(tmp_path / "go"))
     until(lambda: "other" in jobs.started())
     training.begin("run", "--jobs-per-gpu", "2")
-    until(lambda: "waits for GPU 2 to itself: 1 jobs there, 0 before it" in jobs.said("run"))
+    until(lambda: "waits for GPU 2 to itself: 1 job there, 0 before it" in jobs.said("run"))
     assert "out of memory on a shared GPU" in jobs.said("run") and not (tmp_path / "run").exists()
     (tmp_path / "go").touch()
     jobs.finish()
@@ -116,6 +116,6 @@ def test_a_signal_ends_a_waiting_job_and_its_place_is_free(training: Training, t
     assert waiting.wait(300) == -signal.SIGTERM
     del jobs.running["run"]
     jobs.begin("next", UUIDS[2])
-    until(lambda: "1 jobs there, 0 before it" in jobs.said("next"))
+    until(lambda: "1 job there, 0 before it" in jobs.said("next"))
     (tmp_path / "go").touch()
     jobs.finish()

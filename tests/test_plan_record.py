@@ -53,7 +53,7 @@ def test_the_file_has_the_keys_and_values_of_the_plan_in_this_order(demo: PlanRe
                 "axes": list(study.axes),
                 "tables": drawn[paper]["drawn"][name]["tables"],
                 "figures": drawn[paper]["drawn"][name]["figures"],
-                "show": {},
+                "show": drawn[paper]["drawn"][name].get("show", {}),
             }
             for paper, studies in params.studies.items()
             for name, study in studies.items()

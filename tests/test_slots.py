@@ -47,7 +47,7 @@ def test_first_come_first_served_and_a_dead_one_blocks_nobody(jobs: Jobs, tmp_pa
     until(lambda: jobs.started() == ["first"])
     for number in range(5):
         jobs.begin(f"job{number}", "a")
-        until(lambda n=number: f"waits for GPU a to itself: 1 jobs there, {n} before it" in jobs.said(f"job{n}"))  # type: ignore[misc]
+        until(lambda n=number: f"waits for GPU a to itself: 1 job there, {n} before it" in jobs.said(f"job{n}"))  # type: ignore[misc]
     jobs.kill("job0")
     jobs.kill("job2")
     (tmp_path / "go").touch()
@@ -75,7 +75,7 @@ def test_one_that_wants_a_gpu_alone_is_not_overtaken_for_ever(jobs: Jobs, tmp_pa
     (tmp_path / "one").touch()
     until(lambda: jobs.running["one"].poll() is not None)
     jobs.begin("later", "a", "2")
-    until(lambda: "1 jobs there, 1 before it" in jobs.said("later"))
+    until(lambda: "1 job there, 1 before it" in jobs.said("later"))
     (tmp_path / "two").touch()
     assert [h.job for h in jobs.finish()][2:] == ["alone", "later"]
 
