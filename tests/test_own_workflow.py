@@ -133,7 +133,7 @@ def test_a_script_of_thirty_lines_goes_to_table_claims_and_report(project: Works
     }
     assert claims["larger-is-better"]["estimate"] == pytest.approx(-4)
     assert claims["larger-is-better"]["statement"] == "size 2 has a lower rmse than size 1"
-    assert claims["deeper-is-better"]["statement"] == "6 has a higher macro F1 than 1"
+    assert claims["deeper-is-better"]["statement"] == "depth 6 has a higher macro F1 than depth 1"
     assert "accuracy" not in (results / "findings.md").read_text()
 
     page = (results / "report.html").read_text()
