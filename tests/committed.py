@@ -1,6 +1,7 @@
 """A study as a clone has it: trained, recorded, rendered and committed, and small enough for every test of proofs."""
 
 import shutil
+from collections.abc import Callable
 from contextlib import chdir
 from pathlib import Path
 
@@ -48,3 +49,25 @@ def commit_study(folder: Path) -> None:
         RunRecords(current_plan(params)).pack()
         render(Path("params.yaml"), [], {})
         shutil.rmtree(RUNS)
+
+
+def replaced(file: Path, old: str, new: str) -> Callable[[], None]:
+    """A fault: the first ``old`` of a file, which must be there, is ``new``."""
+
+    def make() -> None:
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new, 1))
+
+    return make
+
+
+def flipped(file: Path) -> Callable[[], None]:
+    """A fault: one bit in the middle of a file."""
+
+    def make() -> None:
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 16
+        file.write_bytes(content)
+
+    return make

@@ -20,7 +20,7 @@ from ablate.plan.runs import RUNS, current_plan
 from ablate.proof import verify as proof
 from ablate.proof.again import make_again
 from ablate.seals import sealed
-from committed import PACK
+from committed import PACK, flipped, replaced
 
 HERE = Path("results/tiny")
 PAPER = HERE / "resnet-vs-plain"
@@ -77,26 +77,11 @@ def test_in_what_was_committed_nothing_is_wrong() -> None:
     assert found["claims"].said.startswith("1 claim, ")
 
 
-def replaced(file: Path, old: str, new: str) -> Callable[[], None]:
-    def make() -> None:
-        text = file.read_text()
-        assert old in text
-        file.write_text(text.replace(old, new, 1))
-
-    return make
-
-
 def a_number() -> None:
     file = PAPER / "table-shallow.md"
     text = file.read_text()
     at = next(i for i, c in enumerate(text) if c.isdigit() and "ResNet" in text[:i] and "|" in text[:i])
     file.write_text(text[:at] + str((int(text[at]) + 1) % 10) + text[at + 1 :])
-
-
-def a_bit() -> None:
-    content = bytearray(RECORDS.read_bytes())
-    content[-200] ^= 16
-    RECORDS.write_bytes(content)
 
 
 def a_pixel() -> None:
@@ -132,7 +117,7 @@ def other_data(runs: dict[str, Any]) -> None:
 # Numbers, records, tables, claims, seeds, captions, data digests, runs, arms, old versions; some in two places.
 PLANTED: dict[str, tuple[Callable[[], object], str]] = {
     "number": (a_number, f"{PAPER}/table-shallow.md: line "),
-    "record": (a_bit, f"{RECORDS}: damaged"),
+    "record": (flipped(RECORDS), f"{RECORDS}: damaged"),
     "table": (a_row, f"{PAPER}/table-shallow.csv: has 2 lines, where the records give 3"),
     "claim": (
         replaced(HERE / "claims.json", '"finding": "', '"finding": "shown at the claimed size'),

@@ -20,6 +20,7 @@ from ablate.plan.run_records import _write, read_records
 from ablate.proof import again as rendering
 from ablate.proof import verify as proof
 from ablate.seals import sealed
+from committed import flipped, replaced
 from conftest import ROOT
 
 pytestmark = pytest.mark.slow
@@ -84,15 +85,6 @@ def test_as_it_is_committed_nothing_is_wrong() -> None:
     assert faults() == ""
 
 
-def replaced(file: Path, old: str, new: str) -> Callable[[], object]:
-    def make() -> None:
-        text = file.read_text()
-        assert old in text
-        file.write_text(text.replace(old, new, 1))
-
-    return make
-
-
 def a_digit() -> None:
     """Of a mean in the first row of a table."""
     lines = (TINY / "table-1.md").read_text().splitlines(keepends=True)
@@ -100,12 +92,6 @@ def a_digit() -> None:
     mean = next(cell for cell in lines[at].split("|") if "±" in cell)
     lines[at] = lines[at].replace(mean, mean.replace(mean.strip()[0], str((int(mean.strip()[0]) + 1) % 10), 1))
     (TINY / "table-1.md").write_text("".join(lines))
-
-
-def a_bit() -> None:
-    content = bytearray((TINY / "records.xz").read_bytes())
-    content[len(content) // 2] ^= 1
-    (TINY / "records.xz").write_bytes(content)
 
 
 def a_pixel() -> None:
@@ -121,7 +107,7 @@ def a_row() -> None:
 
 PLANTED: dict[str, tuple[Callable[[], object], str]] = {
     "number": (a_digit, f"{TINY}/table-1.md: line "),
-    "record": (a_bit, f"{TINY}/records.xz: "),
+    "record": (flipped(TINY / "records.xz"), f"{TINY}/records.xz: "),
     "table": (a_row, f"{DEEP}/table-nine-layers.csv: has "),
     "claim": (
         replaced(HERE / "claims.json", '"finding": "open"', '"finding": "shown at the claimed size"'),

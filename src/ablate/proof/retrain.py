@@ -97,12 +97,10 @@ def _why_not(project: Project, keys: Keys, run: Run, kept: Kept) -> str | None:
     if asked["data"] == UNKNOWN:
         return f"without data here (no pack of {run.settings.dataset})"
     if asked["data"] != there.get("data"):
-        whose = (
-            f"the files of the trainer {run.settings.trainer}"
-            if isinstance(run, OwnRun)
-            else (f"the pack of {run.settings.dataset}")
-        )
-        return f"of other data than {whose} here"
+        of = f"pack of {run.settings.dataset}"
+        if isinstance(run, OwnRun):
+            of = f"files of the trainer {run.settings.trainer}"
+        return f"of other data than the {of} here"
     return None if fits(kept.told, Timed) else "whose manifest does not say what they took"
 
 

@@ -108,9 +108,7 @@ def cell_of(mark: Mark, results: Path) -> str:
         raise UserError(f"{mark.where}: {error}") from None
     if not NUMBER.fullmatch(found):
         return found
-    from ablate.results.table import (
-        text as shown,
-    )  # here: pandas takes a second, and the workflow asks for marks alone
+    from ablate.results.table import text as shown  # here: pandas takes a second, which marks alone do not need
 
     return shown(float(found) if "." in found or "e" in found.lower() else int(found))
 
