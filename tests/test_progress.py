@@ -31,8 +31,9 @@ with Heartbeat(heartbeat_path(run), run=run, epochs=2) as beat:
     for epoch in (1, 2):
         time.sleep(seconds)
         beat.epoch(epoch, 212.0, train_top1=0.412, val_top1=0.38)
-print("a word of", run, "on stdout")
-print("a word of", run, "on stderr", file=sys.stderr)
+# One write each: where PYTHONUNBUFFERED is set, print makes a write of every part, and the six runs' parts mix.
+sys.stdout.write(f"a word of {run} on stdout\\n")
+sys.stderr.write(f"a word of {run} on stderr\\n")
 if run == "run" + (sys.argv[3] if len(sys.argv) > 3 else ""):
     sys.exit("this run broke")
 Path(run + ".done").touch()

@@ -310,10 +310,11 @@ class _Capture:
     def _read(self) -> None:
         decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
         rest = ""
-        while self._stop_by is None or time.monotonic() < self._stop_by:
+        while (stop_by := self._stop_by) is None or time.monotonic() < stop_by:
             ready, _, _ = select.select([self._reading], [], [], 0.1)
             if not ready:
-                if self._stop_by is not None:
+                # As it was before the look: what came between the look and the stop is still to be read.
+                if stop_by is not None:
                     break
                 continue
             data = os.read(self._reading, 65536)
