@@ -34,7 +34,7 @@ from ablate.plan.keys import content_digest
 from ablate.plan.params import Dataset, Params, load
 from ablate.plan.settings import Settings
 from archives import TINY, WNIDS, Files, jpeg, tiny_files, write_tar, write_zip
-from conftest import ROOT, gate
+from conftest import ROOT, gate, made_once
 
 MIRROR = os.environ.get("ABLATE_TEST_MIRROR")
 Found = tuple[Path, Dataset, Path]  # the archive, its record, and pack.json
@@ -59,9 +59,13 @@ def prepared(name: str, request: pytest.FixtureRequest, tmp_path_factory: pytest
         pack = request.getfixturevalue("packs")[name]
         return pack.with_name("archive"), request.getfixturevalue("params").datasets[name], pack
     spec = load(ROOT / "params.yaml", {"scale": "paper"}).datasets[name]
-    folder, archive = tmp_path_factory.mktemp(name), Path(str(MIRROR)) / spec.archive
-    write_json(folder / "archive.json", {"archive": spec.archive, "digest": "test", "sha256": "", "bytes": 0})
-    return archive, spec, gate(archive, spec, folder)
+    archive = Path(str(MIRROR)) / spec.archive
+
+    def make(folder: Path) -> None:
+        write_json(folder / "archive.json", {"archive": spec.archive, "digest": "test", "sha256": "", "bytes": 0})
+        gate(archive, spec, folder)
+
+    return archive, spec, made_once(tmp_path_factory, f"real-{name}", make) / "pack.json"
 
 
 # Printed counts: the data sets' own pages. Grayscale images, means, deviations and duplicates were measured here on

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from ablate.plan.params import load
 from ablate.plan.runs import current_plan
 from ablate.rules import FOLDER, STUDY
-from conftest import ROOT, Ablate, Workspace, job_counts, write_tiny
+from conftest import ROOT, Ablate, Workspace, job_counts, made_once, write_tiny
 
 BIN = Path(sys.executable).parent
 SMALL = ("epochs: 4", "epochs: 1")
@@ -50,10 +50,12 @@ def done(folder: Path, *words: str | Path, **env: str) -> str:
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of the files that Git knows, or would."""
-    copy, into = Workspace(tmp_path_factory.mktemp("wheel") / "repository").folder, tmp_path_factory.mktemp("built")
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    done(copy, *pip, "--wheel-dir", into, ".")
-    (found,) = into.glob("ablate-*.whl")
+
+    def make(folder: Path) -> None:
+        pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+        done(Workspace(folder / "repository").folder, *pip, "--wheel-dir", folder, ".")
+
+    (found,) = made_once(tmp_path_factory, "wheel", make).glob("ablate-*.whl")
     return found
 
 

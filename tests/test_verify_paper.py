@@ -21,7 +21,7 @@ from ablate.proof import again as rendering
 from ablate.proof import verify as proof
 from ablate.seals import sealed
 from committed import flipped, replaced
-from conftest import ROOT
+from conftest import ROOT, made_once
 
 pytestmark = pytest.mark.slow
 
@@ -46,9 +46,13 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def made(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The scale, drawn again from its records."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(clone)
-        return rendering.make_again(project(), tmp_path_factory.mktemp("again"))
+
+    def make(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(clone)
+            rendering.make_again(project(), folder)
+
+    return made_once(tmp_path_factory, "paper-again", make) / HERE
 
 
 @pytest.fixture
