@@ -81,6 +81,20 @@ def test_intervals_agree_with_scipy_on_three_axes(tmp_path: Path) -> None:
         assert effect.estimate + effect.half == pytest.approx(expected.high)
 
 
+def test_an_interval_ends_where_no_difference_goes_on(tmp_path: Path) -> None:
+    """By hand: 100, 60 and 95 points are 85 on average, sd 21.794, half 4.30265 * 21.794 / sqrt(3) = 54.14."""
+    made = Fabricated(tmp_path)
+    made.study("s", ["augment"], {}, {})
+    for seed, value in enumerate([1.0, 0.6, 0.95]):
+        made.run("s", {"augment": "plain"}, seed, val_top1=0.0)
+        made.run("s", {"augment": "augmented"}, seed, val_top1=value)
+    results = made.results("s")
+    (effect,) = contrasts(results)
+    (drawn,) = sensitivity(results).figure.axes[0].containers
+    for low, high in (effect.ends(results.metrics["val_top1"]) or (), drawn.lines[2][0].get_segments()[0][:, 0]):
+        assert low == pytest.approx(85 - 54.14, abs=0.01) and high == 100
+
+
 def test_a_seed_with_a_missing_run_is_left_out_and_said(made: Fabricated) -> None:
     (made.runs / "s_augmented-scratch_s1/metrics.json").unlink()
     results = made.results("s", partial=True)

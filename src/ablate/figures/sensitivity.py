@@ -23,16 +23,15 @@ def sensitivity(results: StudyResults) -> Drawn:
             at = left.get_yaxis_transform()
             left.text(0.5, y, "no complete seed", va="center", ha="center", transform=at)
             continue
-        left.errorbar(
-            effect.estimate, y, xerr=effect.half, fmt="o", markersize=4, capsize=2, color=colours[effect.name]
-        )
+        reach = effect.bars(results.metrics[results.main])
+        left.errorbar(effect.estimate, y, xerr=reach, fmt="o", markersize=4, capsize=2, color=colours[effect.name])
     left.axvline(0, color="0.6", linewidth=0.8, zorder=0)
     unit = results.metrics[results.main].of_differences
     left.set(title="main effects", xlabel=f"{results.named} ({unit})" if unit else results.named)
     left.set_yticks(range(len(main)), [f"{e.name}: {e.shown}" for e in main])
     spread = [(rank["mean"] - rank["low"]).clip(lower=0), (rank["high"] - rank["mean"]).clip(lower=0)]
-    bars = [colours[axis] for axis in rank["axis"]]
-    right.barh(range(len(rank)), rank["mean"], xerr=spread, capsize=2, color=bars, error_kw={"linewidth": 1})
+    colour = [colours[axis] for axis in rank["axis"]]
+    right.barh(range(len(rank)), rank["mean"], xerr=spread, capsize=2, color=colour, error_kw={"linewidth": 1})
     right.set(title="importance", xlabel="loss of R²")
     right.set_yticks(range(len(rank)), list(rank["axis"]))
     for axis in (left, right):

@@ -12,6 +12,7 @@ from ablate.errors import UserError, choose
 from ablate.figures.common import Drawn, finished, legend_below, looks_of_levels, note, of_arm, panels, values
 from ablate.figures.style import CHANCE, NARROW, SEED, TOP1, WIDE, looks
 from ablate.plan.kinds import DECAY, RATE
+from ablate.plan.metrics import Metric
 from ablate.plan.names import called
 from ablate.results.study import StudyResults
 from ablate.tables.effects import contrasts, importance
@@ -111,7 +112,7 @@ def _four(results: StudyResults, level: str) -> Drawn:
         left.set(ylabel="validation " + TOP1, title=f"accuracy against the {WORDS[varied]}")
         first = _levels(results, varied)[0]
         found = {e.levels.partition(" vs ")[0]: e for e in contrasts(alone) if e.name == varied and not e.interaction}
-        _effects(right, {at: found.get(at) for at in order}, first, look[level])
+        _effects(right, {at: found.get(at) for at in order}, first, look[level], alone.metrics[alone.main])
         said = f" (importance {weights[varied]:.2f})" if varied in weights else ""
         right.set(ylabel="gain (points)", title=f"{results.shown(level)}: {WORDS[varied]}{said}")
         for axis in (left, right):
@@ -174,7 +175,7 @@ def _means(axis: Axes, mine: StudyResults, varied: str, order: list[str], look: 
     return lost
 
 
-def _effects(axis: Axes, found: dict[str, Any], reference: str, look: dict[str, Any]) -> None:
+def _effects(axis: Axes, found: dict[str, Any], reference: str, look: dict[str, Any], of: Metric) -> None:
     """Mean, seeds and interval of each level; the reference is zero."""
     axis.axhline(0, color="0.6", lw=0.8, zorder=0)
     for x, (at, effect) in enumerate(found.items()):
@@ -183,7 +184,6 @@ def _effects(axis: Axes, found: dict[str, Any], reference: str, look: dict[str, 
         elif effect is None or effect.estimate is None:
             axis.text(x, 0, "no complete seed", rotation=90, ha="center", va="center")
         else:
-            axis.errorbar(
-                x, effect.estimate, yerr=effect.half, fmt=look["marker"], color=look["color"], ms=5, capsize=2
-            )
+            reach = effect.bars(of)
+            axis.errorbar(x, effect.estimate, yerr=reach, fmt=look["marker"], color=look["color"], ms=5, capsize=2)
             axis.plot([x] * len(effect.by_seed), list(effect.by_seed.values()), **SEED)

@@ -17,7 +17,7 @@ import pandas as pd
 from ablate.errors import UserError
 from ablate.plan.metrics import Metric
 from ablate.plurals import many
-from ablate.results.stats import Sources, ended, ends, half_width, mean, rounded
+from ablate.results.stats import Bounds, Sources, ended, ends, half_width, mean, rounded
 from ablate.results.study import StudyResults
 from ablate.results.table import Table
 
@@ -46,6 +46,16 @@ class Effect:
     def half(self) -> float | None:
         """Half of the 95 % interval; None for fewer than three seeds."""
         return half_width(self.by_seed.values())
+
+    def ends(self, of: Metric) -> Bounds | None:
+        """Of its interval, no further than a difference of ``of`` can be, or two of them in an interaction."""
+        middle, half = self.estimate, self.half
+        reach = (of.bounds[1] - of.bounds[0]) * (2 if self.interaction else 1)
+        return None if middle is None or half is None else ends(middle, half, (-reach, reach))
+
+    def bars(self, of: Metric) -> list[list[float]] | None:
+        """How far these lie to either side, as an error bar is told."""
+        return None if (shown := self.ends(of)) is None else [[abs(end - (self.estimate or 0))] for end in shown]
 
 
 def contrasts(results: StudyResults) -> list[Effect]:
@@ -143,7 +153,7 @@ def effects(results: StudyResults) -> Table:
     table = Table(caption=f"Estimates are {what}, with 95 % intervals over seeds.{lower}")
     for e in contrasts(results):
         left_out = e.seeds - len(e.by_seed)
-        low, high = _ends(e, of)
+        low, high = e.ends(of) or (None, None)
         row: dict[str, Any] = {
             "effect": e.name,
             "level vs reference": e.levels,
@@ -157,14 +167,6 @@ def effects(results: StudyResults) -> Table:
         table.names |= {e.levels: e.shown} if e.shown != e.levels else {}
         table.add(f"{e.name}: {e.levels}", row, dict.fromkeys((head, "low", "high", "n"), e.runs))
     return table
-
-
-def _ends(e: Effect, of: Metric) -> tuple[float | None, float | None]:
-    """Of its interval, no further than a difference of the metric can be, or two of them in an interaction."""
-    if e.estimate is None or e.half is None:
-        return None, None
-    reach = (of.bounds[1] - of.bounds[0]) * (2 if e.interaction else 1)
-    return ends(e.estimate, e.half, (-reach, reach))
 
 
 def importances(results: StudyResults) -> Table:
