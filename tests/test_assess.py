@@ -1,6 +1,7 @@
 """Assessed claims from planted results. Oracle: what was planted; a verdict is lowered for a reason, never raised."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import pytest
 from ablate.papers.paper import read
 from ablate.plan.receipts import CONTROLS, FIGURE, TABLE, Job
 from ablate.verdicts.assess import assess
-from ablate.verdicts.claims_table import write_claims
-from conftest import HEAD, Workspace
+from ablate.verdicts.claims_table import steady, write_claims
+from conftest import HEAD, ROOT, Workspace
 from fabricated import Fabricated, vouch
 
 CLAIM = """
@@ -385,3 +386,17 @@ def test_the_text_to_read_has_every_claim_under_its_word_and_what_open_ones_cost
         " 2.0 hours of training more, one run after the other."
     )
     assert found["better"]["sentence"].split(" ")[0] in is_open and "46,544,128" in counted
+
+
+@pytest.mark.parametrize("value", [1.0728924515698044, -26.199999999999992, 1e-9 / 3, 2 / 3 * 1e6])
+def test_the_last_of_16_digits_does_not_count(value: float) -> None:
+    """As a processor with other vector units adds: the neighbours of a number are written as it is."""
+    near = [math.nextafter(value, end) for end in (-math.inf, value, math.inf)]
+    assert len({*near}) == 3 and len({json.dumps(steady({"a": [(v, None, True, 3, "x")]})) for v in near}) == 1
+    assert steady(value) == pytest.approx(value, rel=1e-12)
+
+
+@pytest.mark.parametrize("scale", ["paper", "pilot"])
+def test_committed_boards_are_so(scale: str) -> None:
+    board = json.loads((ROOT / f"results/{scale}/claims.json").read_text())
+    assert board["claims"] and board == steady(board)

@@ -24,6 +24,7 @@ from ablate.verdicts.looked import look_again
 from ablate.verdicts.model_pairs import trained_pairs
 from ablate.verdicts.sentence import p_text, rounded
 
+DIGITS = 12
 CAPTION = (
     "Finding and interval follow from one family of simultaneous 95 % intervals over the claims of a paper, which "
     "hold over seeds and, where accuracies are compared, over images, and end where what is measured does (a "
@@ -115,7 +116,19 @@ def write_claims(plan_file: Path, papers: Path, runs: Path, output: Path) -> Non
         "controls": outcomes(plan, runs),
         "claims": [_plain(j) for j in every],
     }
-    write_json(output, board)
+    write_json(output, steady(board))
+
+
+def steady(value: Any) -> Any:
+    """``value`` with each float at 12 digits.
+
+    Processors with other vector units add in another order, and their sums differ in the last of 16.
+    """
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}")
+    if isinstance(value, dict):
+        return {key: steady(v) for key, v in value.items()}
+    return [steady(v) for v in value] if isinstance(value, (list, tuple)) else value
 
 
 def _plain(j: Judged) -> dict[str, Any]:
