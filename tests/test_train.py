@@ -23,7 +23,8 @@ from ablate.plan.params import load
 from ablate.plan.runs import Run
 from ablate.plan.settings import Settings
 from ablate.runtime.run_lock import taken_at
-from ablate.train.evaluate import Tally, sums_of
+from ablate.train import trainer
+from ablate.train.evaluate import Tally, evaluate, sums_of
 from ablate.train.job import train
 from ablate.train.loader import _bounds, home
 from ablate.train.trainer import Trainer
@@ -153,6 +154,25 @@ def test_same_run_same_bytes_and_another_seed_others(packs: dict[str, Path], tmp
     a, b, c = (digest(tmp_path / f"{name}.safetensors") for name in "abc")
     assert a == b != c
     assert (tmp_path / "a/predictions.csv").read_bytes() == (tmp_path / "b/predictions.csv").read_bytes()
+
+
+def test_a_split_is_evaluated_once_between_two_steps(
+    packs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By hand: val and test after each of two epochs: the first is the best so far, and results are of the second."""
+    seen = []
+
+    def counted(*arguments: Any) -> Any:
+        seen.append(arguments)
+        return evaluate(*arguments)
+
+    monkeypatch.setattr(trainer, "evaluate", counted)
+    run = small(epochs=2, split="holdout")
+    train(run, pack=packs["cifar10"], out=tmp_path / "run", device="cpu")
+    metrics = results(tmp_path / "run")
+    assert len(seen) == 4
+    last = list(csv.DictReader((tmp_path / "run/history.csv").open()))[-1]
+    assert (metrics["val_top1"], metrics["val_loss"]) == (float(last["val_top1"]), float(last["val_loss"]))
 
 
 @pytest.mark.slow

@@ -136,6 +136,7 @@ class Trainer:
         self.average = Average(self.model, s.ema) if s.ema else None
         self.patience = Patience(s.stop_after)
         self.at = Position()
+        self.found: dict[str, tuple[Tally, Predictions]] = {}  # of splits, since the last step
         self.best: dict[str, Tensor] | None = None  # with `keep: best`, weights of the epoch that is best so far
         self.precision = s.precision if s.precision != "auto" else self._measured(opened, threads)
         self.forward: Callable[[Tensor], Tensor] = self.model  # of training steps
@@ -222,6 +223,7 @@ class Trainer:
             seed_others(seed_for(seed, "dropout", at.epoch, at.step))
         if self.rates:
             self.rates.write()
+        self.found.clear()
         loss, sums = self.update(images, labels, partner, share)
         self.schedule.after_step()
         if self.average:
@@ -275,8 +277,10 @@ class Trainer:
         return {k: v.cpu().contiguous().clone() for k, v in state.items() if isinstance(v, Tensor)}
 
     def measure(self, split: str) -> tuple[Tally, Predictions]:
-        """`evaluate` on a split."""
-        return evaluate(self.evaluated, self.loaders[split].batches(), self.autocast)
+        """`evaluate` on a split, once between two steps: the last epoch's is what the run ends with."""
+        if split not in self.found:
+            self.found[split] = evaluate(self.evaluated, self.loaders[split].batches(), self.autocast)
+        return self.found[split]
 
     def end_epoch(self) -> bool:
         """Evaluate, note the epoch and move on; False when the loss is no longer a number."""
