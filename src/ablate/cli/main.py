@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.main import get_command
 
 from ablate.cli.init import init
 from ablate.cli.layout import layouts
@@ -276,6 +277,7 @@ app.add_typer(records, name="records")
 app.add_typer(export, name="export")
 for commands in (init, of_runs, weights, space, results, proof, layouts, steps, training):
     app.registered_commands += commands.registered_commands
+COMMAND = get_command(app)  # once, where the fork server imports it, and not in each of its jobs
 
 
 def main() -> None:
@@ -285,7 +287,7 @@ def main() -> None:
     open_streams()
     try:
         try:
-            app()
+            COMMAND()
         finally:
             sys.stdout.flush()  # and not when Python has gone: `| head`, a full disk
     except UserError as error:
