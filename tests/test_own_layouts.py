@@ -5,6 +5,7 @@ Oracle: the arrays that the files were written from.
 
 import gzip
 import pickle
+import re
 import zipfile
 from collections import Counter
 from collections.abc import Callable
@@ -328,6 +329,25 @@ def valid(kind: str) -> tuple[Path, Dataset]:
         return Path("d/val.parquet"), spec_of("d", "parquet")
     folders(Path("d"), kind=kind)
     return Path(f"d/train/ant/a 1.{kind.lower()}"), spec_of("d", "folder")
+
+
+@pytest.mark.parametrize("word", [b"image", b"bytes", b"path", b"label"])
+def test_a_name_in_parquet_that_is_no_text_is_refused(
+    word: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each place where the file has it, alone and all: a schema has names in two forms."""
+    monkeypatch.chdir(tmp_path)
+    file, spec = valid("parquet")
+    content = file.read_bytes()
+    places = [at.start() for at in re.finditer(re.escape(word), content)]
+    assert places
+    for changed in (*([at] for at in places), places):
+        broken = bytearray(content)
+        for at in changed:
+            broken[at] = 0x80
+        file.write_bytes(broken)
+        with suppress(UserError):
+            pack_of(spec)
 
 
 @pytest.mark.parametrize(

@@ -86,17 +86,15 @@ def _table(archive: Path, name: str, content: bytes, asked: str | None) -> Table
         raise UserError("layout: parquet needs pyarrow; say: python -m pip install pyarrow") from None
     try:
         table = parquet.read_table(pa.BufferReader(content))
+        fields = [(f.name, f.type) for f in table.schema]  # names may be no text
+        structs = [(column, {f.name for f in kind}) for column, kind in fields if pa.types.is_struct(kind)]
     except (pa.ArrowException, OSError, ValueError) as error:
         raise damaged(archive, f"{name}: {error}") from error
     features = _features(table.schema.metadata or {})
-    of_pictures = [
-        f.name
-        for f in table.schema
-        if pa.types.is_struct(f.type) and {"bytes", "path"} <= {inner.name for inner in f.type}
-    ]
+    of_pictures = [column for column, inner in structs if {"bytes", "path"} <= inner]
     if len(of_pictures) != 1:
         raise refuse(archive, f"{name}: {len(of_pictures)} columns of pictures ({{bytes, path}}), expected one")
-    whole = [f.name for f in table.schema if pa.types.is_integer(f.type)]
+    whole = [column for column, kind in fields if pa.types.is_integer(kind)]
     told = [column for column in whole if "names" in features.get(column, {})]
     of_labels = [asked] if asked else told or [c for c in whole if "label" in c] or whole
     if len(of_labels) != 1 or of_labels[0] not in whole:
@@ -120,6 +118,6 @@ def _picture(columns: dict[str, list[Any]], member: str) -> bytes:
     part, row = row_of(member)
     for column in columns[part]:
         if row < len(column):
-            return bytes((column[row].as_py() or {}).get("bytes") or b"")
+            return bytes(column[row]["bytes"].as_py() or b"")  # and not its path, which may be no text
         row -= len(column)
     raise IndexError(member)
