@@ -200,7 +200,7 @@ def test_a_printed_number_is_compared_at_its_own_data_and_epochs_alone(
     assert found["better"]["protocol"] == ("reduced" if reduced else "near")  # embedded images
     assert ("Reduced protocol." in found["better"]["sentence"]) == reduced
     if verdict == "not comparable":
-        assert found["half"]["why"] == "a number of the paper's n_classes, epochs, which are others here"
+        assert found["half"]["why"] == "the number is of the paper's n_classes, epochs; these are others here"
         assert found["half"]["n"] == SEEDS  # what was measured stands beside it
 
 
@@ -383,7 +383,7 @@ def test_the_text_to_read_has_every_claim_under_its_word_and_what_open_ones_cost
     ]
     is_open, counted = text.partition("## p")[2].split("**Counted**")
     assert is_open.split("\n")[2] == "**Open**" and is_open.rstrip().endswith(
-        " 2.0 hours of training more, one run after the other."
+        " 2.0 hours of training more until each arm has 5 seeds, one run after the other."
     )
     assert found["better"]["sentence"].split(" ")[0] in is_open and "46,544,128" in counted
 

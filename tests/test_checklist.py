@@ -79,7 +79,7 @@ def test_without_records_what_they_answer_is_open() -> None:
 @pytest.mark.usefixtures("clone")
 def test_claims_that_were_edited_are_refused() -> None:
     file = Path("results/tiny/claims.json")
-    file.write_text(file.read_text().replace("Of 1 claim", "Of 9 claim"))
+    file.write_text(file.read_text().replace('"1 claim', '"9 claim'))
     with pytest.raises(UserError, match=r"claims\.json: was changed since it was made"):
         checklist("neurips", open_project(Path("params.yaml")))
 

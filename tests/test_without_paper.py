@@ -149,7 +149,7 @@ def test_hypotheses_hold_here_or_do_not_as_planned(here: Path) -> None:
     assert board["steps"]["verdict"] == "no effect of that size"
     assert board["steps"]["statement"] == "A larger rate learns more"
     said = words(HERE / "findings.md")
-    assert said.startswith("# What was found: tiny Of 2 hypotheses: 1 holds here, 1 no effect of that size.")
+    assert said.startswith("# What was found: tiny 2 hypotheses: holds here 1, no effect of that size 1.")
     assert "| group of studies | holds here |" in said
     assert "95 % simultaneous over 2 hypotheses;" in said
     for path in (HERE / "findings.md", HERE / "claims.caption.json", HERE / "mine/board.caption.json"):

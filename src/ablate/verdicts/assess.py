@@ -171,7 +171,7 @@ def _barred(claim: Claim, e: Evidence, bad: Mapping[str, str]) -> tuple[str, tup
     if controls := tuple(bad[dataset] for dataset in sorted(e.datasets) if dataset in bad):
         return VOID, controls
     if claim.needs.absolute and e.apart:
-        return NOT_COMPARABLE, (f"a number of the paper's {', '.join(e.apart)}, which are others here",)
+        return NOT_COMPARABLE, (f"the number is of the paper's {', '.join(e.apart)}; these are others here",)
     if unplanned := tuple(said for said in e.missing if "not planned" in said):
         return NOT_TESTABLE, unplanned
     if e.few:

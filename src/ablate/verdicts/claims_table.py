@@ -72,9 +72,9 @@ def tally(every: list[Judged]) -> str:
     counts = Counter(j.word for j in every)
     n = sum(counts.values()) - counts[COUNTED]
     claims = hypothetical(many(n, "claim"), (j.claim for j in every))
-    said = [f"{counts[word]} {word}" for word in WORDS if counts[word] and word != COUNTED]
+    said = [f"{word} {counts[word]}" for word in WORDS if counts[word] and word != COUNTED]
     apart = f"; {counts[COUNTED]} counted, outside of these" if counts[COUNTED] else ""
-    return f"Of {claims}: {', '.join(said)}{apart}."
+    return f"{claims}: {', '.join(said)}{apart}."
 
 
 def write_claims(plan_file: Path, papers: Path, runs: Path, output: Path) -> None:

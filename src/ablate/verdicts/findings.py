@@ -67,14 +67,18 @@ def _named(j: Judged) -> str:
 
 
 def _cost(j: Judged, took: Seconds) -> str:
-    """What the seeds would take that would probably decide it: a sentence, or nothing where no run was measured."""
+    """What the seeds would take that would probably decide it: a sentence, or nothing where no run was measured.
+
+    Where that number is not known, those until there are `ENOUGH` to say it.
+    """
     seconds = {arm: took[j.claim.study or "", arm] for arm in j.found.arms if (j.claim.study or "", arm) in took}
     if j.word in (COUNTED, NOT_RUN) or j.finding != OPEN or not seconds:
         return ""
     low, high = j.by_test.seeds_needed or (ENOUGH, ENOUGH)
+    until = "" if j.by_test.seeds_needed else f" until each arm has {ENOUGH} seeds"
     hours = [
         sum(s * max(0, seeds - len(j.found.arms[arm].values)) for arm, s in seconds.items()) / 3600
         for seeds in (low, high or MOST)
     ]
     said = " to ".join(dict.fromkeys(f"{h:.1f}" for h in hours))
-    return f" {said} hours of training more, one run after the other." if hours[-1] >= 0.05 else ""
+    return f" {said} hours of training more{until}, one run after the other." if hours[-1] >= 0.05 else ""
