@@ -135,16 +135,16 @@ def test_every_scale_plans_each_paper_with_two_arms_or_more(scale: str) -> None:
 def test_demo_plan_counts_by_hand() -> None:
     params = load(ROOT / "params.yaml", {"scale": "demo"})
     plan = make_plan(params.model_copy(update={"studies": {id: params.studies[id] for id in (*FIVE, "controls")}}))
-    # Arms, of which the first study's have two seeds: alexnet-vs-resnet 8 x 2 + 24 + 3 + 4, five-cnns 5 + 10 + 2 and
-    # three times 2, tinyimage10 12 + 3 + 6 and twice 2, resnet18-init four times 2, 3, 6 and 5, resnet-vs-plain 6 +
+    # Arms, of which the first study's have two seeds: alexnet-vs-resnet 8 x 2 + 24 + 3 + 4, five-cnns 5 + 10 + 4 and
+    # four times 2, tinyimage10 12 + 3 + 6 and twice 2, resnet18-init four times 2, 3, 6 and 5, resnet-vs-plain 6 +
     # 4 + 4 + 4 and three times 2, controls 2 + 2.
-    assert len(plan.planned) == 47 + 23 + 25 + 22 + 24 + 4
-    # Planned more than once: the five augmented networks, model 4 with dropout and model 1 with L2; the grid's first
-    # trial as SGD, as the batch of 32 and as ten classes, the three optimisers without a last ReLU; Net 1, and both
-    # of its arms beside the original ResNet; ResNet-18 and AlexNet beside the network without shortcuts; the
-    # initialisations at the usual rate; Net 1 and Net 6 with exact averages. Pretrained weights are of other classes
-    # at this scale anyway: all of the studies called clean-..., and model 5 in transfer.
-    repeated = (5 + 1 + 1) + (3 + 3) + (1 + 2) + 2 + 3 + 2
+    assert len(plan.planned) == 47 + 27 + 25 + 22 + 24 + 4
+    # Planned more than once: the five augmented networks, model 4 with dropout, model 1 with L2, models 3 and 4 with
+    # exact averages; the grid's first trial as SGD, as the batch of 32 and as ten classes, the three optimisers without
+    # a last ReLU; Net 1, and both of its arms beside the original ResNet; ResNet-18 and AlexNet beside the network
+    # without shortcuts; the initialisations at the usual rate; Net 1 and Net 6 with exact averages. Pretrained weights
+    # are of other classes at this scale anyway: all of the studies called clean-..., and model 5 in transfer.
+    repeated = (5 + 1 + 1 + 2) + (3 + 3) + (1 + 2) + 2 + 3 + 2
     assert len(plan.runs) == len(plan.planned) - repeated - (4 + 2 + 2 + 2) - 1
     assert len(plan.pretraining) == 3  # AlexNet, ResNet-18 and ResNet-50
 

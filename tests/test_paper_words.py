@@ -230,7 +230,7 @@ def test_no_title_over_our_own_study_speaks_of_the_paper_s_protocol(
     assert own == {
         ("alexnet-vs-resnet", "shortcuts"), ("alexnet-vs-resnet", "clean-transfer"),
         ("five-cnns", "augmentation"), ("five-cnns", "dropout"), ("five-cnns", "l2"), ("five-cnns", "transfer"),
-        ("five-cnns", "clean-transfer"), ("tinyimage10", "last-relu"),
+        ("five-cnns", "clean-transfer"), ("five-cnns", "averages"), ("tinyimage10", "last-relu"),
         ("resnet18-init", "activation"), ("resnet18-init", "clean-overfit"), ("resnet18-init", "clean-transfer"),
         ("resnet18-init", "initialisation-rate"), ("resnet-vs-plain", "averages"),
         ("resnet-vs-plain", "fifteen-layers"),

@@ -20,6 +20,7 @@ ARMS = {
     ("five-cnns", "l2"): 2,
     ("five-cnns", "transfer"): 2,
     ("five-cnns", "clean-transfer"): 2,
+    ("five-cnns", "averages"): 4,  # two networks x running and exact averages
     ("tinyimage10", "grid"): 12,  # 3 learning rates x 2 momenta x 2 gammas
     ("tinyimage10", "optimiser"): 3,  # SGD, Adam, Adam with weight decay
     ("tinyimage10", "last-relu"): 6,  # these three x without, with
