@@ -197,12 +197,13 @@ def checkpoint_bytes(run: Run) -> int:
 
 
 def images_of(run: Run, data: Dataset) -> float:
-    """Images that a run takes through training steps, and a third of those that it evaluates.
+    """Images that a run takes through training steps, and a third of those that it evaluates after each epoch."""
+    return _images(run.settings.epochs, *splits_of(run, data), run.settings.batchnorm)
 
-    It evaluates after each epoch and once at the end.
-    """
-    train, held = splits_of(run, data)
-    return run.settings.epochs * train + (run.settings.epochs + 1) * held * FORWARD
+
+def _images(epochs: int, train: int, held: int, batchnorm: str | None) -> float:
+    """As `images_of`; exact averages of batch norm take a forward pass over the training images after each epoch."""
+    return epochs * (train + (held + train * (batchnorm == "reestimated")) * FORWARD)
 
 
 def splits_of(run: Run, data: Dataset) -> tuple[int, int]:
@@ -294,8 +295,7 @@ def add_measured(
         side = datasets[settings["dataset"]].image_size
         model = network_text(str(settings["model"]), settings.get("model_args"))
         n_train, *held = (int(metrics.get(f"n_{split}") or 0) for split in ("train", "val", "test"))
-        epochs = int(metrics["epochs"])
-        images = epochs * n_train + (epochs + 1) * sum(held) * FORWARD
+        images = _images(int(metrics["epochs"]), n_train, sum(held), settings.get("batchnorm"))
         if timed.starts == 1 and metrics["status"] in ENDED and 0 < images < MOST:
             facts = timed.model_dump(include={"wall_s", "device", "threads", "precision"})
             found[run] = Measured(run=run, model=model, side=side, images=images, **facts)
