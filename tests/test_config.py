@@ -140,10 +140,11 @@ def test_demo_plan_counts_by_hand() -> None:
     # 4 + 4 + 4 and three times 2, controls 2 + 2.
     assert len(plan.planned) == 47 + 27 + 25 + 22 + 24 + 4
     # Planned more than once: the five augmented networks, model 4 with dropout, model 1 with L2, models 3 and 4 with
-    # exact averages; the grid's first trial as SGD, as the batch of 32 and as ten classes, the three optimisers without
-    # a last ReLU; Net 1, and both of its arms beside the original ResNet; ResNet-18 and AlexNet beside the network
-    # without shortcuts; the initialisations at the usual rate; Net 1 and Net 6 with exact averages. Pretrained weights
-    # are of other classes at this scale anyway: all of the studies called clean-..., and model 5 in transfer.
+    # exact averages; the grid's first trial as SGD, as the batch of 32 and as ten classes, the three optimisers
+    # without a last ReLU; Net 1, and both of its arms beside the original ResNet; ResNet-18 and AlexNet beside the
+    # network without shortcuts; the initialisations at the usual rate; Net 1 and Net 6 with exact averages.
+    # Pretrained weights are of other classes at this scale anyway: all of the studies called clean-..., and model 5
+    # in transfer.
     repeated = (5 + 1 + 1 + 2) + (3 + 3) + (1 + 2) + 2 + 3 + 2
     assert len(plan.runs) == len(plan.planned) - repeated - (4 + 2 + 2 + 2) - 1
     assert len(plan.pretraining) == 3  # AlexNet, ResNet-18 and ResNet-50

@@ -114,10 +114,11 @@ def test_a_combination_that_is_left_out_is_refused(made: Fabricated) -> None:
 
 def test_importance_finds_the_axis_that_matters_and_is_reproducible(tmp_path: Path) -> None:
     made, draw = Fabricated(tmp_path), np.random.default_rng(1)
-    made.study("s", ["lr", "decay"], {}, {})
+    made.study("s", ["model", "lr", "decay"], {}, {})
     for lr, decay, seed in product(("0.1", "0.01", "0.001"), ("0", "1"), range(3)):
         noise = float(draw.normal(0, 0.005))
-        made.run("s", {"lr": lr, "decay": decay}, seed, val_top1=0.2 + 0.3 * (lr == "0.01") + noise)
+        levels = {"model": "the only one", "lr": lr, "decay": decay}
+        made.run("s", levels, seed, val_top1=0.2 + 0.3 * (lr == "0.01") + noise)
     results = made.results("s")
     found = importance(results)
     assert list(found["axis"]) == ["lr", "decay"]

@@ -114,6 +114,7 @@ def importance(results: StudyResults) -> pd.DataFrame:
 
     Columns axis, mean, low, high: the loss of R² on the runs themselves when an axis's levels are shuffled among
     them, its mean and its middle 95 % over repeats. It tells which axes the metric follows, not in which direction.
+    An axis of a single level has none.
     """
     from sklearn.ensemble import RandomForestRegressor  # takes a second to import
     from sklearn.inspection import permutation_importance
@@ -140,7 +141,8 @@ def importance(results: StudyResults) -> pd.DataFrame:
 
     shuffled = permutation_importance(forest, x, y, scoring=score, n_repeats=REPEATS, random_state=0)
     low, high = np.percentile(shuffled["importances"], [2.5, 97.5], axis=1)
-    return pd.DataFrame({"axis": encoded.columns, "mean": shuffled["importances_mean"], "low": low, "high": high})
+    found = pd.DataFrame({"axis": encoded.columns, "mean": shuffled["importances_mean"], "low": low, "high": high})
+    return found[[count > 1 for count in counts]].reset_index(drop=True)
 
 
 def effects(results: StudyResults) -> Table:
