@@ -309,7 +309,7 @@ SAID: list[tuple[dict[str, Any], str]] = [
     ({"kind": "gap", "arm": "X", "minus": "Y", "reported": "g", "direction": "greater"},
      "With X the gap between training and validation accuracy is more than 6 points above that with Y"),
     ({"kind": "behaviour", "behaviour": "largest-label-share", "arm": "Adam", "threshold": 1, "direction": "same"},
-     "With Adam the share of images given the most predicted label is 100 %"),
+     "With Adam the share of images given the most predicted label is 1"),
     ({"kind": "behaviour", "behaviour": "val-speed", "arm": "A", "minus": "B", "direction": "greater"},
      "With A the speed with which validation accuracy rises is above that with B"),
     ({"kind": "behaviour", "behaviour": "lowest-val-loss", "arm": "A", "threshold": 2.3, "direction": "less"},
@@ -318,7 +318,7 @@ SAID: list[tuple[dict[str, Any], str]] = [
       "direction": "less"},
      "With each of A and B the final training accuracy is below 20 %"),
     ({"kind": "behaviour", "behaviour": "overfit-epoch", "arms": [*"ABCDE"], "threshold": 1, "direction": "less"},
-     "With each of the 5 arms the share of the epochs until the lowest validation loss is below 100 %"),
+     "With each of the 5 arms the share of the epochs until the lowest validation loss is below 1"),
 ]  # fmt: skip
 
 

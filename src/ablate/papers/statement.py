@@ -119,7 +119,9 @@ def _amount(claim: Claim, value: float) -> str:
     unit = claim.measure.unit
     if not unit:
         return f"{value:g}"
-    if unit not in ("points", "share"):
+    if unit == "share":
+        return f"{round(value, 3):g}"
+    if unit != "points":
         return f"{value:g} {unit}".rstrip()
     return f"{round(100 * value, 2):g} {'%' if of_one(claim) else 'points'}"
 
