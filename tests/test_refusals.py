@@ -28,9 +28,9 @@ SHALLOW = "drawn.resnet-vs-plain.shallow"  # in the paper's file
 KEY = "papers/resnet-vs-plain.yaml: drawn.shallow"  # and in messages
 # SHA-256 of all ids of a scale, sorted, a line each: what they were when this was written.
 IDS = {
-    "demo": "30e535ae9325e2daed6de764c37440d00cfefce47769dc9f2cba9b0b405fd949",
-    "pilot": "cbb78469e4ec95581312c37a8fb9b3539d1305650153fcd56268a129641cf9e0",
-    "paper": "8d58ec5fe2d702777d712a3d8839b80fcbc3e0d52c5c8a31b55dc3ea33850048",
+    "demo": "094ff9e83be1315795b7232e07da8b5a510d33c38c638d16116e3550cd32b756",
+    "pilot": "3f496d0a9050ad35ddd4a2a77ed8c6f02e0231980bcf766352075cc10ab4c9f8",
+    "paper": "c55aa9e6e9edf7c90678dea2a2ec3ede4845eac1a537cb3dcbd345b0e5b73232",
 }
 
 

@@ -181,7 +181,7 @@ def test_new_measured_runs_change_the_time_left(study: Study) -> None:
     view = watch.look()
     assert view.measured == 1  # at the first look, what was there is the caller's history
     settings = study.runs[study.ids[2]].settings
-    per_image = 40.0 / (50 + 2 * 200 / 3) * PRIOR["fp32"] / PRIOR[settings.precision]  # of either network
+    per_image = 40.0 / (50 + 200 / 3) * PRIOR["fp32"] / PRIOR[settings.precision]  # of either network
     images = images_of(study.runs[study.ids[2]], study.params.datasets["cifar10"])
     assert view.total.left_s == pytest.approx(2 * (START_S + per_image * images), rel=0.01)  # four runs, two at once
 

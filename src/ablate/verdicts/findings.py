@@ -7,6 +7,7 @@ import pandas as pd
 
 from ablate.inert import in_markdown
 from ablate.papers.statement import hypothetical
+from ablate.plurals import many
 from ablate.verdicts.assess import COUNTED, NOT_RUN, WORDS, Judged
 from ablate.verdicts.judge import MOST
 from ablate.verdicts.verdict import OPEN
@@ -75,7 +76,7 @@ def _cost(j: Judged, took: Seconds) -> str:
     if j.word in (COUNTED, NOT_RUN) or j.finding != OPEN or not seconds:
         return ""
     low, high = j.by_test.seeds_needed or (ENOUGH, ENOUGH)
-    until = "" if j.by_test.seeds_needed else f" until each arm has {ENOUGH} seeds"
+    until = "" if j.by_test.seeds_needed else f" until each arm has {many(ENOUGH, 'seed')}"
     hours = [
         sum(s * max(0, seeds - len(j.found.arms[arm].values)) for arm, s in seconds.items()) / 3600
         for seeds in (low, high or MOST)
