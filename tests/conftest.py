@@ -31,6 +31,7 @@ from ablate.data.fetch import fetch
 from ablate.data.pack import make_pack
 from ablate.data.verify import verify
 from ablate.plan.params import Dataset, Params, load
+from ablate.runtime.cores import available_cores
 from ablate.runtime.fork_client import OFF, SERVER
 from ablate.runtime.gpus import VISIBLE
 from pretended import LISTING, Jobs, listing
@@ -59,6 +60,12 @@ def pytest_configure(config: pytest.Config) -> None:
         (Path(os.environ[SESSION]) / "pid").write_text(str(os.getpid()))
     if config.getoption("measure"):
         config.pluginmanager.register(durations.Measure())
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)  # of xdist, which may be left out
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Of `-n auto`: three for two cores, since a worker waits for half of its time for programs that it started."""
+    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else available_cores() * 3 // 2
 
 
 @pytest.hookimpl(wrapper=True)
