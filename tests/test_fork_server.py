@@ -27,7 +27,12 @@ from pretended import until
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there is a fork server on Linux alone")
 
 # Starts a server and lives until its stdin ends, as Snakemake does until its jobs are done.
-PARENT = "import sys; from ablate.workflow.fork_server import start; print(start(), flush=True); sys.stdin.read()"
+PARENT = """
+import sys
+from ablate.workflow.fork_server import start
+print(start(sys.argv[1]), flush=True)
+sys.stdin.read()
+"""
 CLIENT = """
 import os, sys
 from ablate.runtime.fork_client import run_elsewhere
@@ -41,15 +46,17 @@ SAVING = (
     "import signal, sys, os\ndef save(number, frame):\n    open('saved', 'a').write(f'{number} ')\n    sys.exit(7)\n"
     "for number in (1, 2, 3, 10, 12, 15):\n    signal.signal(number, save)\n" + WAITING
 )
+PROMPTS = ("PS1", "PS2")
 OWN = 99  # the client is to run the command by itself
 
 
 class Parent:
-    def __init__(self) -> None:
-        self.environ = dict(os.environ)  # which pytest changes as a test goes on
+    def __init__(self, prefix: str = "", **environ: str) -> None:
+        # Pytest changes it as a test goes on. An activated shell's prompt does not get past the shell of a job.
+        self.environ = {name: value for name, value in os.environ.items() if name not in PROMPTS} | environ
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, env=self.environ,
+            [sys.executable, "-c", PARENT, prefix], env=self.environ, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         assert self.process.stdout is not None
         found = re.fullmatch(f"export {SERVER}=(.*); \n", self.process.stdout.readline())
@@ -262,6 +269,25 @@ def test_another_environment_is_refused_and_said_once(parent: Parent) -> None:
     assert parent.run("pass", OMP_WAIT_POLICY="active") == (OWN, "", "")
     assert parent.run("pass", OMP_NUM_THREADS="7")[0] == 0
     assert parent.end() == "ablate: the fork server is not used: a job's environment is another in OMP_WAIT_POLICY\n"
+
+
+def test_what_the_shell_of_a_job_makes_of_an_environment_is_none_of_another(parent: Parent) -> None:
+    """Oracle: the same program as a process of its own. What bash is known to change, and what a user's file does."""
+    parent.end()
+    Path("env.sh").write_text("export ADDED=1 CHANGED=2; unset LOST\n")
+    given = {"PS1": "(.venv) $ ", "PS2": "> ", "SHELLOPTS": "braceexpand:hashall", "BASHOPTS": "extglob", "ENV": "x"}
+    given |= {"BASH_ENV": "env.sh", "CHANGED": "1", "LOST": "1", "BASH_FUNC_module%%": "() {  echo; }", "a.b": "c"}
+    prefix = "set -euo pipefail; trap : INT; "
+    other, shell = Parent(prefix, **given), ["bash", "-c", f'{prefix}exec "$@"', "bash"]
+    code, out, errors = other.run(FACTS, *shell)
+    assert (code, errors) == (0, "")
+    words = [*shell, sys.executable, "-c", FACTS, "test", FACTS]
+    alone = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=other.environ)
+    theirs, ours = (json.loads(text)["environ"] for text in (alone.stdout, out))
+    assert ours["ADDED"] == "1" and not {"LOST", *PROMPTS} & set(ours)
+    different = {name for name in ours | theirs if ours.get(name) != theirs.get(name)}
+    assert not different - fork_server.OF_A_JOB
+    assert other.end() == ""
 
 
 def test_what_could_not_be_forked_is_refused(parent: Parent) -> None:

@@ -120,4 +120,4 @@ wildcard_constraints:
 onstart:
     workflow.scheduler.job_rate_limiter = None
     if workflow.is_main_process or workflow.local_exec:
-        shell.prefix(PREFIX + fork_server.start())
+        shell.prefix(PREFIX + fork_server.start(PREFIX))

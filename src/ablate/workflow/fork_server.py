@@ -75,8 +75,12 @@ OF_A_JOB = {SERVER, *THREADS, *NO_THREAD, "TMPDIR", "TMP", "TEMPDIR", "TEMP", "_
 OF_A_JOB |= {"COLUMNS", "LINES"}
 
 
-def start() -> str:
+def start(prefix: str = "") -> str:
     """Start the server of this process's jobs, which ends with this process; returns what tells a shell of it.
+
+    ``prefix`` is what the shell of each job begins with. The server is started by such a shell as well, since bash
+    changes the environment in ways of its own: it takes away the prompt that `activate` of a virtual environment
+    exports, and `BASH_ENV` may set anything.
 
     Empty where there is none: not on Linux, where `OFF` asks for none, and where it cannot start, which is said.
     """
@@ -90,7 +94,8 @@ def start() -> str:
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(place)
             listener.listen(128)
-            words = [sys.executable, "-P", "-m", __name__, str(listener.fileno()), folder]
+            words = ["bash", "-c", f'{prefix}exec "$@"', "bash"]
+            words += [sys.executable, "-P", "-m", __name__, str(listener.fileno()), folder]
             # In a process group of its own, out of Ctrl-C's reach. Its stdin ends when this process does.
             server = subprocess.Popen(words, stdin=subprocess.PIPE, pass_fds=[listener.fileno()], process_group=0)
     except OSError as error:
