@@ -1,19 +1,21 @@
 """A small study from the archive to its table: by this pipeline, and by what people use instead.
 
     python benchmarks/study.py [--mirror DIR] [--repeat 1] [--runs 8] [--per-class 500] [--epochs 2] [--batch 64]
+        [--precision auto]
 
 ResNet-18 on the first ten classes, four learning rates with two seeds each. ``DIR`` holds tiny-imagenet-200.zip;
 without it, the demo's generated archive is taken. This pipeline: `snakemake --cores 2` in a fresh copy of it, up to
 the table. Instead (benchmarks/usual): the archive unpacked, class folders, a Lightning script with ImageFolder and
-two workers, started once per run, in float32; a small pandas table. Both get the same network, flips, batches,
-optimiser and schedule, and both start from the archive as it was downloaded: this pipeline checks and decodes all of
-its images, the other side unpacks them all. Sides alternate in their order; CPU time is of all their processes, user
-and system. Wall times want a machine that has nothing else to do; a command of either side that takes more than
-an hour ends it all.
+two workers, started once per run, in float32, as Lightning has it where nothing is said; a small pandas table. This
+pipeline trains in what is fastest on the machine, unless ``--precision fp32`` holds it to the same. Both get the same
+network, flips, batches, optimiser and schedule, and both start from the archive as it was downloaded: this pipeline
+checks and decodes all of its images, the other side unpacks them all. Sides alternate in their order; CPU time is of
+all their processes, user and system. Wall times want a machine that has nothing else to do; a command of either side
+that takes more than an hour ends it all.
 
 The last line is a JSON object: medians of ``study_ratio`` (wall time, Lightning's / ours) and ``cpu_ratio``,
-``ours_s``, ``ours_cpu_s``, ``usual_s`` and ``usual_cpu_s``, ``runs``, ``load``, what else ran when it began, and the
-``processor``'s class: avx2, avx512 or avx512_bf16.
+``ours_s``, ``ours_cpu_s``, ``usual_s`` and ``usual_cpu_s``, ``runs``, ``load``, what else ran when it
+began, and the ``processor``'s class: avx2, avx512 or avx512_bf16.
 """
 
 import argparse
@@ -68,6 +70,7 @@ def params_of(data: dict[str, Any], mirror: Path | None, args: argparse.Namespac
             "dataset": "tiny-imagenet", "model": "resnet18", "classes": [0, CLASSES], "per_class": args.per_class,
             "augment": "flip", "normalize": "imagenet", "optimizer": "sgd", "momentum": 0.9, "weight_decay": 5e-4,
             "schedule": "cosine", "epochs": args.epochs, "batch_size": args.batch,
+            "precision": args.precision,
         },
         "studies": {"tinyimage10": {"rates": {"axes": {"lr": rates}}}},
         "scales": {"study": {}},
@@ -148,6 +151,7 @@ def main() -> None:
     parser.add_argument("--per-class", type=int, default=500, help="training images")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="of this pipeline")
     args = parser.parse_args()
     load = os.getloadavg()[0]
     if importlib.util.find_spec("lightning") is None:
@@ -180,7 +184,8 @@ def main() -> None:
     for name, pairs in times.items():
         for unit, column in zip(("s", "cpu_s"), zip(*pairs, strict=True), strict=True):
             result[f"{name}_{unit}"] = round(statistics.median(column), 1)
-    print(f"{processor()}, {args.runs} runs of {CLASSES * args.per_class} images for {args.epochs} epochs")
+    runs = f"{args.runs} runs of {CLASSES * args.per_class} images for {args.epochs} epochs"
+    print(f"{processor()}, {runs}, ours {args.precision}")
     print(json.dumps(result | {"runs": args.runs, "processor": processor_class()}))
 
 

@@ -63,7 +63,7 @@ def test_a_workflow_leaves_the_same_bytes_either_way(tmp_path: Path) -> None:
     for way in ("", OFF):
         workspace = Workspace(tmp_path / f"way-{way}")
         workspace.start_programs()
-        workspace.env[SERVER] = way
+        workspace.env |= {SERVER: way, "PS1": "(.venv) $ "}  # which `activate` of an environment exports
         workspace.edit("    from ablate.cli.main import main as run\n", NOTING, "src/ablate/__main__.py")
         done = workspace.snakemake(*ASKED)
         assert done.returncode == 0 and "ablate: " not in done.stderr, done.stderr
