@@ -40,6 +40,8 @@ ROOT = Path(__file__).parents[1]
 FIVE = ("alexnet-vs-resnet", "five-cnns", "tinyimage10", "resnet18-init", "resnet-vs-plain")
 SHIPPED = tuple(path.stem for path in sorted((ROOT / "papers").glob("*.yaml")))  # the papers that there are
 SESSION = "ABLATE_TEST_SESSION"  # the folder of what all workers share
+# Fixtures that take seconds once, of whichever test comes first: were that one slow alone, the next would pay.
+COSTLY = {"committed"}
 sys.dont_write_bytecode = False  # as above, where there are no workers
 # Where tests run in the background of a script, a terminal's signals are ignored, and would be in what they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -83,7 +85,8 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    if durations.SECONDS.get(item.nodeid, 0) > durations.SLOW_S and not item.get_closest_marker("quick"):
+    costly = not COSTLY.isdisjoint(getattr(item, "fixturenames", ()))
+    if costly or (durations.SECONDS.get(item.nodeid, 0) > durations.SLOW_S and not item.get_closest_marker("quick")):
         item.add_marker("slow")
 
 

@@ -39,7 +39,7 @@ PROSE = "prose names the command without its arguments"
 NOT_RUN = {
     "make test": SUITE,
     "make lint": SUITE,
-    'pytest -n auto -m "not slow"': SUITE,
+    'pytest -n 2 -m "not slow"': SUITE,
     "pytest -n 0 --measure": SUITE,
     "python tests/screenshot.py": "a browser: test_report_browser.py makes such a picture",
     "ABLATE_TEST_MIRROR=<folder> pytest": SUITE,
