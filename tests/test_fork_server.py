@@ -320,7 +320,7 @@ def test_where_it_cannot_start_it_says_so(
     long = tmp_path / ("x" * 120)
     long.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(long))
-    assert fork_server.start() == ""
+    assert fork_server.start("") == ""
     said = capsys.readouterr().err
     assert said.startswith("ablate: no fork server (") and said.count("\n") == 1
     assert not list(long.iterdir())
@@ -328,4 +328,4 @@ def test_where_it_cannot_start_it_says_so(
 
 def test_it_can_be_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SERVER, "off")
-    assert fork_server.start() == ""
+    assert fork_server.start("") == ""

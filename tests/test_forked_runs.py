@@ -81,7 +81,8 @@ import subprocess, sys
 from ablate.runtime.takeover import take_over
 from ablate.workflow.fork_server import start
 take_over()
-sys.exit(subprocess.run(["bash", "-c", "set -euo pipefail; trap : INT; " + start() + sys.argv[1]]).returncode)
+prefix = "set -euo pipefail; trap : INT; "
+sys.exit(subprocess.run(["bash", "-c", prefix + start(prefix) + sys.argv[1]]).returncode)
 """
 KILLS, EPOCHS = 20, 80
 

@@ -75,7 +75,7 @@ OF_A_JOB = {SERVER, *THREADS, *NO_THREAD, "TMPDIR", "TMP", "TEMPDIR", "TEMP", "_
 OF_A_JOB |= {"COLUMNS", "LINES"}
 
 
-def start(prefix: str = "") -> str:
+def start(prefix: str) -> str:
     """Start the server of this process's jobs, which ends with this process; returns what tells a shell of it.
 
     ``prefix`` is what the shell of each job begins with. The server is started by such a shell as well, since bash
